@@ -19,6 +19,7 @@
 //! | [`config`] | the configuration: file, environment, flags, defaults; no runtime state |
 //! | [`serve`] | configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye |
 //! | [`telemetry`], [`systemd`] | the journal or stderr; readiness, watchdog, passed sockets |
+//! | [`tls`], [`secrets`] | HTTPS; a warning of secrets that others can read |
 //! | [`dist`] | what a distribution is: name, version, file name, metadata, archive, digests; no I/O of its own |
 //! | [`board`] | what a board gets, made from a distribution; no I/O of its own |
 //! | [`store`] | the directory: stage, publish, open, walk, watch, remove; and the cache |
@@ -46,7 +47,9 @@ pub mod dist;
 pub mod http;
 pub mod index;
 pub mod mdns;
+pub mod secrets;
 pub mod serve;
 pub mod store;
 pub mod systemd;
 pub mod telemetry;
+pub mod tls;

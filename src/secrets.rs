@@ -1,0 +1,34 @@
+//! Files that hold secrets. Called by `serve.rs`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Warns, with the command that mends it, of a secret that every user of this machine can read. Blocks on the disk.
+/// `what` names the file in the sentence: "password file", "private key".
+pub fn warn_if_exposed(what: &str, path: &Path) {
+    if is_exposed(path) {
+        let path = path.display();
+        tracing::warn!("the {what} {path} can be read by every user of this machine; run: chmod o-rwx {path}");
+    }
+}
+
+/// A file that cannot be looked at is reported by whoever opens it.
+fn is_exposed(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_strangers_and_the_group_is_not() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (mode, exposed) in [(0o600, false), (0o640, false), (0o644, true), (0o666, true)] {
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_exposed(file.path()), exposed, "{mode:o}");
+        }
+        assert!(!is_exposed(Path::new("/nonexistent")));
+    }
+}

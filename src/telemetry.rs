@@ -1,1 +1,0 @@
-//! Where log lines go: the journal when systemd connected us to it, else stderr or a file. Called by `serve.rs`.

@@ -1,0 +1,172 @@
+//! Where log lines go: the journal when systemd connected us to it, else stderr or a file. Called by `main.rs` and
+//! `serve.rs`; everybody else just says `tracing::info!`.
+//!
+//! A request is one line at info with `target: "http"` and the fields `request_id`, `method`, `path`, `status`, `bytes`,
+//! `user`, `project`, `file`, `duration_us`. The journal stores them in upper case, which makes
+//! `journalctl -u micropypi PROJECT=foo` a package's history.
+
+mod text;
+mod writer;
+
+use std::error::Error;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use tracing::level_filters::LevelFilter;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, Layered, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::Level;
+use writer::Writer;
+
+/// Why the log could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The file of `[log]` cannot be written.
+    #[error("[log] file: cannot append to {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// systemd connected stderr to the journal, and the journal does not take messages.
+    #[error("the journal cannot be reached")]
+    Journal(#[source] io::Error),
+    /// The thread that writes could not be started.
+    #[error("the log's thread cannot be started")]
+    Thread(#[source] io::Error),
+}
+
+/// The open log. Lines that wait are written when it is dropped.
+pub struct Guard {
+    filter: reload::Handle<Targets, Registry>,
+    _writer: Option<Writer>,
+}
+
+impl Guard {
+    /// Changes the least important level that is written.
+    pub fn set_level(&self, level: Level) {
+        // Fails only when the subscriber is gone, and then nobody listens.
+        let _ = self.filter.reload(targets(level));
+    }
+}
+
+/// Opens the log: the file when one is named, else the journal when stderr is connected to it, else stderr.
+/// Call it once.
+pub fn init(level: Level, file: Option<&Path>) -> Result<Guard, TelemetryError> {
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let (layer, writer) = match file {
+        Some(path) => to_writer(append(path)?, false)?,
+        None if stderr_is_journal() => (journal()?, None),
+        None => to_writer(io::stderr(), io::stderr().is_terminal())?,
+    };
+    tracing_subscriber::registry().with(filter).with(layer).init();
+    Ok(Guard {
+        filter: handle,
+        _writer: writer,
+    })
+}
+
+/// What the layers below stand on.
+type Base = Layered<reload::Layer<Targets, Registry>, Registry>;
+type AnyLayer = Box<dyn Layer<Base> + Send + Sync>;
+
+/// Other people's crates speak up only when something is wrong.
+fn targets(level: Level) -> Targets {
+    let level = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+    };
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("micropypi", level)
+        .with_target("http", level)
+}
+
+/// The journal as tracing-journald speaks to it. It sends a datagram from the thread that logs, which waits only when
+/// journald has some hundred lines yet to read.
+fn journal() -> Result<AnyLayer, TelemetryError> {
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    let layer = tracing_journald::layer()
+        .map_err(TelemetryError::Journal)?
+        .with_field_prefix(None)
+        .with_priority_mappings(priorities);
+    Ok(layer.boxed())
+}
+
+/// systemd puts the device and inode of the journal's socket into the environment, for programs to see whether their
+/// stderr is still that socket (systemd.exec(5), `$JOURNAL_STREAM`).
+fn stderr_is_journal() -> bool {
+    let stat = rustix::fs::fstat(io::stderr().as_fd());
+    let (Ok(stream), Ok(stat)) = (std::env::var("JOURNAL_STREAM"), stat) else {
+        return false;
+    };
+    stream == format!("{}:{}", stat.st_dev, stat.st_ino)
+}
+
+fn to_writer(sink: impl Write + Send + 'static, colour: bool) -> Result<(AnyLayer, Option<Writer>), TelemetryError> {
+    let writer = Writer::start(sink).map_err(TelemetryError::Thread)?;
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(colour)
+        .event_format(text::Line)
+        .with_writer(writer.queue());
+    Ok((layer.boxed(), Some(writer)))
+}
+
+fn append(path: &Path) -> Result<File, TelemetryError> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.map_err(|source| TelemetryError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// An error with all its sources, in one line: for the log, and for `main.rs`.
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_one_line() {
+        let inner = io::Error::other("disk full");
+        let outer = TelemetryError::Thread(inner);
+        assert_eq!(
+            Chain(&outer).to_string(),
+            "the log's thread cannot be started: disk full"
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let error = append(Path::new("/nonexistent/log")).unwrap_err();
+        assert_eq!(error.to_string(), "[log] file: cannot append to /nonexistent/log");
+    }
+}

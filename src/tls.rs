@@ -1,0 +1,302 @@
+//! HTTPS: the certificate and its key, checked when they are read, swapped on reload. Called by `serve.rs`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::server::ServerConfig;
+use rustls::{InconsistentKeys, crypto};
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use webpki::{EndEntityCert, KeyUsage};
+
+/// What can be wrong with the certificate and the key.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file that cannot be read.
+    #[error("[tls] {field}: cannot read {}", path.display())]
+    Read {
+        /// The setting that names the file.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file without the PEM block that it is named for.
+    #[error("[tls] {field}: {} holds no PEM block \"BEGIN {expected}\"", path.display())]
+    Missing {
+        /// The setting that names the file.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The label of the block that should be there.
+        expected: &'static str,
+    },
+    /// A PEM block that is damaged.
+    #[error("[tls] {field}: {} is damaged", path.display())]
+    Pem {
+        /// The setting that names the file.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the parser met.
+        source: pem::Error,
+    },
+    /// Two files that do not belong together.
+    #[error("[tls] the key in {} is not the key of the certificate in {}", key.display(), certificate.display())]
+    Mismatch {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// Something that rustls does not support.
+    #[error("[tls] the certificate in {} cannot be used", certificate.display())]
+    Unusable {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// Why not.
+        source: rustls::Error,
+    },
+}
+
+/// A client that did not get as far as its first request.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// No TLS, a client that does not trust the certificate, or a connection that broke.
+    #[error("the TLS handshake failed")]
+    Failed(#[source] io::Error),
+    /// A client that says nothing.
+    #[error("the TLS handshake was not finished in time")]
+    Slow,
+}
+
+/// The two PEM files of `[tls]`.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate, then the chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Turns TCP connections into TLS connections; the certificate can be renewed while it works.
+pub struct Acceptor {
+    files: TlsFiles,
+    config: ArcSwap<ServerConfig>,
+    patience: Duration,
+}
+
+impl Acceptor {
+    /// Reads the pair. `patience` is how long a client may take for its handshake. Blocks on the disk.
+    pub fn new(files: TlsFiles, patience: Duration) -> Result<Self, TlsError> {
+        let config = ArcSwap::new(load(&files.certificate, &files.key)?);
+        Ok(Self {
+            files,
+            config,
+            patience,
+        })
+    }
+
+    /// Reads the pair again, for the connections to come. An error leaves the old pair in use. Blocks on the disk.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        self.config.store(load(&self.files.certificate, &self.files.key)?);
+        Ok(())
+    }
+
+    /// The TLS side of a fresh connection.
+    pub async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+        let acceptor = TlsAcceptor::from(self.config.load_full());
+        match timeout(self.patience, acceptor.accept(stream)).await {
+            Ok(result) => result.map_err(HandshakeError::Failed),
+            Err(_) => Err(HandshakeError::Slow),
+        }
+    }
+}
+
+/// Reads a certificate with its chain and its key, and checks that they belong together. A certificate whose time has
+/// not come or is over is used all the same (a Raspberry Pi has no clock of its own), with a warning.
+/// Blocks on the disk.
+pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = read_chain(certificate)?;
+    let private = read_key(key)?;
+    warn_of_dates(certificate, &chain[0]);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has the cipher suites of TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|source| unusable(certificate, key, source))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn unusable(certificate: &Path, key: &Path, source: rustls::Error) -> TlsError {
+    let certificate = certificate.to_owned();
+    match source {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch {
+            certificate,
+            key: key.to_owned(),
+        },
+        source => TlsError::Unusable { certificate, source },
+    }
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let (field, expected) = ("certificate", "CERTIFICATE");
+    let pem = read(field, path)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|source| damaged(field, path, expected, source))?;
+    if chain.is_empty() {
+        return Err(damaged(field, path, expected, pem::Error::NoItemsFound));
+    }
+    Ok(chain)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let field = "key";
+    let pem = read(field, path)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|source| damaged(field, path, "PRIVATE KEY", source))
+}
+
+fn read(field: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|source| TlsError::Read {
+        field,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn damaged(field: &'static str, path: &Path, expected: &'static str, source: pem::Error) -> TlsError {
+    let path = path.to_owned();
+    match source {
+        pem::Error::NoItemsFound => TlsError::Missing { field, path, expected },
+        source => TlsError::Pem { field, path, source },
+    }
+}
+
+fn warn_of_dates(path: &Path, certificate: &CertificateDer<'_>) {
+    let path = path.display();
+    match dates_at(certificate, UnixTime::now()) {
+        Err(webpki::Error::CertExpired { .. }) => {
+            tracing::warn!("the certificate in {path} has expired: clients will refuse it until it is renewed");
+        }
+        Err(webpki::Error::CertNotValidYet { .. }) => {
+            tracing::warn!("the certificate in {path} is not valid yet: is this machine's clock right?");
+        }
+        _ => {}
+    }
+}
+
+/// The verdict on a certificate's dates. No issuer is known here, which webpki looks at after the dates: so an
+/// unknown issuer is a good answer.
+fn dates_at(certificate: &CertificateDer<'_>, time: UnixTime) -> Result<(), webpki::Error> {
+    let parsed = EndEntityCert::try_from(certificate)?;
+    match parsed.verify_for_usage(&[], &[], &[], time, KeyUsage::server_auth(), None, None) {
+        Ok(_) | Err(webpki::Error::UnknownIssuer) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn self_signed() -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["micropypi.local".to_owned()]).unwrap();
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn files(certificate: &str, key: &str) -> (TempDir, TlsFiles) {
+        let dir = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            certificate: dir.path().join("cert.pem"),
+            key: dir.path().join("key.pem"),
+        };
+        fs::write(&files.certificate, certificate).unwrap();
+        fs::write(&files.key, key).unwrap();
+        (dir, files)
+    }
+
+    fn refusal(certificate: &str, key: &str) -> String {
+        let (dir, files) = files(certificate, key);
+        let error = load(&files.certificate, &files.key).unwrap_err().to_string();
+        error.replace(&format!("{}/", dir.path().display()), "")
+    }
+
+    #[test]
+    fn a_refusal_names_the_file_and_what_is_wrong() {
+        let (certificate, key) = self_signed();
+        let (_, other) = self_signed();
+        assert_eq!(
+            refusal(&certificate, &other),
+            "[tls] the key in key.pem is not the key of the certificate in cert.pem"
+        );
+        assert_eq!(
+            refusal(&key, &key),
+            "[tls] certificate: cert.pem holds no PEM block \"BEGIN CERTIFICATE\""
+        );
+        assert_eq!(
+            refusal(&certificate, &certificate),
+            "[tls] key: key.pem holds no PEM block \"BEGIN PRIVATE KEY\""
+        );
+        let cut = certificate.split("-----END").next().unwrap();
+        assert_eq!(refusal(cut, &key), "[tls] certificate: cert.pem is damaged");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let (certificate, key) = self_signed();
+        let (_dir, mut files) = files(&certificate, &key);
+        files.key = PathBuf::from("/nonexistent/key.pem");
+        let error = load(&files.certificate, &files.key).unwrap_err();
+        assert_eq!(error.to_string(), "[tls] key: cannot read /nonexistent/key.pem");
+    }
+
+    #[test]
+    fn a_bad_pair_leaves_the_old_one_in_use() {
+        let (certificate, key) = self_signed();
+        let (_dir, files) = files(&certificate, &key);
+        let acceptor = Acceptor::new(files.clone(), Duration::from_secs(5)).unwrap();
+        let before = acceptor.config.load_full();
+        fs::write(&files.key, self_signed().1).unwrap();
+        assert!(matches!(acceptor.reload(), Err(TlsError::Mismatch { .. })));
+        assert!(Arc::ptr_eq(&before, &acceptor.config.load_full()));
+        fs::write(&files.key, key).unwrap();
+        acceptor.reload().unwrap();
+        assert!(!Arc::ptr_eq(&before, &acceptor.config.load_full()));
+    }
+
+    #[test]
+    fn dates_are_judged_without_an_issuer() {
+        let verdict = |from: i32, until: i32| {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(["x".to_owned()]).unwrap();
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(until, 1, 1);
+            dates_at(
+                params.self_signed(&key).unwrap().der(),
+                UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000)),
+            )
+        };
+        assert!(matches!(verdict(2000, 2001), Err(webpki::Error::CertExpired { .. })));
+        assert!(matches!(
+            verdict(2100, 2101),
+            Err(webpki::Error::CertNotValidYet { .. })
+        ));
+        assert!(verdict(2000, 2100).is_ok());
+    }
+}

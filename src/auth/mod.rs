@@ -1,1 +1,28 @@
-//! Who may do what: the policy, Basic credentials (RFC 7617), the htpasswd file. Called by `http/` and the `passwd` command.
+//! Who may do what: the policy, Basic credentials (RFC 7617), the htpasswd file. Called by `http/`, which asks an
+//! [`Authenticator`] before each use case, by `serve.rs`, which opens it, and by the `passwd` command ([`passwd`]).
+//!
+//! A request takes the shortest way that is safe: what is not protected asks nothing; a password that was found right
+//! before costs one keyed digest; everything else waits for the turn of its address, pays into its throttle, and is
+//! hashed off the runtime.
+
+mod authenticator;
+mod credentials;
+mod error;
+mod hash;
+#[cfg(feature = "legacy-htpasswd")]
+mod legacy;
+pub mod passwd;
+mod password_file;
+mod passwords;
+mod policy;
+mod throttle;
+mod user;
+mod verified;
+
+pub use authenticator::Authenticator;
+pub use credentials::CHALLENGE;
+pub use error::{AuthError, Denied};
+pub use password_file::is_readable_by_others;
+pub use passwords::{LineError, Passwords};
+pub use policy::{Action, Policy};
+pub use user::{UserName, UserNameError};

@@ -1,0 +1,149 @@
+//! One hash of an htpasswd file: parsed so strictly that checking a password cannot fail, panic or take minutes.
+//! Called by [`passwords`](super::passwords) and `passwd`.
+
+use bcrypt::{BcryptError, HashParts, Version};
+use sha_crypt::{PasswordVerifier, ShaCrypt};
+
+#[cfg(feature = "legacy-htpasswd")]
+use super::legacy::LegacyHash;
+
+/// Most expensive bcrypt that is checked: about 3 s on a desktop machine. Each step doubles it; 31 takes days.
+const MAX_BCRYPT_COST: u32 = 15;
+
+/// Most rounds of SHA-crypt that are checked: about half a second on a desktop machine.
+const SHA_CRYPT_ROUNDS: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
+
+/// Rounds of a SHA-crypt hash that names none.
+const SHA_CRYPT_DEFAULT_ROUNDS: u32 = 5_000;
+
+/// Cost of the hashes that `micropypi passwd` makes: 50 ms on a desktop machine, a third of a second on a Raspberry Pi 3.
+const NEW_BCRYPT_COST: u32 = 10;
+
+/// A password's hash. Has no `Debug`, so that no log can hold it.
+#[derive(Clone)]
+pub(super) enum PasswordHash {
+    /// `$2a$`, `$2b$`, `$2y$`.
+    Bcrypt { text: Box<str>, cost: u32 },
+    /// `$5$`, `$6$`.
+    ShaCrypt { text: Box<str>, rounds: u32 },
+    /// What apache's tool makes with `-m`, `-s`, `-d`.
+    #[cfg(feature = "legacy-htpasswd")]
+    Legacy(LegacyHash),
+}
+
+/// How much work it is to check a password: equal works take equal time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Work {
+    /// One of the cheap old kinds.
+    Legacy,
+    /// `$5$` with so many rounds.
+    Sha256Crypt { rounds: u32 },
+    /// `$6$` with so many rounds.
+    Sha512Crypt { rounds: u32 },
+    /// bcrypt with that cost.
+    Bcrypt { cost: u32 },
+}
+
+impl PasswordHash {
+    /// The one door. The error says what is wrong without a word of the text.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.split_inclusive('$').nth(1) {
+            Some("2a$" | "2b$" | "2y$") if text.starts_with('$') => parse_bcrypt(text),
+            Some("2x$") if text.starts_with('$') => {
+                Err("a `$2x$` hash comes from a faulty bcrypt: set the password anew with `micropypi passwd`")
+            }
+            Some("5$") if text.starts_with('$') => parse_sha_crypt(text, 43),
+            Some("6$") if text.starts_with('$') => parse_sha_crypt(text, 86),
+            _ => parse_legacy(text),
+        }
+    }
+
+    /// A new hash for `password`, as `$2y$` because apache's tools read no other letter.
+    pub(super) fn make(password: &str) -> Result<String, BcryptError> {
+        Ok(bcrypt::hash_with_result(password, NEW_BCRYPT_COST)?.format_for_version(Version::TwoY))
+    }
+
+    /// Whether `password` is the one. Blocks for as long as the hash was made to take.
+    pub(super) fn verify(&self, password: &str) -> bool {
+        match self {
+            Self::Bcrypt { text, .. } => bcrypt::verify(password, text).is_ok_and(|same| same),
+            Self::ShaCrypt { text, .. } => ShaCrypt::default()
+                .verify_password(password.as_bytes(), &**text)
+                .is_ok(),
+            #[cfg(feature = "legacy-htpasswd")]
+            Self::Legacy(hash) => hash.verify(password),
+        }
+    }
+
+    /// How much work [`verify`](Self::verify) is.
+    pub(super) fn work(&self) -> Work {
+        match self {
+            Self::Bcrypt { cost, .. } => Work::Bcrypt { cost: *cost },
+            Self::ShaCrypt { text, rounds } if text.starts_with("$5$") => Work::Sha256Crypt { rounds: *rounds },
+            Self::ShaCrypt { rounds, .. } => Work::Sha512Crypt { rounds: *rounds },
+            #[cfg(feature = "legacy-htpasswd")]
+            Self::Legacy(_) => Work::Legacy,
+        }
+    }
+
+    /// Whether it ought to be replaced by a better one.
+    pub(super) fn is_legacy(&self) -> bool {
+        self.work() == Work::Legacy
+    }
+}
+
+fn parse_bcrypt(text: &str) -> Result<PasswordHash, &'static str> {
+    let parts: HashParts = text.parse().map_err(|_| "the bcrypt hash is cut off or garbled")?;
+    match parts.get_cost() {
+        cost @ 4..=MAX_BCRYPT_COST => Ok(PasswordHash::Bcrypt {
+            text: text.into(),
+            cost,
+        }),
+        _ => Err("the cost of the bcrypt hash is not from 4 to 15: a login would take too long"),
+    }
+}
+
+/// `$5$[rounds=N$]salt$hash`, as crypt(5) has it.
+fn parse_sha_crypt(text: &str, hash_len: usize) -> Result<PasswordHash, &'static str> {
+    const GARBLED: &str = "the SHA-crypt hash is cut off or garbled";
+    let body = text.get(3..).ok_or(GARBLED)?;
+    let (rounds, body) = match body.strip_prefix("rounds=") {
+        Some(rest) => rest.split_once('$').ok_or(GARBLED)?,
+        None => ("", body),
+    };
+    let (salt, hash) = body.split_once('$').ok_or(GARBLED)?;
+    let salt_fits = (1..=16).contains(&salt.len()) && is_crypt_base64(salt);
+    if !salt_fits || hash.len() != hash_len || !is_crypt_base64(hash) {
+        return Err(GARBLED);
+    }
+    let rounds = match rounds {
+        "" => SHA_CRYPT_DEFAULT_ROUNDS,
+        digits => digits.parse().map_err(|_| GARBLED)?,
+    };
+    if !SHA_CRYPT_ROUNDS.contains(&rounds) {
+        return Err("the rounds of the SHA-crypt hash are not from 1000 to 1000000: a login would take too long");
+    }
+    Ok(PasswordHash::ShaCrypt {
+        text: text.into(),
+        rounds,
+    })
+}
+
+#[cfg(feature = "legacy-htpasswd")]
+fn parse_legacy(text: &str) -> Result<PasswordHash, &'static str> {
+    LegacyHash::parse(text).map(PasswordHash::Legacy)
+}
+
+#[cfg(not(feature = "legacy-htpasswd"))]
+fn parse_legacy(_text: &str) -> Result<PasswordHash, &'static str> {
+    Err(
+        "no hash that this build knows (bcrypt, `$5$`, `$6$`): MD5, SHA-1 and DES hashes need the feature `legacy-htpasswd`, \
+         and plain text is not accepted; set the password with `micropypi passwd`",
+    )
+}
+
+/// The alphabet of crypt(5).
+pub(super) fn is_crypt_base64(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/')
+}

@@ -1,0 +1,193 @@
+//! The `passwd` command: sets and deletes passwords in an htpasswd file. Called by the command line, and by `serve.rs`
+//! for the quick trial's user. Everything here blocks.
+
+mod edit;
+mod prompt;
+mod replace;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::hash::PasswordHash;
+use super::{UserName, UserNameError};
+
+/// Longest password in bytes: bcrypt does not look further.
+const MAX_PASSWORD_BYTES: usize = 72;
+
+/// Letters and digits that nobody mixes up: no `l`, `o`, `0`, `1`. There are 32, so that a random byte picks evenly.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// Characters of a random password: 120 bits.
+const RANDOM_PASSWORD_LEN: usize = 24;
+
+/// What was done. `Display` is the sentence for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    change: Change,
+    user: UserName,
+    file: PathBuf,
+}
+
+/// What happened to the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Added,
+    Changed,
+    Deleted,
+}
+
+/// Why a password was not set or deleted. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswdError {
+    /// The user name cannot stand in an htpasswd file.
+    #[error(transparent)]
+    User(#[from] UserNameError),
+    /// No password was given.
+    #[error("the password is empty")]
+    Empty,
+    /// bcrypt would look at a part of it only.
+    #[error(
+        "the password is longer than {MAX_PASSWORD_BYTES} bytes, and bcrypt does not look further: take a shorter one"
+    )]
+    TooLong,
+    /// No client could send it.
+    #[error("the password holds a control character, which no client can send")]
+    Control,
+    /// The two that were typed differ.
+    #[error("the two passwords differ: nothing was changed")]
+    Mismatch,
+    /// The password cannot be read.
+    #[error("cannot read the password from the {from}")]
+    Input {
+        /// Terminal or standard input.
+        from: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is nobody to delete.
+    #[error("there is no user {user} in {file}", file = .file.display())]
+    UnknownUser {
+        /// The name that was asked for.
+        user: UserName,
+        /// The password file.
+        file: PathBuf,
+    },
+    /// There is no file to delete from.
+    #[error("the password file {} does not exist", .0.display())]
+    NoFile(PathBuf),
+    /// It is a directory, a pipe, a device.
+    #[error("the password file {} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// The quick trial makes a new file only.
+    #[error("the password file {} exists already", .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be read or written.
+    #[error("cannot {what} {path}", path = .path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// bcrypt fails when the system gives no random bytes.
+    #[error("cannot hash the password")]
+    Hash(#[from] bcrypt::BcryptError),
+    /// The system gives no random bytes.
+    #[error("cannot get random bytes from the operating system")]
+    Random(#[from] getrandom::Error),
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { change, user, file } = self;
+        let file = file.display();
+        match change {
+            Change::Added => write!(f, "added the user {user} to {file}"),
+            Change::Changed => write!(f, "changed the password of {user} in {file}"),
+            Change::Deleted => write!(f, "deleted the user {user} from {file}"),
+        }
+    }
+}
+
+/// The command: sets the password of `user` in `file`, which is made if there is none, or deletes the user. The
+/// password is asked for twice on a terminal, else it is the first line of standard input.
+pub fn run(file: &Path, user: &str, delete_user: bool) -> Result<Done, PasswdError> {
+    let user = UserName::parse(user)?;
+    if delete_user {
+        return delete(file, user);
+    }
+    let password = prompt::read(&user)?;
+    set(file, user, &password)
+}
+
+/// Sets the password of `user` in `file`. The other lines stay as they are, byte for byte.
+pub fn set(file: &Path, user: UserName, password: &str) -> Result<Done, PasswdError> {
+    check_password(password)?;
+    let hash = PasswordHash::make(password)?;
+    let mut change = Change::Added;
+    replace::update(file, |old| {
+        let old = old.unwrap_or_default();
+        if edit::has(old, &user) {
+            change = Change::Changed;
+        }
+        Ok(edit::set(old, &user, &hash))
+    })?;
+    Ok(Done {
+        change,
+        user,
+        file: file.to_owned(),
+    })
+}
+
+/// Takes `user` out of `file`.
+pub fn delete(file: &Path, user: UserName) -> Result<Done, PasswdError> {
+    replace::update(file, |old| match old {
+        None => Err(PasswdError::NoFile(file.to_owned())),
+        Some(old) if edit::has(old, &user) => Ok(edit::delete(old, &user)),
+        Some(_) => Err(PasswdError::UnknownUser {
+            user: user.clone(),
+            file: file.to_owned(),
+        }),
+    })?;
+    Ok(Done {
+        change: Change::Deleted,
+        user,
+        file: file.to_owned(),
+    })
+}
+
+/// Makes a password file (mode 0600, and the directories above it) with one user, and returns that user's random
+/// password. For the quick trial.
+///
+/// # Errors
+/// [`PasswdError::Exists`] if there is a file already; all others that [`set`] has.
+pub fn create_with_random_user(file: &Path, user: &str) -> Result<String, PasswdError> {
+    let user = UserName::parse(user)?;
+    let password = random_password()?;
+    let hash = PasswordHash::make(&password)?;
+    replace::make_directory_of(file)?;
+    replace::update(file, |old| match old {
+        None => Ok(edit::set(b"", &user, &hash)),
+        Some(_) => Err(PasswdError::Exists(file.to_owned())),
+    })?;
+    Ok(password)
+}
+
+fn check_password(password: &str) -> Result<(), PasswdError> {
+    match password {
+        "" => Err(PasswdError::Empty),
+        _ if password.len() > MAX_PASSWORD_BYTES => Err(PasswdError::TooLong),
+        _ if password.contains(char::is_control) => Err(PasswdError::Control),
+        _ => Ok(()),
+    }
+}
+
+fn random_password() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; RANDOM_PASSWORD_LEN];
+    getrandom::fill(&mut bytes)?;
+    let pick = |byte: &u8| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]);
+    Ok(bytes.iter().map(pick).collect())
+}

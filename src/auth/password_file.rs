@@ -1,0 +1,239 @@
+//! The htpasswd file on disk: read at start, and again when it changes. Used by the `Authenticator`.
+//! Everything here but [`PasswordFile::current`] and [`PasswordFile::was_looked_at_lately`] blocks.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use blake2::{Blake2s256, Digest};
+
+use super::verified::Verified;
+use super::{AuthError, LineError, Passwords};
+
+/// Most that is read; 100,000 users take 8 MiB.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// How long a change may go unnoticed by somebody who is logged in.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A file that changed so lately may change again without its time of change telling.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
+/// An htpasswd file that is kept up to date.
+pub(super) struct PasswordFile {
+    path: PathBuf,
+    current: ArcSwap<Generation>,
+    seen: Mutex<Seen>,
+}
+
+/// One reading of the file.
+pub(super) struct Generation {
+    pub(super) passwords: Passwords,
+    pub(super) verified: Verified,
+    /// Of the file's bytes: a file that was only touched stays the same generation.
+    digest: [u8; 32],
+}
+
+/// What the last look at the file showed.
+struct Seen {
+    at: Instant,
+    /// `None` when the next look must read the file whatever it shows.
+    fingerprint: Option<Fingerprint>,
+    /// Whether the log was told already that the file cannot be read.
+    is_unreadable: bool,
+}
+
+/// Changes when the file is written, replaced, or given other rights.
+#[derive(PartialEq, Eq)]
+struct Fingerprint {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A file that was read, with what it was when it was opened.
+struct Content {
+    generation: Generation,
+    errors: Vec<LineError>,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl PasswordFile {
+    /// Reads the file for the first time. A line that is malformed is an error, so that a typo is noticed at start.
+    pub(super) fn open(path: PathBuf) -> Result<Self, AuthError> {
+        let Content {
+            generation,
+            errors,
+            fingerprint,
+        } = read(&path)?;
+        if !errors.is_empty() {
+            return Err(AuthError::Malformed { path, lines: errors });
+        }
+        warn_of_readers(&path);
+        let seen = Seen {
+            at: Instant::now(),
+            fingerprint,
+            is_unreadable: false,
+        };
+        let (current, seen) = (ArcSwap::from_pointee(generation), Mutex::new(seen));
+        Ok(Self { path, current, seen })
+    }
+
+    /// The last reading that worked.
+    pub(super) fn current(&self) -> Arc<Generation> {
+        self.current.load_full()
+    }
+
+    /// Whether [`refresh`](Self::refresh) can wait.
+    pub(super) fn was_looked_at_lately(&self) -> bool {
+        self.seen().at.elapsed() < LOOK_EVERY
+    }
+
+    /// Reads the file again if it changed. What cannot be read is logged once and leaves the last reading in force.
+    pub(super) fn refresh(&self) {
+        let mut seen = self.seen();
+        seen.at = Instant::now();
+        let fingerprint = std::fs::metadata(&self.path)
+            .ok()
+            .map(|metadata| Fingerprint::of(&metadata));
+        let unchanged = fingerprint.is_some() && fingerprint == seen.fingerprint;
+        if unchanged {
+            return;
+        }
+        match self.read_again(&mut seen) {
+            Ok(()) => seen.is_unreadable = false,
+            Err(error) => {
+                seen.fingerprint = fingerprint;
+                let was_told = std::mem::replace(&mut seen.is_unreadable, true);
+                if !was_told {
+                    tell_unreadable(&error);
+                }
+            }
+        }
+    }
+
+    /// Reads the file again, changed or not. An error leaves the last reading in force.
+    pub(super) fn reload(&self) -> Result<(), AuthError> {
+        let mut seen = self.seen();
+        seen.at = Instant::now();
+        self.read_again(&mut seen)?;
+        warn_of_readers(&self.path);
+        Ok(())
+    }
+
+    fn read_again(&self, seen: &mut Seen) -> Result<(), AuthError> {
+        let Content {
+            generation,
+            errors,
+            fingerprint,
+        } = read(&self.path)?;
+        seen.fingerprint = fingerprint;
+        if generation.digest == self.current.load().digest {
+            return Ok(());
+        }
+        for LineError { line, reason } in errors {
+            tracing::error!(path = %self.path.display(), line, reason, "a line of the password file is not used");
+        }
+        let users = generation.passwords.len();
+        tracing::info!(path = %self.path.display(), users, "the password file was read again");
+        self.current.store(Arc::new(generation));
+        Ok(())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fingerprint {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Content, AuthError> {
+    let file = open(path)?;
+    let in_io = |source| AuthError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let metadata = file.metadata().map_err(in_io)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(in_io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(AuthError::TooLarge {
+            path: path.to_owned(),
+            limit: MAX_BYTES,
+        });
+    }
+    let (passwords, errors) = Passwords::parse(&bytes);
+    let verified = Verified::new().map_err(AuthError::Random)?;
+    let generation = Generation {
+        passwords,
+        verified,
+        digest: Blake2s256::digest(&bytes).into(),
+    };
+    let fingerprint = is_settled(&metadata).then(|| Fingerprint::of(&metadata));
+    Ok(Content {
+        generation,
+        errors,
+        fingerprint,
+    })
+}
+
+/// Opens a regular file. Asks for its kind first: opening a pipe would wait for its other end.
+fn open(path: &Path) -> Result<File, AuthError> {
+    let in_io = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => AuthError::Missing(path.to_owned()),
+        _ => AuthError::Read {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let metadata = std::fs::metadata(path).map_err(in_io)?;
+    if !metadata.is_file() {
+        return Err(AuthError::NotAFile(path.to_owned()));
+    }
+    File::open(path).map_err(in_io)
+}
+
+fn is_settled(metadata: &Metadata) -> bool {
+    let age = metadata
+        .modified()
+        .ok()
+        .and_then(|modified| SystemTime::now().duration_since(modified).ok());
+    age.is_some_and(|age| age > SETTLED_AFTER)
+}
+
+fn tell_unreadable(error: &AuthError) {
+    let source = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    tracing::error!(%error, source, "the password file cannot be read again: its last reading stays in force");
+}
+
+/// Whether everybody on this machine can read the file (the mode's `o+r`). For files that hold secrets.
+pub fn is_readable_by_others(path: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(path)?.mode() & 0o004 != 0)
+}
+
+fn warn_of_readers(path: &Path) {
+    if is_readable_by_others(path).is_ok_and(|readable| readable) {
+        tracing::warn!(
+            path = %path.display(),
+            "every user of this machine can read the password file: take that away with `chmod o-r`"
+        );
+    }
+}

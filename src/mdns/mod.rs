@@ -1,1 +1,37 @@
 //! Multicast DNS (RFC 6762) and DNS-SD (RFC 6763): announce, withdraw, browse. Called by `serve.rs` and the `discover` command.
+//!
+//! A server is one host name (`micropypi.local`) and two service instances of the same name: `_http._tcp` (`_https._tcp`
+//! with TLS), so that any browser of services opens the page, and [`INDEX_TYPE`], whose TXT record says what is served.
+
+mod announce;
+mod interfaces;
+mod service;
+
+pub use announce::Announcer;
+pub use service::Service;
+
+/// The service type of a package index, as one-shot queries ask for it.
+pub const INDEX_TYPE: &str = "_pypi._tcp.local.";
+
+/// The module for boards, served at `/micropypi.py`: it asks the LAN for a server and installs from it.
+pub const BOARD_MODULE: &str = include_str!("micropypi.py");
+
+/// Why a server cannot be announced or looked for.
+#[derive(Debug, thiserror::Error)]
+pub enum MdnsError {
+    /// The name cannot be a label of a host name (RFC 1123).
+    #[error(
+        "mdns.name: `{0}` cannot be a host name: use up to {max} letters, digits and inner hyphens",
+        max = service::NAME_MAX
+    )]
+    Name(String),
+    /// Another program has the mDNS port for itself.
+    #[error("UDP port 5353 (mDNS) cannot be shared with the program that has it")]
+    Port(#[source] std::io::Error),
+    /// The responder's thread could not be started, or has ended.
+    #[error("the mDNS responder does not work")]
+    Responder(#[from] mdns_sd::Error),
+    /// The thread that follows the responder's events could not be started.
+    #[error("no thread for mDNS")]
+    Thread(#[source] std::io::Error),
+}

@@ -1,0 +1,139 @@
+//! What a server says of itself: its name and its records. Called by `serve.rs` and `announce.rs`.
+
+use std::net::IpAddr;
+
+use mdns_sd::ServiceInfo;
+
+use super::interfaces::Scope;
+use super::{INDEX_TYPE, MdnsError};
+
+/// The longest name: a label has 63 bytes, and a conflict may add `-99`.
+pub(super) const NAME_MAX: usize = 60;
+
+/// What is announced.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The host name without `.local`, and the name of the service instances.
+    pub name: String,
+    /// The TCP port of the base URL.
+    pub port: u16,
+    /// Whether that port speaks HTTPS.
+    pub tls: bool,
+    /// Whether an upload needs a password.
+    pub uploads_need_password: bool,
+    /// Projects in the index; [`super::Announcer::update_projects`] keeps it true.
+    pub projects: usize,
+    /// The addresses listened on; only these are announced. `0.0.0.0` is every IPv4 address, `[::]` every address.
+    pub listen: Vec<IpAddr>,
+    /// Names of the interfaces to announce on; empty: all but loopback and container bridges.
+    pub interfaces: Vec<String>,
+}
+
+impl Service {
+    /// Whether anybody else could reach the server: not if it listens on loopback alone, unless that was asked for.
+    pub fn reaches_the_lan(&self) -> bool {
+        !self.interfaces.is_empty() || self.listen.iter().any(|ip| !ip.is_loopback())
+    }
+
+    pub(super) fn records(
+        &self,
+        label: &str,
+        projects: usize,
+        probe: bool,
+    ) -> Result<[ServiceInfo; 2], mdns_sd::Error> {
+        let page = [("txtvers", "1".to_owned()), ("path", "/".to_owned())];
+        Ok([
+            self.record(self.page_type(), label, &page, probe)?,
+            self.record(INDEX_TYPE, label, &self.index_txt(projects), probe)?,
+        ])
+    }
+
+    fn record(
+        &self,
+        service_type: &str,
+        label: &str,
+        txt: &[(&str, String)],
+        probe: bool,
+    ) -> Result<ServiceInfo, mdns_sd::Error> {
+        let host = format!("{label}.local.");
+        let mut info = ServiceInfo::new(service_type, label, &host, "", self.port, txt)?.enable_addr_auto();
+        info.set_requires_probe(probe);
+        Ok(info)
+    }
+
+    fn index_txt(&self, projects: usize) -> [(&'static str, String); 7] {
+        let upload = if self.uploads_need_password { "password" } else { "open" };
+        [
+            ("txtvers", "1".to_owned()),
+            ("path", "/simple/".to_owned()),
+            ("scheme", self.scheme().to_owned()),
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("protocols", "pip,upip,mip".to_owned()),
+            ("upload", upload.to_owned()),
+            ("projects", projects.to_string()),
+        ]
+    }
+
+    pub(super) fn page_type(&self) -> &'static str {
+        if self.tls {
+            "_https._tcp.local."
+        } else {
+            "_http._tcp.local."
+        }
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        Scope {
+            interfaces: self.interfaces.clone(),
+            listen: self.listen.clone(),
+        }
+    }
+}
+
+/// The name in lower case: mdns-sd announces others once instead of twice.
+pub(super) fn host_label(name: &str) -> Result<String, MdnsError> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.is_empty()
+        || name.len() > NAME_MAX
+        || !name.bytes().all(legal)
+        || name.starts_with('-')
+        || name.ends_with('-')
+    {
+        return Err(MdnsError::Name(name.to_owned()));
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_host_name_is_refused() {
+        assert_eq!(host_label("MicroPyPI").unwrap(), "micropypi");
+        for name in ["", "a.b", "my server", "-a", "a-", "ä", &"a".repeat(61)] {
+            let error = host_label(name).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn loopback_alone_does_not_reach_the_lan() {
+        let mut service = Service {
+            name: "micropypi".to_owned(),
+            port: 8089,
+            tls: false,
+            uploads_need_password: true,
+            projects: 0,
+            listen: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
+            interfaces: Vec::new(),
+        };
+        assert!(!service.reaches_the_lan());
+        service.listen.push("::".parse().unwrap());
+        assert!(service.reaches_the_lan());
+    }
+}

@@ -16,6 +16,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`cli`] | clap types, and nothing else |
+//! | [`commands`] | what each word of the command line does |
 //! | [`config`] | the configuration: file, environment, flags, defaults; no runtime state |
 //! | [`serve`] | configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye |
 //! | [`telemetry`], [`systemd`] | the journal or stderr; readiness, watchdog, passed sockets |
@@ -42,6 +43,7 @@
 pub mod auth;
 pub mod board;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod dist;
 pub mod http;

@@ -1,7 +1,25 @@
 //! argv → command → exit code. The only place that prints an error chain.
 
+use std::error::Error;
 use std::process::ExitCode;
 
+use clap::Parser;
+use micropypi::cli::Cli;
+use micropypi::commands;
+
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match commands::dispatch(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print_chain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_chain(error: &dyn Error) {
+    eprintln!("error: {error}");
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
+        eprintln!("caused by: {cause}");
+    }
 }

@@ -1,25 +1,40 @@
 //! The configuration: one TOML file, the environment, the flags, the defaults. No runtime state.
 //! Read by `main.rs`, the commands and `serve.rs` only; everybody else takes plain arguments.
+//!
+//! The types are here; `load.rs` lays the four sources over each other, `fields.rs` holds the door of each kind of
+//! value, `check.rs` compares settings with each other, `diagnose.rs` points at what is wrong, and `schema.rs` knows
+//! which settings there are.
+
+mod check;
+mod diagnose;
+mod fields;
+mod load;
+mod schema;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+pub use diagnose::Report;
+pub use load::{ConfigError, Flags, Loaded, Source, load, load_pypiserver};
 
 /// Everything that can be set, complete with defaults. `packaging/config.toml` documents each field.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Addresses to listen on. `[::]:PORT` takes IPv4 too. Ignored when systemd passes sockets.
     pub listen: Vec<SocketAddr>,
     /// The URL that clients reach this server by, where it cannot be told from the request (behind a proxy). No trailing slash.
+    #[serde(deserialize_with = "fields::http_url")]
     pub base_url: Option<String>,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// An HTML file served at `/` in place of the built-in page.
     pub welcome: Option<PathBuf>,
     /// An additional path that answers health checks, beside `/health`.
+    #[serde(deserialize_with = "fields::url_path")]
     pub health_endpoint: Option<String>,
     /// `[store]`: where the packages are.
     pub store: StoreConfig,
@@ -40,7 +55,7 @@ pub struct Config {
 }
 
 /// `[store]`: where the packages are.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// The package directories. The first takes the uploads; a file in an earlier one hides its namesake in a later one.
@@ -54,7 +69,7 @@ pub struct StoreConfig {
 }
 
 /// How changes made by hand in the package directories are noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Watch {
     /// inotify, or a poll where the file system is one on which inotify is silent (NFS, SMB, FUSE, 9p).
@@ -68,7 +83,7 @@ pub enum Watch {
 }
 
 /// `[auth]`: who may do what.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
     /// The htpasswd file. Without one, what is protected is refused to everybody.
@@ -78,7 +93,7 @@ pub struct AuthConfig {
 }
 
 /// A right that can ask for a password, by pypiserver's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protect {
     /// The index pages.
@@ -90,19 +105,20 @@ pub enum Protect {
 }
 
 /// `[index]`: what the index shows.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IndexConfig {
     /// Which release a client gets that names none.
     pub latest: Latest,
     /// Where a project that is not here is looked for: `{fallback_url}/{project}/` by redirect. None: 404.
+    #[serde(deserialize_with = "fields::http_url")]
     pub fallback_url: Option<String>,
     /// `max-age` of files, in seconds. None: clients revalidate each time.
     pub cache_control: Option<u32>,
 }
 
 /// Which release a client gets that names none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Latest {
     /// The highest version, pre-releases too.
@@ -112,33 +128,43 @@ pub enum Latest {
 }
 
 /// `[limits]`: what is refused.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Largest upload, in bytes.
+    /// Largest upload, in bytes. A size may also be text: `"4 GiB"`.
+    #[serde(deserialize_with = "fields::byte_size")]
     pub upload_bytes: u64,
     /// Most form fields in one upload.
+    #[serde(deserialize_with = "fields::positive")]
     pub form_fields: usize,
     /// Largest form field other than the file, in bytes.
+    #[serde(deserialize_with = "fields::byte_size")]
     pub field_bytes: usize,
     /// Most members of an archive.
+    #[serde(deserialize_with = "fields::positive")]
     pub archive_members: usize,
     /// Most bytes that an archive may unpack to.
+    #[serde(deserialize_with = "fields::byte_size")]
     pub unpacked_bytes: u64,
     /// Most times that an archive may grow when unpacked (small archives are exempt).
+    #[serde(deserialize_with = "fields::positive")]
     pub unpack_ratio: u32,
     /// Largest core metadata, in bytes.
+    #[serde(deserialize_with = "fields::byte_size")]
     pub metadata_bytes: u64,
     /// Seconds a client may take to send the head of a request, and a connection may idle between two.
+    #[serde(deserialize_with = "fields::positive")]
     pub header_seconds: u64,
     /// Seconds that may pass between two pieces of a body before the connection is given up.
+    #[serde(deserialize_with = "fields::positive")]
     pub body_idle_seconds: u64,
     /// Open connections; further ones wait.
+    #[serde(deserialize_with = "fields::positive")]
     pub connections: usize,
 }
 
 /// `[boards]`: what a board gets.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BoardsConfig {
     /// What upip downloads.
@@ -154,7 +180,7 @@ pub struct BoardsConfig {
 }
 
 /// What upip downloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Upip {
     /// A tarball made for boards: 4 KiB window, plain ustar, only what a board imports.
@@ -164,32 +190,32 @@ pub enum Upip {
 }
 
 /// `[mdns]`: how the LAN finds the server.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MdnsConfig {
     /// Whether the server is announced.
     pub enabled: bool,
     /// The host name without `.local`, and the name of the service instance.
+    #[serde(deserialize_with = "fields::dns_label")]
     pub name: String,
     /// Interfaces to announce on; empty: all but loopback and container bridges.
     pub interfaces: Vec<String>,
 }
 
 /// `[tls]`: HTTPS.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TlsConfig {
     /// PEM file: the certificate, then the chain.
     pub certificate: PathBuf,
     /// PEM file: the private key.
     pub key: PathBuf,
     /// Addresses for HTTPS beside the plain ones of `listen`; empty: `listen` itself speaks HTTPS.
-    #[serde(default)]
     pub listen: Vec<SocketAddr>,
 }
 
 /// `[log]`: what is written to the journal or stderr.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// The least important level that is written.
@@ -199,7 +225,7 @@ pub struct LogConfig {
 }
 
 /// Level of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Level {

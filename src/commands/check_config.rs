@@ -1,0 +1,37 @@
+//! `check-config`: is the configuration right? Reads it and changes nothing, so that it runs at build time, too.
+
+use std::path::Path;
+
+use super::{CommandError, load, print};
+use crate::cli::CheckConfigArgs;
+use crate::config::{Config, Source};
+
+pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
+    let loaded = load(&args.file)?;
+    let mut text = match &loaded.source {
+        Source::File(path) => format!("{}: OK\n", path.display()),
+        _ => "no configuration file, the defaults: OK\n".to_owned(),
+    };
+    if args.show {
+        text.push('\n');
+        text.push_str(&toml::to_string(&loaded.config)?);
+    }
+    // Files may be missing where the check runs (a build machine), so that is no error.
+    for (setting, path) in files(&loaded.config).filter(|(_, path)| !path.exists()) {
+        eprintln!("warning: {setting}: {} is not there", path.display());
+    }
+    print(text.as_bytes())
+}
+
+/// The files that the server will want to read.
+fn files(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
+    let tls = config.tls.as_ref();
+    let named = [
+        ("welcome", config.welcome.as_deref()),
+        ("auth.passwords", config.auth.passwords.as_deref()),
+        ("boards.mpy_cross", config.boards.mpy_cross.as_deref()),
+        ("tls.certificate", tls.map(|tls| tls.certificate.as_path())),
+        ("tls.key", tls.map(|tls| tls.key.as_path())),
+    ];
+    named.into_iter().filter_map(|(setting, path)| Some((setting, path?)))
+}

@@ -1,0 +1,109 @@
+//! The commands: what each word of the command line does, a file a word. Called by `main.rs`.
+
+mod check_config;
+mod generate;
+mod healthcheck;
+mod passwd;
+mod run;
+mod serve;
+mod trial;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::auth::passwd::PasswdError;
+use crate::cli::{Cli, Command, ConfigArgs};
+use crate::config::{self, ConfigError, Flags, Loaded};
+use crate::serve::ServeError;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// There is no configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A flag is not text.
+    #[error("a flag cannot be read")]
+    Flag(#[from] toml::ser::Error),
+    /// The server did not start, or failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The password file was not changed.
+    #[error(transparent)]
+    Passwd(#[from] PasswdError),
+    /// Nobody said where the passwords are.
+    #[error(
+        "no password file is configured in {}: say --file FILE here, and set passwords = \"FILE\" under [auth] there",
+        .0.display()
+    )]
+    NoPasswordFile(PathBuf),
+    /// The directory of the password file cannot be made.
+    #[error("cannot make the directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Half of pypiserver's two options for no passwords.
+    #[error("no passwords at all takes both options: -P . -a .")]
+    OpenTakesBoth,
+    /// pypiserver's prefix.
+    #[error(
+        "--server-base-url {0}: everything is served below `/` here; for a prefix, put a proxy before it that takes the \
+         prefix off, and set MICROPYPI_BASE_URL to the URL that clients use"
+    )]
+    Prefix(String),
+    /// pypiserver's `--interface` names no address.
+    #[error("--interface {interface} is no address of this machine")]
+    Interface {
+        /// What was given.
+        interface: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// The server is not well.
+    #[error(transparent)]
+    Unwell(#[from] healthcheck::Unwell),
+    /// Standard output is closed or full.
+    #[error("cannot write to standard output")]
+    Output(#[from] io::Error),
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What the command's room says; `main.rs` prints it.
+pub fn dispatch(cli: Cli) -> Result<(), CommandError> {
+    match cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Passwd(args)) => passwd::run(&args),
+        Some(Command::CheckConfig(args)) => check_config::run(&args),
+        Some(Command::Healthcheck(args)) => healthcheck::run(&args),
+        Some(Command::Man) => print(&generate::man()?),
+        Some(Command::Completions { shell }) => print(&generate::completions(shell)),
+    }
+}
+
+/// The configuration as a command without settings of its own sees it.
+fn load(args: &ConfigArgs) -> Result<Loaded, ConfigError> {
+    config::load(args.config.as_deref(), Flags::default(), environment())
+}
+
+fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+/// Writes to standard output; a reader that has gone away (`| head`) is no error.
+fn print(bytes: &[u8]) -> Result<(), CommandError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,39 @@
+//! `passwd`: which file, then [`crate::auth::passwd`].
+
+use std::path::PathBuf;
+
+use super::{CommandError, load, print, trial};
+use crate::auth;
+use crate::cli::PasswdArgs;
+use crate::config::Source;
+
+pub(super) fn run(args: &PasswdArgs) -> Result<(), CommandError> {
+    let file = match &args.file {
+        Some(file) => file.clone(),
+        None => configured_file(args)?,
+    };
+    let done = auth::passwd::run(&file, &args.user, args.delete)?;
+    print(format!("{done}\n").as_bytes())
+}
+
+/// The file that the server would read. The quick trial's is made with its directory.
+fn configured_file(args: &PasswdArgs) -> Result<PathBuf, CommandError> {
+    let loaded = load(&args.config)?;
+    match (loaded.config.auth.passwords.clone(), loaded.source) {
+        (Some(file), _) => Ok(file),
+        (None, Source::File(path)) => Err(CommandError::NoPasswordFile(path)),
+        (None, _) => {
+            let file = trial::password_file(&loaded.config);
+            make_parent(&file)?;
+            Ok(file)
+        }
+    }
+}
+
+fn make_parent(file: &std::path::Path) -> Result<(), CommandError> {
+    let path = file.parent().unwrap_or(file);
+    std::fs::create_dir_all(path).map_err(|source| CommandError::Directory {
+        path: path.to_owned(),
+        source,
+    })
+}

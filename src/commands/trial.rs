@@ -1,0 +1,127 @@
+//! The quick trial: without a configuration file and a password file, one user is made up and shown once. Used by
+//! `serve` and `passwd`.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::{CommandError, print};
+use crate::auth::passwd;
+use crate::config::{Config, Loaded};
+
+/// The user that is made up.
+const USER: &str = "micropypi";
+
+/// The trial's password file: `auth/.htpasswd` beside the packages, where pypiserver's image has it.
+pub(super) fn password_file(config: &Config) -> PathBuf {
+    let packages = &config.store.packages[0];
+    packages.with_file_name("auth").join(".htpasswd")
+}
+
+/// The configuration with a password file. One that is there is used silently; else it is made, with one user.
+pub(super) fn prepare(loaded: Loaded) -> Result<Loaded, CommandError> {
+    let auth = &loaded.config.auth;
+    if auth.passwords.is_some() || auth.protect.is_empty() {
+        return Ok(loaded);
+    }
+    let file = password_file(&loaded.config);
+    if !file.exists() {
+        let password = passwd::create_with_random_user(&file, USER)?;
+        let url = base_url(&loaded.config);
+        print(
+            Welcome {
+                file: &file,
+                url: &url,
+                password: &password,
+            }
+            .to_string()
+            .as_bytes(),
+        )?;
+    }
+    Ok(loaded.with_default("auth.passwords", &file.to_string_lossy())?)
+}
+
+/// The URL that other machines reach this one by, as far as the configuration tells. No trailing slash.
+fn base_url(config: &Config) -> String {
+    if let Some(url) = &config.base_url {
+        return url.clone();
+    }
+    let plain = config.tls.as_ref().is_none_or(|tls| !tls.listen.is_empty());
+    let scheme = if plain { "http" } else { "https" };
+    let mut address = config.listen[0];
+    if address.ip().is_unspecified() {
+        address.set_ip(lan_address().unwrap_or(IpAddr::from([127, 0, 0, 1])));
+    }
+    format!("{scheme}://{}", SocketAddr::new(address.ip(), address.port()))
+}
+
+/// An IPv4 address of this machine, which boards and people can type.
+fn lan_address() -> Option<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let usable = |interface: &&if_addrs::Interface| {
+        interface.ip().is_ipv4() && !interface.is_loopback() && !interface.is_link_local()
+    };
+    interfaces.iter().find(usable).map(if_addrs::Interface::ip)
+}
+
+/// What a new user needs, ready to paste.
+struct Welcome<'a> {
+    file: &'a std::path::Path,
+    url: &'a str,
+    password: &'a str,
+}
+
+impl fmt::Display for Welcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, password, .. } = self;
+        let file = self.file.display();
+        write!(
+            f,
+            "Quick trial: there is no configuration, so a user was made. The password is shown only now;
+{file} keeps its hash. `micropypi passwd USER` sets another.
+
+Upload a package from any machine of your network:
+
+  twine upload --repository-url {url}/ -u {USER} -p {password} dist/*
+
+or put this into ~/.pypirc, and then `twine upload -r {USER} dist/*`:
+
+[distutils]
+index-servers = {USER}
+
+[{USER}]
+repository = {url}/
+username = {USER}
+password = {password}
+
+"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_file_is_beside_the_packages() {
+        let mut config = Config::default();
+        assert_eq!(password_file(&config), PathBuf::from("data/auth/.htpasswd"));
+        config.store.packages = vec![PathBuf::from("/data/packages/")];
+        assert_eq!(password_file(&config), PathBuf::from("/data/auth/.htpasswd"));
+    }
+
+    #[test]
+    fn the_url_is_one_that_others_can_use() {
+        let mut config = Config::default();
+        let url = base_url(&config);
+        assert!(
+            url.starts_with("http://") && url.ends_with(":8089") && !url.contains("[::]"),
+            "{url}"
+        );
+        config.listen = vec!["192.0.2.7:80".parse().unwrap()];
+        assert_eq!(base_url(&config), "http://192.0.2.7:80");
+        config.base_url = Some("https://pkgs.example".to_owned());
+        assert_eq!(base_url(&config), "https://pkgs.example");
+    }
+}

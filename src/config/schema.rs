@@ -1,0 +1,166 @@
+//! Which settings there are, read off the types: their paths (`store.overwrite`), an example of each, the name of each in
+//! the environment, and the nearest known name of an unknown one. Used by `load.rs`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use strsim::damerau_levenshtein;
+use toml::Value;
+
+use super::{BoardsConfig, Config, DEFAULT_PORT, IndexConfig, LogConfig, TlsConfig};
+
+/// The prefix of every variable that is read.
+pub(super) const PREFIX: &str = "MICROPYPI_";
+
+/// Every setting by its path, with an example of a legal value: the default where there is one.
+pub(super) static SETTINGS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(settings);
+
+fn settings() -> BTreeMap<String, Value> {
+    let table = toml::Table::try_from(example()).expect("every field is a TOML type");
+    let mut settings = BTreeMap::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(section) => {
+                settings.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            value => {
+                settings.insert(name, value);
+            }
+        }
+    }
+    settings
+}
+
+/// The defaults, with an example for each setting that has none: the shape of the whole.
+pub(super) fn example() -> Config {
+    Config {
+        base_url: Some("https://packages.example.org/pypi".to_owned()),
+        trusted_proxies: Vec::new(),
+        welcome: Some(PathBuf::from("/etc/micropypi/welcome.html")),
+        health_endpoint: Some("/healthz".to_owned()),
+        auth: super::AuthConfig {
+            passwords: Some(PathBuf::from("/etc/micropypi/htpasswd")),
+            ..super::AuthConfig::default()
+        },
+        index: IndexConfig {
+            fallback_url: Some("https://index.example.org/simple".to_owned()),
+            cache_control: Some(86_400),
+            ..IndexConfig::default()
+        },
+        boards: BoardsConfig {
+            mpy_cross: Some(PathBuf::from("/usr/bin/mpy-cross")),
+            ..BoardsConfig::default()
+        },
+        tls: Some(TlsConfig {
+            certificate: PathBuf::from("/etc/micropypi/tls/fullchain.pem"),
+            key: PathBuf::from("/etc/micropypi/tls/key.pem"),
+            listen: Vec::new(),
+        }),
+        log: LogConfig {
+            file: Some(PathBuf::from("/var/log/micropypi.log")),
+            ..LogConfig::default()
+        },
+        ..Config::default()
+    }
+}
+
+/// How a user would write the setting: `overwrite = false`. Lists that are empty by default show an entry.
+pub(super) fn usage(path: &str) -> Option<String> {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    let entry = match path {
+        "trusted_proxies" => Some("10.0.0.0/8".to_owned()),
+        "tls.listen" => Some(format!("[::]:{}", DEFAULT_PORT + 1)),
+        "boards.include" | "boards.exclude" => Some("*/examples/*".to_owned()),
+        "mdns.interfaces" => Some("eth0".to_owned()),
+        _ => None,
+    };
+    let value = match entry {
+        Some(entry) => Value::Array(vec![Value::String(entry)]),
+        None => SETTINGS.get(path)?.clone(),
+    };
+    Some(format!("{key} = {value}"))
+}
+
+/// Whether `name` is a section: `store`.
+pub(super) fn is_section(name: &str) -> bool {
+    SETTINGS
+        .keys()
+        .any(|path| path.split_once('.').is_some_and(|(section, _)| section == name))
+}
+
+/// `store.overwrite` → `MICROPYPI_STORE_OVERWRITE`.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "_").to_ascii_uppercase())
+}
+
+/// `MICROPYPI_STORE_OVERWRITE` → `store.overwrite`.
+pub(super) fn path_of_variable(name: &str) -> Option<&'static str> {
+    SETTINGS.keys().map(String::as_str).find(|path| variable(path) == name)
+}
+
+/// Whether the setting of this path takes several values.
+pub(super) fn is_list(path: &str) -> bool {
+    SETTINGS.get(path).is_some_and(Value::is_array)
+}
+
+/// The setting or section that an unknown path most likely means: a slip of the pen, or the wrong section.
+pub(super) fn nearest_path(unknown: &str) -> Option<&'static str> {
+    let key = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
+    let unknown_key = unknown.rsplit('.').next().unwrap_or(unknown);
+    let sections = SETTINGS
+        .keys()
+        .filter_map(|path| path.split_once('.'))
+        .map(|(section, _)| section);
+    let paths = SETTINGS.keys().map(String::as_str).chain(sections);
+    let distance = |path| damerau_levenshtein(unknown, path).min(damerau_levenshtein(unknown_key, key(path)) + 1);
+    near_enough(paths.map(|path| (distance(path), path)), unknown_key.len())
+}
+
+/// The variable that an unknown one most likely means.
+pub(super) fn nearest_variable(unknown: &str) -> Option<String> {
+    let distances = SETTINGS.keys().map(|path| variable(path));
+    near_enough(
+        distances.map(|name| (damerau_levenshtein(unknown, &name), name)),
+        unknown.len() - PREFIX.len(),
+    )
+}
+
+/// The candidate with the least distance, unless that is more than a third of the word.
+fn near_enough<T: Ord>(candidates: impl Iterator<Item = (usize, T)>, length: usize) -> Option<T> {
+    let (distance, nearest) = candidates.min()?;
+    (distance <= (length / 3).max(2)).then_some(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_has_an_example() {
+        let shape = serde_json::to_string(&example()).unwrap();
+        assert!(
+            !shape.contains("null"),
+            "an option without an example is unknown to the environment: {shape}"
+        );
+    }
+
+    #[test]
+    fn variables_are_unambiguous() {
+        let names: std::collections::BTreeSet<_> = SETTINGS.keys().map(|path| variable(path)).collect();
+        assert_eq!(names.len(), SETTINGS.len());
+    }
+
+    #[test]
+    fn slips_and_wrong_sections_are_understood() {
+        assert_eq!(nearest_path("lisen"), Some("listen"));
+        assert_eq!(nearest_path("store.overwite"), Some("store.overwrite"));
+        assert_eq!(nearest_path("packages"), Some("store.packages"));
+        assert_eq!(nearest_path("sotre"), Some("store"));
+        assert_eq!(nearest_path("colour"), None);
+        assert_eq!(
+            nearest_variable("MICROPYPI_STORE_OVERWRIT").as_deref(),
+            Some("MICROPYPI_STORE_OVERWRITE")
+        );
+    }
+}

@@ -4,10 +4,15 @@
 //! with TLS), so that any browser of services opens the page, and [`INDEX_TYPE`], whose TXT record says what is served.
 
 mod announce;
+mod browse;
+mod configuration;
+mod discover;
 mod interfaces;
 mod service;
 
 pub use announce::Announcer;
+pub use browse::{Server, browse};
+pub use discover::{DEFAULT_TIMEOUT, Format, Request, discover};
 pub use service::Service;
 
 /// The service type of a package index, as one-shot queries ask for it.
@@ -34,4 +39,29 @@ pub enum MdnsError {
     /// The thread that follows the responder's events could not be started.
     #[error("no thread for mDNS")]
     Thread(#[source] std::io::Error),
+    /// Nobody answered.
+    #[error(
+        "no package server answers on this network. Is one running here (`micropypi serve`), in the same subnet, \
+         and does its firewall let UDP port 5353 in?"
+    )]
+    NoServer,
+    /// Nobody of this name answered.
+    #[error("no package server called `{name}` answers; {}", there_are(.others))]
+    NoSuchServer {
+        /// The name that was asked for.
+        name: String,
+        /// The names that answered, separated by commas.
+        others: String,
+    },
+    /// There is a choice to make.
+    #[error("several package servers answer; choose one by adding its name:\n\n{0}")]
+    SeveralServers(String),
+}
+
+fn there_are(others: &str) -> String {
+    if others.is_empty() {
+        "none does".to_owned()
+    } else {
+        format!("there are: {others}")
+    }
 }

@@ -1,0 +1,202 @@
+//! Who announces a package index on this LAN. Called by `discover.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use if_addrs::{IfAddr, Interface};
+use mdns_sd::{ResolvedService, ServiceDaemon, ServiceEvent};
+use serde::Serialize;
+
+use super::{INDEX_TYPE, MdnsError};
+
+/// A server found on the LAN. All of it comes from the network; its door lets only plain names and numbers in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Server {
+    /// The host name without `.local`: `micropypi`, or `micropypi-2` for the second of that name.
+    pub name: String,
+    /// The base URL, without a trailing slash. By address rather than by `.local` name where there is one: pip, uv and
+    /// mip resolve names through a C library that knows `.local` only if nss-mdns or systemd-resolved is set up.
+    pub url: String,
+    /// Where the URL leads: the port's owner as pip's `trusted-host` takes it, `HOST:PORT`.
+    pub authority: String,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Every address announced.
+    pub addresses: BTreeSet<IpAddr>,
+    /// The server's version.
+    pub version: Option<String>,
+    /// Projects in its index.
+    pub projects: Option<usize>,
+    /// What it speaks: `pip`, `upip`, `mip`.
+    pub protocols: Vec<String>,
+    /// Whether an upload needs a password; true unless it says otherwise.
+    pub uploads_need_password: bool,
+}
+
+impl Server {
+    /// None for an announcement that is none of a package index, or whose host name is not plain letters, digits and
+    /// hyphens: it ends up in shells and configuration files.
+    fn parse(found: &ResolvedService, own: &[Interface]) -> Option<Self> {
+        let name = found.host.trim_end_matches('.').strip_suffix(".local")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(plain) {
+            return None;
+        }
+        let txt = |key| found.txt_properties.get_property_val_str(key);
+        let scheme = if txt("scheme") == Some("https") {
+            "https"
+        } else {
+            "http"
+        };
+        let addresses: BTreeSet<IpAddr> = found.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr).collect();
+        let host = best_host(scheme, name, &addresses, own);
+        let authority = format!("{host}:{}", found.port);
+        Some(Self {
+            name: name.to_ascii_lowercase(),
+            url: format!("{scheme}://{authority}"),
+            authority,
+            scheme,
+            addresses,
+            version: txt("version").map(printable),
+            projects: txt("projects").and_then(|number| number.parse().ok()),
+            protocols: txt("protocols").map(list).unwrap_or_default(),
+            uploads_need_password: txt("upload") != Some("open"),
+        })
+    }
+}
+
+/// Asks the LAN and listens for `timeout`; with a `name`, until a server of this name has answered.
+///
+/// # Errors
+/// [`MdnsError::Responder`] if there is no socket to ask with.
+pub fn browse(timeout: Duration, name: Option<&str>) -> Result<Vec<Server>, MdnsError> {
+    let deadline = Instant::now() + timeout;
+    let own = if_addrs::get_if_addrs().unwrap_or_default();
+    let querier = ServiceDaemon::new()?;
+    let events = querier.browse(INDEX_TYPE)?;
+    let mut servers = BTreeMap::new();
+    while let Ok(event) = events.recv_deadline(deadline) {
+        follow(event, &own, &mut servers);
+        if name.is_some_and(|name| servers.values().any(|server: &Server| server.name == name)) {
+            break;
+        }
+    }
+    if let Ok(done) = querier.shutdown() {
+        let _ = done.recv_timeout(timeout);
+    }
+    let mut servers: Vec<Server> = servers.into_values().collect();
+    servers.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(servers)
+}
+
+fn follow(event: ServiceEvent, own: &[Interface], servers: &mut BTreeMap<String, Server>) {
+    match event {
+        ServiceEvent::ServiceResolved(found) => {
+            if let Some(server) = Server::parse(&found, own) {
+                servers.insert(found.fullname, server);
+            }
+        }
+        ServiceEvent::ServiceRemoved(_, full_name) => {
+            servers.remove(&full_name);
+        }
+        _ => {}
+    }
+}
+
+/// The host of the base URL. A certificate names a host, so HTTPS keeps the name; so does a server that has nothing but
+/// a link-local IPv6 address, which no URL can hold.
+fn best_host(scheme: &str, name: &str, addresses: &BTreeSet<IpAddr>, own: &[Interface]) -> String {
+    let best = addresses.iter().filter_map(|ip| Some((rank(*ip, own)?, ip))).min();
+    match best {
+        Some((_, IpAddr::V4(v4))) if scheme == "http" => v4.to_string(),
+        Some((_, IpAddr::V6(v6))) if scheme == "http" => format!("[{v6}]"),
+        _ => format!("{name}.local"),
+    }
+}
+
+/// The lower the better: IPv4 before IPv6, because boards have no other; a neighbour before what needs a router.
+fn rank(ip: IpAddr, own: &[Interface]) -> Option<u8> {
+    match ip {
+        IpAddr::V4(v4) if own.iter().any(|interface| is_neighbour(v4, interface)) => Some(0),
+        IpAddr::V4(v4) if !v4.is_link_local() => Some(1),
+        IpAddr::V4(_) => Some(2),
+        IpAddr::V6(v6) if !v6.is_unicast_link_local() => Some(3),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn is_neighbour(ip: Ipv4Addr, interface: &Interface) -> bool {
+    match &interface.addr {
+        IfAddr::V4(own) => (ip & own.netmask) == (own.ip & own.netmask),
+        IfAddr::V6(_) => false,
+    }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(40).collect()
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(printable).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use if_addrs::{IfOperStatus, Ifv4Addr};
+    use mdns_sd::ServiceInfo;
+
+    fn found(host: &str, addresses: &str, txt: &[(&str, &str)]) -> Option<Server> {
+        let info = ServiceInfo::new(INDEX_TYPE, "micropypi", host, addresses, 8089, txt).unwrap();
+        Server::parse(&info.as_resolved_service(), &[lan()])
+    }
+
+    fn lan() -> Interface {
+        Interface {
+            name: "eth0".to_owned(),
+            addr: IfAddr::V4(Ifv4Addr {
+                ip: [192, 168, 1, 9].into(),
+                netmask: [255, 255, 255, 0].into(),
+                prefixlen: 24,
+                broadcast: None,
+            }),
+            index: Some(2),
+            oper_status: IfOperStatus::Up,
+            is_p2p: false,
+        }
+    }
+
+    #[test]
+    fn the_url_has_the_address_that_is_reached_most_simply() {
+        let url = |addresses| found("pi.local.", addresses, &[]).unwrap().url;
+        assert_eq!(
+            url("10.8.0.1,192.168.1.5,fe80::1,2001:db8::1"),
+            "http://192.168.1.5:8089"
+        );
+        assert_eq!(url("169.254.7.7,10.8.0.1"), "http://10.8.0.1:8089");
+        assert_eq!(url("fe80::1,2001:db8::1"), "http://[2001:db8::1]:8089");
+        assert_eq!(url("fe80::1"), "http://pi.local:8089");
+    }
+
+    #[test]
+    fn https_keeps_the_name_that_its_certificate_holds() {
+        let server = found("pi.local.", "192.168.1.5", &[("scheme", "https")]).unwrap();
+        assert_eq!(server.url, "https://pi.local:8089");
+    }
+
+    #[test]
+    fn what_the_network_says_cannot_reach_a_shell() {
+        for host in ["$(reboot).local.", "a'b.local.", "a b.local.", ".local."] {
+            assert_eq!(found(host, "192.168.1.5", &[]), None, "{host}");
+        }
+        let server = found(
+            "pi.local.",
+            "192.168.1.5",
+            &[("version", "1\u{1b}[2J\n"), ("projects", "x")],
+        )
+        .unwrap();
+        assert_eq!(server.version.as_deref(), Some("1[2J"));
+        assert_eq!(server.projects, None);
+    }
+}

@@ -147,3 +147,139 @@ pub(super) fn is_crypt_base64(text: &str) -> bool {
     text.bytes()
         .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    // Made by apache's htpasswd 2.4.71 from the password `secret`.
+    const BCRYPT: &str = "$2y$04$2mJNt02x2snj313YuGdH3OH8R0U2PU0ScMK7ze6pTFaStbGjk0rqe";
+    const SHA_256: &str = "$5$92B2pIcPvJabqD0c$sobWDtGUOOuVLpXVhA9hxQpWPnesiTzEd47bartplS4";
+    const SHA_256_ROUNDS: &str = "$5$rounds=20000$/AztYjgiVNKiH9Uh$qhFvg.ZaECrkwshBhvZ2E.jWqsMnyVk5BcOlU3.Sy57";
+    const SHA_512: &str =
+        "$6$ztq2No2NuWmktsgZ$2lSTOaAZL3dlweNsa.4OeuNPOB37YHkYNP7pdTQn2WZdjJG4e1cRrj5E3X0WGlnk/.c53JlcUcW8fPwjMTdS7.";
+    const MD5: &str = "$apr1$B9PeqsI.$3Y/KnPFr4vJT3kkPZXM.a/";
+    const SHA_1: &str = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
+    const DES: &str = "pnUPvTX1JxpFM";
+    const ALL: [&str; 7] = [BCRYPT, SHA_256, SHA_256_ROUNDS, SHA_512, MD5, SHA_1, DES];
+
+    fn reason(text: &str) -> &'static str {
+        PasswordHash::parse(text).err().expect(text)
+    }
+
+    #[test]
+    fn every_letter_of_bcrypt_is_checked_but_the_faulty_one() {
+        for letter in ["2a", "2b", "2y"] {
+            let hash = PasswordHash::parse(&BCRYPT.replacen("2y", letter, 1)).unwrap();
+            assert!(hash.verify("secret") && !hash.verify("Secret") && !hash.verify(""));
+            assert_eq!(hash.work(), Work::Bcrypt { cost: 4 });
+        }
+        assert!(reason(&BCRYPT.replacen("2y", "2x", 1)).contains("faulty"));
+    }
+
+    #[test]
+    fn both_kinds_of_sha_crypt_are_checked() {
+        for text in [SHA_256, SHA_256_ROUNDS, SHA_512] {
+            let hash = PasswordHash::parse(text).unwrap();
+            assert!(hash.verify("secret") && !hash.verify("Secret") && !hash.verify(""));
+        }
+        let work = |text| PasswordHash::parse(text).unwrap().work();
+        assert_eq!(work(SHA_256), Work::Sha256Crypt { rounds: 5_000 });
+        assert_eq!(work(SHA_256_ROUNDS), Work::Sha256Crypt { rounds: 20_000 });
+        assert_eq!(work(SHA_512), Work::Sha512Crypt { rounds: 5_000 });
+    }
+
+    #[cfg(feature = "legacy-htpasswd")]
+    #[test]
+    fn the_old_kinds_are_checked_and_known_as_old() {
+        for text in [MD5, SHA_1, DES] {
+            let hash = PasswordHash::parse(text).unwrap();
+            assert!(hash.verify("secret") && !hash.verify("Secret") && !hash.verify(""));
+            assert!(hash.is_legacy());
+        }
+    }
+
+    #[cfg(feature = "legacy-htpasswd")]
+    #[test]
+    fn an_old_hash_takes_passwords_of_any_length() {
+        for length in 0..=255 {
+            let password = "ä".repeat(length);
+            for text in [MD5, SHA_1, DES] {
+                assert!(!PasswordHash::parse(text).unwrap().verify(&password));
+            }
+        }
+    }
+
+    #[cfg(not(feature = "legacy-htpasswd"))]
+    #[test]
+    fn the_old_kinds_are_refused_with_the_way_out() {
+        for text in [MD5, SHA_1, DES] {
+            assert!(reason(text).contains("feature `legacy-htpasswd`"));
+            assert!(reason(text).contains("`micropypi passwd`"));
+        }
+    }
+
+    #[test]
+    fn a_hash_that_would_take_minutes_is_refused() {
+        for cost in ["03", "16", "31", "99"] {
+            assert!(reason(&BCRYPT.replacen("04", cost, 1)).contains("cost"), "{cost}");
+        }
+        for rounds in ["999", "1000001", "999999999"] {
+            assert!(
+                reason(&SHA_256_ROUNDS.replacen("20000", rounds, 1)).contains("rounds"),
+                "{rounds}"
+            );
+        }
+        assert!(reason(&SHA_256_ROUNDS.replacen("20000", "4294967296", 1)).contains("garbled"));
+    }
+
+    #[test]
+    fn plain_text_and_unknown_kinds_are_refused() {
+        for text in [
+            "",
+            "hunter2",
+            "$",
+            "$$$",
+            "$1$abc$def",
+            "$y$j9T$abc$def",
+            "{SSHA}abc",
+            "x$2y$04$",
+        ] {
+            assert!(reason(text).contains("`micropypi passwd`"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_is_cut_off_anywhere_is_refused() {
+        for text in ALL {
+            for end in 0..text.len() {
+                assert!(PasswordHash::parse(&text[..end]).is_err(), "{}", &text[..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_hash_is_bcrypt_as_apache_writes_it() {
+        let text = PasswordHash::make("secret").unwrap();
+        assert!(text.starts_with("$2y$10$"), "{text}");
+        assert!(PasswordHash::parse(&text).unwrap().verify("secret"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_can_be_checked(at in 0..60_usize, new in any::<char>(), kind in 0..ALL.len()) {
+            let garbled: String = ALL[kind].chars().enumerate().map(|(i, old)| if i == at { new } else { old }).collect();
+            if let Ok(hash) = PasswordHash::parse(&garbled) {
+                let cheap = hash.work() <= Work::Bcrypt { cost: 5 };
+                prop_assert!(!cheap || !hash.verify("another"));
+            }
+        }
+
+        #[test]
+        fn no_text_panics(text in "[$256aby./rounds=A-Z{}0-9é]{0,120}") {
+            let _ = PasswordHash::parse(&text);
+        }
+    }
+}

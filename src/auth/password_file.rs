@@ -27,6 +27,9 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct PasswordFile {
     path: PathBuf,
     current: ArcSwap<Generation>,
+    /// Held for an instant: requests ask for it on the runtime's threads.
+    looked_at: Mutex<Instant>,
+    /// Held while the file is read.
     seen: Mutex<Seen>,
 }
 
@@ -40,7 +43,6 @@ pub(super) struct Generation {
 
 /// What the last look at the file showed.
 struct Seen {
-    at: Instant,
     /// `None` when the next look must read the file whatever it shows.
     fingerprint: Option<Fingerprint>,
     /// Whether the log was told already that the file cannot be read.
@@ -77,12 +79,15 @@ impl PasswordFile {
         }
         warn_of_readers(&path);
         let seen = Seen {
-            at: Instant::now(),
             fingerprint,
             is_unreadable: false,
         };
-        let (current, seen) = (ArcSwap::from_pointee(generation), Mutex::new(seen));
-        Ok(Self { path, current, seen })
+        Ok(Self {
+            path,
+            current: ArcSwap::from_pointee(generation),
+            looked_at: Mutex::new(Instant::now()),
+            seen: Mutex::new(seen),
+        })
     }
 
     /// The last reading that worked.
@@ -92,13 +97,13 @@ impl PasswordFile {
 
     /// Whether [`refresh`](Self::refresh) can wait.
     pub(super) fn was_looked_at_lately(&self) -> bool {
-        self.seen().at.elapsed() < LOOK_EVERY
+        lock(&self.looked_at).elapsed() < LOOK_EVERY
     }
 
     /// Reads the file again if it changed. What cannot be read is logged once and leaves the last reading in force.
     pub(super) fn refresh(&self) {
-        let mut seen = self.seen();
-        seen.at = Instant::now();
+        *lock(&self.looked_at) = Instant::now();
+        let mut seen = lock(&self.seen);
         let fingerprint = std::fs::metadata(&self.path)
             .ok()
             .map(|metadata| Fingerprint::of(&metadata));
@@ -120,8 +125,8 @@ impl PasswordFile {
 
     /// Reads the file again, changed or not. An error leaves the last reading in force.
     pub(super) fn reload(&self) -> Result<(), AuthError> {
-        let mut seen = self.seen();
-        seen.at = Instant::now();
+        *lock(&self.looked_at) = Instant::now();
+        let mut seen = lock(&self.seen);
         self.read_again(&mut seen)?;
         warn_of_readers(&self.path);
         Ok(())
@@ -145,10 +150,10 @@ impl PasswordFile {
         self.current.store(Arc::new(generation));
         Ok(())
     }
+}
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Fingerprint {
@@ -235,5 +240,92 @@ fn warn_of_readers(path: &Path) {
             path = %path.display(),
             "every user of this machine can read the password file: take that away with `chmod o-r`"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const ANN: &str = "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
+    const BOB: &str = "bob:$2y$04$2mJNt02x2snj313YuGdH3OH8R0U2PU0ScMK7ze6pTFaStbGjk0rqe\n";
+
+    fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("passwords");
+        std::fs::write(&path, content).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn a_change_is_read_and_a_touch_is_not() {
+        let (_directory, path) = file(BOB);
+        let passwords = PasswordFile::open(path.clone()).unwrap();
+        let first = passwords.current();
+        std::fs::write(&path, BOB).unwrap();
+        passwords.refresh();
+        assert!(Arc::ptr_eq(&first, &passwords.current()));
+        std::fs::write(&path, format!("{BOB}# and no more\n")).unwrap();
+        passwords.refresh();
+        assert!(!Arc::ptr_eq(&first, &passwords.current()));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_leaves_the_last_reading_until_it_is_back() {
+        let (_directory, path) = file(BOB);
+        let passwords = PasswordFile::open(path.clone()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        passwords.refresh();
+        assert!(matches!(passwords.reload(), Err(AuthError::Missing(_))));
+        assert_eq!(passwords.current().passwords.len(), 1);
+        std::fs::write(&path, "").unwrap();
+        passwords.refresh();
+        assert!(passwords.current().passwords.is_empty());
+    }
+
+    #[test]
+    fn a_malformed_line_is_an_error_at_start_and_left_out_later() {
+        let (_directory, path) = file(&format!("{BOB}carol\ndave:hunter2\n"));
+        let error = PasswordFile::open(path.clone()).err().unwrap().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+        assert!(error.contains("line 2: ") && error.contains("line 3: "), "{error}");
+        assert!(!error.contains("hunter2") && !error.contains("carol"), "{error}");
+
+        std::fs::write(&path, BOB).unwrap();
+        let passwords = PasswordFile::open(path.clone()).unwrap();
+        std::fs::write(&path, format!("carol\n{BOB}")).unwrap();
+        passwords.reload().unwrap();
+        assert_eq!(passwords.current().passwords.len(), 1);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_path() {
+        let (directory, path) = file(ANN);
+        let missing = PasswordFile::open(directory.path().join("none")).err().unwrap();
+        assert!(
+            missing.to_string().contains("micropypi passwd USER --file"),
+            "{missing}"
+        );
+        let not_a_file = PasswordFile::open(directory.path().to_owned()).err().unwrap();
+        assert!(matches!(not_a_file, AuthError::NotAFile(_)));
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(MAX_BYTES + 1)
+            .unwrap();
+        assert!(matches!(PasswordFile::open(path), Err(AuthError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_file_that_everybody_can_read_is_told_from_one_that_a_group_can() {
+        let (_directory, path) = file(BOB);
+        for (mode, readable) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_readable_by_others(&path).unwrap(), readable, "{mode:o}");
+        }
     }
 }

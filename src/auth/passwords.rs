@@ -132,3 +132,105 @@ fn most_frequent(hashes: &HashMap<UserName, PasswordHash>) -> Option<PasswordHas
     let (work, _) = counts.into_iter().max_by_key(|&(work, count)| (count, work))?;
     hashes.values().find(|hash| hash.work() == work).cloned()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::auth::hash::Work;
+
+    // Made by apache's htpasswd 2.4.71 from the password `secret`.
+    const BCRYPT: &str = "$2y$04$2mJNt02x2snj313YuGdH3OH8R0U2PU0ScMK7ze6pTFaStbGjk0rqe";
+    const SHA_256: &str = "$5$92B2pIcPvJabqD0c$sobWDtGUOOuVLpXVhA9hxQpWPnesiTzEd47bartplS4";
+
+    fn user(name: &str) -> UserName {
+        UserName::parse(name).unwrap()
+    }
+
+    fn parse(file: impl AsRef<[u8]>) -> Passwords {
+        let (passwords, errors) = Passwords::parse(file.as_ref());
+        assert_eq!(errors, []);
+        passwords
+    }
+
+    #[test]
+    fn reads_comments_blank_lines_and_either_line_end() {
+        for end in ["\n", "\r\n"] {
+            let lines = [
+                "# staff",
+                "",
+                &format!("ann:{BCRYPT}"),
+                "  ",
+                " # more",
+                &format!("jörg:{SHA_256}  "),
+            ];
+            let passwords = parse(lines.join(end));
+            assert_eq!(passwords.len(), 2);
+            assert!(passwords.verify(&user("ann"), "secret"));
+            assert!(passwords.verify(&user("jörg"), "secret"));
+        }
+        assert!(parse("").is_empty());
+    }
+
+    #[test]
+    fn reads_what_an_editor_of_windows_and_a_third_field_leave() {
+        let passwords = parse(format!("\u{feff}ann:{BCRYPT}:Ann Example"));
+        assert!(passwords.verify(&user("ann"), "secret"));
+    }
+
+    #[test]
+    fn tells_malformed_lines_by_number_and_keeps_the_good_ones() {
+        let mut file = format!("carol\nann:{BCRYPT}\n:{BCRYPT}\nann:{SHA_256}\nbob:\n").into_bytes();
+        file.extend_from_slice(b"d\xffve:x\neve:\xff\nfay:hunter2");
+        let (passwords, errors) = Passwords::parse(&file);
+        assert_eq!(passwords.len(), 1);
+        assert!(passwords.verify(&user("ann"), "secret"));
+        assert_eq!(errors.iter().map(|e| e.line).collect::<Vec<_>>(), [1, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(
+            errors[0].to_string(),
+            "line 1: it is not `user:hash`: there is no colon"
+        );
+        assert_eq!(errors[2].reason, "an earlier line has the same user");
+    }
+
+    #[test]
+    fn an_unknown_user_is_the_same_work_as_a_known_one() {
+        let passwords = parse(format!("ann:{BCRYPT}\nbob:{BCRYPT}\ncarol:{SHA_256}\n"));
+        let work = |name| passwords.hash_for(&user(name)).unwrap().work();
+        assert_eq!(work("nobody"), work("ann"));
+        assert_eq!(work("nobody"), Work::Bcrypt { cost: 4 });
+        let others = parse(format!("ann:{SHA_256}\nbob:{SHA_256}\ncarol:{BCRYPT}\n"));
+        let work = others.hash_for(&user("nobody")).unwrap().work();
+        assert_eq!(work, Work::Sha256Crypt { rounds: 5_000 });
+    }
+
+    #[test]
+    fn nobody_gets_in_by_the_decoy() {
+        let passwords = parse(format!("ann:{BCRYPT}\n"));
+        assert!(!passwords.verify(&user("nobody"), "secret"));
+        assert!(!Passwords::default().verify(&user("nobody"), "secret"));
+    }
+
+    #[test]
+    fn no_hash_reaches_a_log() {
+        assert_eq!(
+            format!("{:?}", parse(format!("ann:{BCRYPT}"))),
+            "Passwords { users: 1, .. }"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_panics(file in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Passwords::parse(&file);
+        }
+
+        #[test]
+        fn every_line_is_a_user_or_an_error_or_nothing(lines in proptest::collection::vec("[a-c#: ]{0,3}:?[$2y./{SHA}]{0,20}", 0..20)) {
+            let (passwords, errors) = Passwords::parse(lines.join("\n").as_bytes());
+            prop_assert!(passwords.len() + errors.len() <= lines.len().max(1));
+            prop_assert!(errors.iter().all(|e| (1..=lines.len().max(1)).contains(&e.line)));
+        }
+    }
+}

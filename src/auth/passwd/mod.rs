@@ -191,3 +191,6 @@ fn random_password() -> Result<String, getrandom::Error> {
     let pick = |byte: &u8| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]);
     Ok(bytes.iter().map(pick).collect())
 }
+
+#[cfg(test)]
+mod tests;

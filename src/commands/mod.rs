@@ -34,12 +34,6 @@ pub enum CommandError {
     /// The password file was not changed.
     #[error(transparent)]
     Passwd(#[from] PasswdError),
-    /// Nobody said where the passwords are.
-    #[error(
-        "no password file is configured in {}: say --file FILE here, and set passwords = \"FILE\" under [auth] there",
-        .0.display()
-    )]
-    NoPasswordFile(PathBuf),
     /// The directory of the password file cannot be made.
     #[error("cannot make the directory {}", path.display())]
     Directory {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{CommandError, load, print, trial};
 use crate::auth;
 use crate::cli::PasswdArgs;
-use crate::config::Source;
+use crate::config::{self, Source};
 
 pub(super) fn run(args: &PasswdArgs) -> Result<(), CommandError> {
     let file = match &args.file {
@@ -16,12 +16,12 @@ pub(super) fn run(args: &PasswdArgs) -> Result<(), CommandError> {
     print(format!("{done}\n").as_bytes())
 }
 
-/// The file that the server would read. The quick trial's is made with its directory.
+/// The file that the server would read, or will once it is made. The quick trial's is made with its directory.
 fn configured_file(args: &PasswdArgs) -> Result<PathBuf, CommandError> {
     let loaded = load(&args.config)?;
     match (loaded.config.auth.passwords.clone(), loaded.source) {
         (Some(file), _) => Ok(file),
-        (None, Source::File(path)) => Err(CommandError::NoPasswordFile(path)),
+        (None, Source::File(path)) => Ok(config::passwords_beside(&path)),
         (None, _) => {
             let file = trial::password_file(&loaded.config);
             make_parent(&file)?;

@@ -3,7 +3,7 @@
 //! Each source becomes settings by path (`store.overwrite`). A setting is checked alone first, so that every mistake of
 //! every source is reported at once and at its own place; then the highest source of each path makes the `Config`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnose::{Place, Problem, Report};
-use super::{Config, check, schema};
+use super::{Config, check, places, schema};
 
 /// Read when no other file is named and this one is there.
 const SYSTEM_FILE: &str = "/etc/micropypi/config.toml";
@@ -82,7 +82,7 @@ impl Loaded {
 
 /// Settings as text, by their paths, as flags give them: `store.packages` → `["/srv/a", "/srv/b"]`.
 #[derive(Debug, Clone, Default)]
-pub struct Flags(BTreeMap<String, Vec<String>>);
+pub struct Flags(pub(super) BTreeMap<String, Vec<String>>);
 
 impl Flags {
     /// Sets the setting of this path; a list takes all the values, everything else the last.
@@ -124,7 +124,8 @@ fn plain(value: &toml::Value) -> String {
 }
 
 /// The configuration of `serve`: flag, then environment, then file (`file`, `MICROPYPI_CONFIG`, else
-/// `/etc/micropypi/config.toml` if it is there), then default.
+/// `/etc/micropypi/config.toml` if it is there), then default. Under systemd the defaults are below the service's own
+/// directories; the password file's is `htpasswd` beside the configuration file, if it is there.
 ///
 /// # Errors
 /// [`ConfigError::Read`] when the named file cannot be read; [`ConfigError::Invalid`] with everything that is wrong:
@@ -134,15 +135,16 @@ pub fn load(
     flags: Flags,
     env: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Loaded, ConfigError> {
-    let environment = Environment::read(env);
+    let variables: HashMap<_, _> = env.collect();
+    let environment = Environment::read(variables.clone().into_iter());
     let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists());
     let file = file
         .map(Path::to_owned)
         .or_else(|| environment.file.clone())
         .or_else(system);
     let layers = Layers {
+        defaults: places::defaults(file.as_deref(), &variables),
         source: file.map_or(Source::None, Source::File),
-        defaults: Flags::default(),
         environment,
         flags,
     };

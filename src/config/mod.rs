@@ -9,6 +9,7 @@ mod check;
 mod diagnose;
 mod fields;
 mod load;
+mod places;
 mod schema;
 
 use std::net::{Ipv6Addr, SocketAddr};
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use diagnose::Report;
 pub use load::{ConfigError, Flags, Loaded, Source, load, load_pypiserver};
+pub(crate) use places::passwords_beside;
 
 /// Everything that can be set, complete with defaults. `packaging/config.toml` documents each field.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -86,7 +88,8 @@ pub enum Watch {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
-    /// The htpasswd file. Without one, what is protected is refused to everybody.
+    /// The htpasswd file; unset, `htpasswd` beside the configuration file, if it is there. Without one, what is protected
+    /// is refused to everybody.
     pub passwords: Option<PathBuf>,
     /// What asks for a password.
     pub protect: Vec<Protect>,

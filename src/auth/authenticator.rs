@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -138,7 +138,9 @@ impl Desk {
     /// Whether the address has not tried too many wrong passwords.
     fn admit(&self, peer: IpAddr) -> Result<(), Denied> {
         match self.throttle.retry_after(peer, Instant::now()) {
-            Some(retry_after) => Err(Denied::Throttled { retry_after }),
+            Some(wait) => Err(Denied::Throttled {
+                retry_after: in_whole_seconds(wait),
+            }),
             None => Ok(()),
         }
     }
@@ -170,6 +172,11 @@ impl Desk {
         };
         &self.queues[hash as usize % QUEUES]
     }
+}
+
+/// Rounded up, as `Retry-After` (RFC 9110, section 10.2.3) tells no fractions.
+fn in_whole_seconds(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
 #[cfg(test)]

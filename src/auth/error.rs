@@ -62,9 +62,9 @@ pub enum Denied {
     #[error("the user name or the password is wrong")]
     WrongPassword,
     /// Too many wrong passwords from this address.
-    #[error("too many wrong passwords from this address: try again in {} s", .retry_after.as_secs().max(1))]
+    #[error("too many wrong passwords from this address: try again in {} s", .retry_after.as_secs())]
     Throttled {
-        /// When a password is looked at again.
+        /// When a password is looked at again, in whole seconds.
         retry_after: Duration,
     },
     /// Nobody has a password.

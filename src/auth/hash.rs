@@ -47,13 +47,11 @@ pub(super) enum Work {
 impl PasswordHash {
     /// The one door. The error says what is wrong without a word of the text.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        match text.split_inclusive('$').nth(1) {
-            Some("2a$" | "2b$" | "2y$") if text.starts_with('$') => parse_bcrypt(text),
-            Some("2x$") if text.starts_with('$') => {
-                Err("a `$2x$` hash comes from a faulty bcrypt: set the password anew with `micropypi passwd`")
-            }
-            Some("5$") if text.starts_with('$') => parse_sha_crypt(text, 43),
-            Some("6$") if text.starts_with('$') => parse_sha_crypt(text, 86),
+        match text.get(..4).unwrap_or_default() {
+            "$2a$" | "$2b$" | "$2y$" => parse_bcrypt(text),
+            "$2x$" => Err("a `$2x$` hash comes from a faulty bcrypt: set the password anew with `micropypi passwd`"),
+            _ if text.starts_with("$5$") => parse_sha_crypt(text, 43),
+            _ if text.starts_with("$6$") => parse_sha_crypt(text, 86),
             _ => parse_legacy(text),
         }
     }

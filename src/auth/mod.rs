@@ -22,7 +22,6 @@ mod verified;
 pub use authenticator::Authenticator;
 pub use credentials::CHALLENGE;
 pub use error::{AuthError, Denied};
-pub use password_file::is_readable_by_others;
 pub use passwords::{LineError, Passwords};
 pub use policy::{Action, Policy};
 pub use user::{UserName, UserNameError};

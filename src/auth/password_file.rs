@@ -77,7 +77,6 @@ impl PasswordFile {
         if !errors.is_empty() {
             return Err(AuthError::Malformed { path, lines: errors });
         }
-        warn_of_readers(&path);
         let seen = Seen {
             fingerprint,
             is_unreadable: false,
@@ -111,14 +110,12 @@ impl PasswordFile {
         if unchanged {
             return;
         }
-        match self.read_again(&mut seen) {
-            Ok(()) => seen.is_unreadable = false,
-            Err(error) => {
-                seen.fingerprint = fingerprint;
-                let was_told = std::mem::replace(&mut seen.is_unreadable, true);
-                if !was_told {
-                    tell_unreadable(&error);
-                }
+        if let Err(error) = self.read_again(&mut seen) {
+            // Whatever it was may pass without a change of the file.
+            seen.fingerprint = None;
+            let was_told = std::mem::replace(&mut seen.is_unreadable, true);
+            if !was_told {
+                tell_unreadable(&error);
             }
         }
     }
@@ -126,10 +123,7 @@ impl PasswordFile {
     /// Reads the file again, changed or not. An error leaves the last reading in force.
     pub(super) fn reload(&self) -> Result<(), AuthError> {
         *lock(&self.looked_at) = Instant::now();
-        let mut seen = lock(&self.seen);
-        self.read_again(&mut seen)?;
-        warn_of_readers(&self.path);
-        Ok(())
+        self.read_again(&mut lock(&self.seen))
     }
 
     fn read_again(&self, seen: &mut Seen) -> Result<(), AuthError> {
@@ -138,7 +132,10 @@ impl PasswordFile {
             errors,
             fingerprint,
         } = read(&self.path)?;
-        seen.fingerprint = fingerprint;
+        *seen = Seen {
+            fingerprint,
+            is_unreadable: false,
+        };
         if generation.digest == self.current.load().digest {
             return Ok(());
         }
@@ -229,25 +226,8 @@ fn tell_unreadable(error: &AuthError) {
     tracing::error!(%error, source, "the password file cannot be read again: its last reading stays in force");
 }
 
-/// Whether everybody on this machine can read the file (the mode's `o+r`). For files that hold secrets.
-pub fn is_readable_by_others(path: &Path) -> io::Result<bool> {
-    Ok(std::fs::metadata(path)?.mode() & 0o004 != 0)
-}
-
-fn warn_of_readers(path: &Path) {
-    if is_readable_by_others(path).is_ok_and(|readable| readable) {
-        tracing::warn!(
-            path = %path.display(),
-            "every user of this machine can read the password file: take that away with `chmod o-r`"
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     const ANN: &str = "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n";
@@ -318,14 +298,5 @@ mod tests {
             .set_len(MAX_BYTES + 1)
             .unwrap();
         assert!(matches!(PasswordFile::open(path), Err(AuthError::TooLarge { .. })));
-    }
-
-    #[test]
-    fn a_file_that_everybody_can_read_is_told_from_one_that_a_group_can() {
-        let (_directory, path) = file(BOB);
-        for (mode, readable) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
-            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            assert_eq!(is_readable_by_others(&path).unwrap(), readable, "{mode:o}");
-        }
     }
 }

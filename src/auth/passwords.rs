@@ -6,6 +6,9 @@ use std::fmt;
 use super::UserName;
 use super::hash::PasswordHash;
 
+/// Most malformed lines that are told; a file with more is no password file.
+const MAX_ERRORS: usize = 20;
+
 /// Why a line of an htpasswd file is not used. Never holds a word of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
@@ -26,12 +29,14 @@ pub struct Passwords {
 
 impl Passwords {
     /// Reads an htpasswd file: `user:hash` a line, LF or CRLF; blank lines and those that start with `#` are left out;
-    /// what follows a second colon is ignored, as apache does. Lines that cannot be used are told beside the rest.
+    /// what follows a second colon is ignored, as apache does. The first 20 lines that cannot be used are told beside.
     pub fn parse(bytes: &[u8]) -> (Self, Vec<LineError>) {
         let mut hashes = HashMap::new();
         let mut errors = Vec::new();
         for (index, line) in bytes.split(|&b| b == b'\n').enumerate() {
-            if let Err(reason) = add_line(&mut hashes, line) {
+            if let Err(reason) = add_line(&mut hashes, line)
+                && errors.len() < MAX_ERRORS
+            {
                 errors.push(LineError {
                     line: index + 1,
                     reason,
@@ -192,6 +197,13 @@ mod tests {
             "line 1: it is not `user:hash`: there is no colon"
         );
         assert_eq!(errors[2].reason, "an earlier line has the same user");
+    }
+
+    #[test]
+    fn a_file_that_is_no_password_file_is_not_told_line_by_line() {
+        let (passwords, errors) = Passwords::parse("prose\n".repeat(1_000).as_bytes());
+        assert!(passwords.is_empty());
+        assert_eq!(errors.len(), MAX_ERRORS);
     }
 
     #[test]

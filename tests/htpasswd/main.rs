@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use micropypi::auth::{Action, AuthError, Authenticator, Denied, Policy, UserName, passwd};
+use micropypi::auth::{Action, AuthError, Authenticator, Denied, Policy};
 
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -42,6 +42,22 @@ fn htpasswd(options: &[&str], file: &Path, user: &str, password: &str) -> bool {
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
     child.wait().unwrap().success()
+}
+
+/// Runs `micropypi passwd` with `password` on its standard input; returns whether it was content, and what it said.
+fn passwd(options: &[&str], file: &Path, user: &str, password: &str) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_micropypi"));
+    command.args(["passwd", user, "--file"]).arg(file).args(options);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may refuse the user name before it reads the password.
+    let _ = child.stdin.take().unwrap().write_all(password.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
 }
 
 fn password_file() -> (tempfile::TempDir, PathBuf) {
@@ -132,11 +148,33 @@ fn apache_takes_what_passwd_writes() {
     let (_directory, path) = password_file();
     assert!(htpasswd(&["-c", "-m"], &path, "ann", "secret"));
     let anns = fs::read(&path).unwrap();
-    passwd::set(&path, UserName::parse("jörg").unwrap(), "süß:1").unwrap();
+    let (done, said) = passwd(&[], &path, "jörg", "süß:1\n");
+    assert!(done && said.contains("added the user jörg"), "{said}");
     assert!(fs::read(&path).unwrap().starts_with(&anns));
     assert!(htpasswd(&["-v"], &path, "jörg", "süß:1"));
     assert!(!htpasswd(&["-v"], &path, "jörg", "sauer"));
     assert!(htpasswd(&["-v"], &path, "ann", "secret"));
+}
+
+#[test]
+fn passwd_deletes_and_refuses() {
+    let (_directory, path) = password_file();
+    assert!(htpasswd(&["-c", "-B"], &path, "ann", "secret"));
+    assert!(passwd(&[], &path, "bob", "secret").0);
+    assert!(passwd(&["--delete"], &path, "bob", "").0);
+    assert!(!htpasswd(&["-v"], &path, "bob", "secret"));
+    let before = fs::read(&path).unwrap();
+    let cases: [(&[&str], &str, &str, &str); 4] = [
+        (&["--delete"], "bob", "", "there is no user bob"),
+        (&[], "a:b", "secret\n", "colon"),
+        (&[], "bob", "", "the password is empty"),
+        (&[], "bob", &"x".repeat(73), "longer than 72 bytes"),
+    ];
+    for (options, user, password, reason) in cases {
+        let (done, said) = passwd(options, &path, user, password);
+        assert!(!done && said.contains(reason), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
 }
 
 /// Keeps what is logged.

@@ -79,6 +79,9 @@ pub enum PasswdError {
     /// It is a directory, a pipe, a device.
     #[error("the password file {} is not a regular file", .0.display())]
     NotAFile(PathBuf),
+    /// It is the root of a mount, such as a single file that is bound into a container.
+    #[error("cannot replace {path}, because it is mounted on its own: mount its directory in its place", path = .0.display())]
+    Mounted(PathBuf),
     /// The quick trial makes a new file only.
     #[error("the password file {} exists already", .0.display())]
     Exists(PathBuf),

@@ -26,7 +26,10 @@ pub(super) fn update(
     let old = read(&path)?;
     let new = edit(old.as_ref().map(|(bytes, _)| bytes.as_slice()))?;
     let owner = old.as_ref().map(|(_, metadata)| metadata);
-    write(directory, &path, &new, owner).map_err(in_file("write", &path))?;
+    write(directory, &path, &new, owner).map_err(|error| match error.kind() {
+        io::ErrorKind::ResourceBusy => PasswdError::Mounted(path.clone()),
+        _ => in_file("write", &path)(error),
+    })?;
     lock.sync_all().map_err(in_file("sync", directory))
 }
 

@@ -1,21 +1,26 @@
 //! The command line: clap types, and nothing else. Called by `main.rs`; the commands take what is parsed here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
 Examples:
-  micropypi                             quick trial: ./data/packages on port 8089, with a user made up on the first start
-  micropypi serve --packages /srv/pkgs --passwords /srv/htpasswd
-  micropypi passwd alice                set alice's password in the password file
-  micropypi check-config                is the configuration right?
-  micropypi run -p 8080 -P htpasswd ~/packages    pypiserver's own command line
+  micropypi                   quick trial: ./data/packages on port 8089
+  micropypi serve --packages /srv/packages --passwords /srv/htpasswd
+  micropypi passwd alice      set alice's password
+  micropypi check-config      is the configuration right?
+  micropypi run -p 8080 -P htpasswd ~/packages
+                              pypiserver's own command line
 
-Every setting can be given as a flag (--set store.watch=poll), in the environment (MICROPYPI_STORE_WATCH=poll), or in the
-file ([store] watch = \"poll\"). A flag goes before the environment, the environment before the file.";
+Without a configuration file and a password file, the quick trial makes a user
+and shows the password. Every setting can be given as a flag
+(--set store.watch=poll), in the environment (MICROPYPI_STORE_WATCH=poll), or in
+the file (watch = \"poll\" below [store]). A flag goes before the environment,
+and that before the file.";
 
 const RUN_NOTES: &str = "\
 Without --fallback-url a project that is not here is answered with 404: no public index is built in.
@@ -48,6 +53,8 @@ pub enum Command {
     CheckConfig(CheckConfigArgs),
     /// Ask the server on this machine whether it is well; exit code 0 or 1
     Healthcheck(HealthcheckArgs),
+    /// Find the servers of the LAN through mDNS
+    Discover(DiscoverArgs),
     /// Print the man page
     #[command(hide = true)]
     Man,
@@ -91,21 +98,21 @@ pub struct SettingArgs {
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
     /// Directory of packages; may be repeated, the first takes the uploads [default: data/packages]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[serde(rename = "store.packages")]
-    packages: Vec<PathBuf>,
+    packages: Vec<String>,
     /// Directory for derived data, which may be deleted at any time [default: data/cache]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[serde(rename = "store.cache")]
-    cache: Option<PathBuf>,
+    cache: Option<String>,
     /// Let an upload replace a file that has other content
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[serde(rename = "store.overwrite")]
     overwrite: Option<String>,
     /// The password file, as `micropypi passwd` and apache's htpasswd write it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[serde(rename = "auth.passwords")]
-    passwords: Option<PathBuf>,
+    passwords: Option<String>,
     /// What asks for a password: list, download, update [default: update]
     #[arg(long, value_name = "RIGHT", value_delimiter = ',')]
     #[serde(rename = "auth.protect")]
@@ -139,8 +146,8 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Directories of packages; the first takes the uploads [default: ~/packages]
-    #[arg(value_name = "PACKAGE_DIRECTORY")]
-    pub directories: Vec<PathBuf>,
+    #[arg(value_name = "PACKAGE_DIRECTORY", value_hint = ValueHint::DirPath)]
+    pub directories: Vec<String>,
     /// Listen on this port [default: $PYPISERVER_PORT, else 8080]
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -157,8 +164,8 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "ACTIONS")]
     pub authenticate: Option<String>,
     /// The apache htpasswd file, or `.` together with `-a .` for no passwords at all
-    #[arg(short = 'P', long, value_name = "PASSWORD_FILE")]
-    pub passwords: Option<PathBuf>,
+    #[arg(short = 'P', long, value_name = "PASSWORD_FILE", value_hint = ValueHint::FilePath)]
+    pub passwords: Option<String>,
     /// Let uploads replace files
     #[arg(short, long)]
     pub overwrite: bool,
@@ -172,8 +179,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH")]
     pub health_endpoint: Option<String>,
     /// An HTML file for the home page
-    #[arg(long, value_name = "HTML_FILE")]
-    pub welcome: Option<PathBuf>,
+    #[arg(long, value_name = "HTML_FILE", value_hint = ValueHint::FilePath)]
+    pub welcome: Option<String>,
     /// Let clients keep files for AGE seconds
     #[arg(long, value_name = "AGE")]
     pub cache_control: Option<u32>,
@@ -181,8 +188,8 @@ pub struct RunArgs {
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
     /// Log into this file
-    #[arg(long, value_name = "FILE")]
-    pub log_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub log_file: Option<String>,
     /// Serve under this path; only `/` can be had here
     #[arg(long, value_name = "PATH")]
     pub server_base_url: Option<String>,
@@ -262,4 +269,47 @@ pub struct HealthcheckArgs {
     /// Which file tells the address.
     #[command(flatten)]
     pub file: ConfigArgs,
+}
+
+/// `discover`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  eval \"$(micropypi discover --env)\"; pip install foo")]
+pub struct DiscoverArgs {
+    /// The server of this name, where there are several
+    pub name: Option<String>,
+    /// How long to listen for answers [default: 1.5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+    /// In which shape to print the answer; without one, a table.
+    #[command(flatten)]
+    pub shape: DiscoverShape,
+}
+
+/// The shapes of `discover`'s answer; at most one is chosen.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct DiscoverShape {
+    /// Everything that was found, as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The lines for pip.conf
+    #[arg(long)]
+    pub pip: bool,
+    /// The lines for uv.toml
+    #[arg(long)]
+    pub uv: bool,
+    /// The section for ~/.pypirc
+    #[arg(long)]
+    pub pypirc: bool,
+    /// The index for mip and mpremote
+    #[arg(long)]
+    pub mip: bool,
+    /// Shell exports for pip, uv and twine
+    #[arg(long)]
+    pub env: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number")?;
+    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }

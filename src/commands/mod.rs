@@ -1,6 +1,7 @@
 //! The commands: what each word of the command line does, a file a word. Called by `main.rs`.
 
 mod check_config;
+mod discover;
 mod generate;
 mod healthcheck;
 mod passwd;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use crate::auth::passwd::PasswdError;
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::config::{self, ConfigError, Flags, Loaded};
+use crate::mdns::MdnsError;
 use crate::serve::ServeError;
 
 /// Why a command failed.
@@ -25,9 +27,6 @@ pub enum CommandError {
     /// There is no configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A flag is not text.
-    #[error("a flag cannot be read")]
-    Flag(#[from] toml::ser::Error),
     /// The server did not start, or failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -59,6 +58,9 @@ pub enum CommandError {
         /// What the resolver said.
         source: io::Error,
     },
+    /// No server was found on the LAN, or more than one.
+    #[error(transparent)]
+    Discover(#[from] MdnsError),
     /// The server is not well.
     #[error(transparent)]
     Unwell(#[from] healthcheck::Unwell),
@@ -79,6 +81,7 @@ pub fn dispatch(cli: Cli) -> Result<(), CommandError> {
         Some(Command::Passwd(args)) => passwd::run(&args),
         Some(Command::CheckConfig(args)) => check_config::run(&args),
         Some(Command::Healthcheck(args)) => healthcheck::run(&args),
+        Some(Command::Discover(args)) => discover::run(args),
         Some(Command::Man) => print(&generate::man()?),
         Some(Command::Completions { shell }) => print(&generate::completions(shell)),
     }

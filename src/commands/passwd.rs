@@ -1,6 +1,6 @@
 //! `passwd`: which file, then [`crate::auth::passwd`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{CommandError, load, print, trial};
 use crate::auth;
@@ -30,7 +30,7 @@ fn configured_file(args: &PasswdArgs) -> Result<PathBuf, CommandError> {
     }
 }
 
-fn make_parent(file: &std::path::Path) -> Result<(), CommandError> {
+fn make_parent(file: &Path) -> Result<(), CommandError> {
     let path = file.parent().unwrap_or(file);
     std::fs::create_dir_all(path).map_err(|source| CommandError::Directory {
         path: path.to_owned(),

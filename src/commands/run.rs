@@ -1,7 +1,7 @@
 //! `run`: pypiserver's own command line, so that its users change one word. Source: pypiserver 2.4.2, `config.py`.
 
 use std::net::ToSocketAddrs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{CommandError, environment};
 use crate::cli::{IgnoredArgs, RunArgs};
@@ -11,6 +11,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let flags = translate(args)?;
     let notes = notes(args)?;
     let loaded = config::load_pypiserver(flags, environment(), defaults())?;
+    let cache = cache_directory(&loaded.config.store.packages[0]);
+    let loaded = match cache {
+        Some(cache) => loaded.with_default("store.cache", &cache.to_string_lossy())?,
+        None => loaded,
+    };
     Ok(crate::serve::run(loaded, notes)?)
 }
 
@@ -22,15 +27,19 @@ pub(super) fn default_port() -> String {
 /// pypiserver's defaults, where they are not ours.
 fn defaults() -> Flags {
     let mut defaults = Flags::default();
-    let port = default_port();
-    defaults.set("listen", [format!("[::]:{port}")]);
+    defaults.set("listen", [format!("[::]:{}", default_port())]);
     if let Some(home) = std::env::home_dir() {
         defaults.set("store.packages", [home.join("packages").to_string_lossy()]);
-        // pypiserver leaves nothing in the working directory. The port tells two servers of one user apart.
-        let cache = home.join(".cache/micropypi").join(port);
-        defaults.set("store.cache", [cache.to_string_lossy()]);
     }
     defaults
+}
+
+/// Where derived data goes: pypiserver's users expect nothing new in the working directory. Each package directory has
+/// a cache of its own, `~/.cache/micropypi/srv-packages` for `/srv/packages`, for only one server can use it at a time.
+fn cache_directory(packages: &Path) -> Option<PathBuf> {
+    let packages = std::path::absolute(packages).ok()?;
+    let name = packages.to_string_lossy().trim_matches('/').replace('/', "-");
+    Some(std::env::home_dir()?.join(".cache/micropypi").join(name))
 }
 
 /// What was given, as our settings.
@@ -54,9 +63,14 @@ fn translate(args: &RunArgs) -> Result<Flags, CommandError> {
     let texts = [
         ("index.fallback_url", fallback),
         ("index.cache_control", cache_control.as_deref()),
-        ("health_endpoint", args.health_endpoint.as_deref()),
-        ("welcome", args.welcome.as_deref().and_then(Path::to_str)),
-        ("log.file", args.log_file.as_deref().and_then(Path::to_str)),
+        // `/health` is there anyway.
+        (
+            "health_endpoint",
+            args.health_endpoint.as_deref().filter(|path| *path != "/health"),
+        ),
+        ("welcome", args.welcome.as_deref()),
+        ("log.file", args.log_file.as_deref()),
+        ("auth.passwords", args.passwords.as_deref().filter(|file| *file != ".")),
     ];
     for (path, text) in texts {
         text.into_iter().for_each(|text| flags.set(path, [text]));
@@ -94,7 +108,7 @@ fn set_auth(args: &RunArgs, flags: &mut Flags) -> Result<(), CommandError> {
         .authenticate
         .as_deref()
         .is_some_and(|actions| actions.trim() == ".");
-    let open_passwords = args.passwords.as_deref() == Some(Path::new("."));
+    let open_passwords = args.passwords.as_deref() == Some(".");
     if open_actions != open_passwords {
         return Err(CommandError::OpenTakesBoth);
     }
@@ -108,20 +122,15 @@ fn set_auth(args: &RunArgs, flags: &mut Flags) -> Result<(), CommandError> {
             actions.split(',').map(|action| action.trim().to_ascii_lowercase()),
         );
     }
-    if let Some(file) = &args.passwords {
-        flags.set("auth.passwords", [file.to_string_lossy()]);
-    }
     Ok(())
 }
 
 /// `~/packages`, which no shell expands in a compose file.
-fn expand_user(path: &Path) -> String {
-    let expanded = path
-        .strip_prefix("~")
-        .ok()
-        .zip(std::env::home_dir())
-        .map(|(rest, home)| home.join(rest));
-    expanded.as_deref().unwrap_or(path).to_string_lossy().into_owned()
+fn expand_user(path: &str) -> String {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest).to_string_lossy().into_owned(),
+        _ => path.to_owned(),
+    }
 }
 
 /// What the user should know about options that mean something else here, or nothing.
@@ -133,7 +142,7 @@ fn notes(args: &RunArgs) -> Result<Vec<String>, CommandError> {
     {
         return Err(CommandError::Prefix(prefix.to_owned()));
     }
-    let mut notes = ignored(&args.ignored)?;
+    let mut notes = ignored(&args.ignored);
     if args.fallback_url.is_none() && !args.disable_fallback {
         notes.push(
             "projects that are not here are answered with 404: no public index is built in; name one with \
@@ -143,17 +152,120 @@ fn notes(args: &RunArgs) -> Result<Vec<String>, CommandError> {
     }
     if let Some(file) = &args.log_file {
         notes.push(format!(
-            "--log-file: log lines go to {} in place of stderr, not to both",
-            file.display()
+            "--log-file: log lines go to {file} in place of stderr, not to both"
         ));
     }
     Ok(notes)
 }
 
-fn ignored(args: &IgnoredArgs) -> Result<Vec<String>, CommandError> {
-    let given = toml::Table::try_from(args)?;
-    Ok(given
+fn ignored(args: &IgnoredArgs) -> Vec<String> {
+    let given = toml::Table::try_from(args).expect("the options are texts");
+    given
         .keys()
         .map(|option| format!("--{option} means nothing here and has no effect"))
-        .collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::config::{Config, Level, Protect};
+    use clap::Parser;
+
+    fn parse(line: &str) -> RunArgs {
+        match Cli::try_parse_from(["micropypi", "run"].into_iter().chain(line.split_whitespace()))
+            .unwrap()
+            .command
+        {
+            Some(Command::Run(args)) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn config(line: &str) -> Config {
+        let flags = translate(&parse(line)).unwrap();
+        config::load_pypiserver(flags, std::iter::empty(), defaults())
+            .unwrap()
+            .config
+    }
+
+    #[test]
+    fn the_compose_file_works() {
+        let args = "--passwords /data/auth/.htpasswd --authenticate update --disable-fallback -vvv";
+        let config = config(args);
+        assert_eq!(config.auth.passwords.unwrap().to_str(), Some("/data/auth/.htpasswd"));
+        assert_eq!(config.auth.protect, [Protect::Update]);
+        assert_eq!(config.index.fallback_url, None);
+        assert_eq!(config.log.level, Level::Debug);
+        assert!(config.store.packages[0].ends_with("packages"));
+        assert!(notes(&parse(args)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn ports_and_interfaces_are_addresses() {
+        let listen = |line| config(line).listen.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(listen(""), ["[::]:8080"]);
+        assert_eq!(listen("-p 9000"), ["[::]:9000"]);
+        assert_eq!(listen("-i 127.0.0.1"), ["127.0.0.1:8080"]);
+        assert_eq!(listen("-H ::1 --port 1"), ["[::1]:1"]);
+        assert_eq!(listen("--host [::1] -p1"), ["[::1]:1"]);
+    }
+
+    #[test]
+    fn everything_else_is_carried_over() {
+        let line = "-o --fallback-url http://a/simple/ --cache-control 60 --health-endpoint /up --welcome w.html \
+                    --log-file l --auth Download,list /one /two";
+        let config = config(line);
+        assert!(config.store.overwrite);
+        assert_eq!(config.index.fallback_url.as_deref(), Some("http://a/simple"));
+        assert_eq!(config.index.cache_control, Some(60));
+        assert_eq!(config.health_endpoint.as_deref(), Some("/up"));
+        assert_eq!(config.auth.protect, [Protect::Download, Protect::List]);
+        assert_eq!(config.store.packages.len(), 2);
+        assert_eq!(
+            (config.welcome.unwrap().to_str(), config.log.file.unwrap().to_str()),
+            (Some("w.html"), Some("l"))
+        );
+    }
+
+    #[test]
+    fn each_package_directory_has_its_cache() {
+        let cache = cache_directory(Path::new("/srv/packages/")).unwrap();
+        assert!(cache.ends_with(".cache/micropypi/srv-packages"), "{}", cache.display());
+    }
+
+    #[test]
+    fn no_passwords_takes_both_dots() {
+        assert!(config("-P . -a .").auth.protect.is_empty());
+        for half in ["-P .", "-a .", "-P . -a update", "-P file -a ."] {
+            assert!(
+                matches!(translate(&parse(half)), Err(CommandError::OpenTakesBoth)),
+                "{half}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_here_is_said() {
+        let notes = notes(&parse(
+            "--hash-algo md5 --server gunicorn --log-frmt %(message)s --log-file l",
+        ))
+        .unwrap();
+        let said = notes.join("\n");
+        for option in [
+            "--hash-algo",
+            "--server",
+            "--log-frmt",
+            "no public index",
+            "in place of stderr",
+        ] {
+            assert!(said.contains(option), "{option} is not in\n{said}");
+        }
+        assert!(super::notes(&parse("--server-base-url /")).is_ok());
+        assert!(matches!(
+            super::notes(&parse("--server-base-url /pypi")),
+            Err(CommandError::Prefix(_))
+        ));
+    }
 }

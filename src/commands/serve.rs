@@ -5,7 +5,7 @@ use crate::cli::ServeArgs;
 use crate::config::{self, Flags, Source};
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), CommandError> {
-    let mut flags = Flags::of(&args.settings)?;
+    let mut flags = Flags::of(&args.settings);
     for (key, value) in &args.set {
         flags.set_text(key, value);
     }

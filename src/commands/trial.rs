@@ -2,8 +2,9 @@
 //! `serve` and `passwd`.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 
 use super::{CommandError, print};
 use crate::auth::passwd;
@@ -55,18 +56,25 @@ fn base_url(config: &Config) -> String {
     format!("{scheme}://{}", SocketAddr::new(address.ip(), address.port()))
 }
 
-/// An IPv4 address of this machine, which boards and people can type.
+/// An IPv4 address of this machine, which boards and people can type: the one on the way out, else any.
 fn lan_address() -> Option<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let usable = |interface: &&if_addrs::Interface| {
-        interface.ip().is_ipv4() && !interface.is_loopback() && !interface.is_link_local()
-    };
-    interfaces.iter().find(usable).map(if_addrs::Interface::ip)
+    let usable = |ip: &IpAddr| ip.is_ipv4() && !ip.is_loopback() && !ip.is_unspecified();
+    outgoing_address().ok().filter(usable).or_else(|| {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        interfaces.iter().map(if_addrs::Interface::ip).find(usable)
+    })
+}
+
+/// Where the default route would send from. Connecting a UDP socket sends nothing; the address is TEST-NET-1 (RFC 5737).
+fn outgoing_address() -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+    Ok(socket.local_addr()?.ip())
 }
 
 /// What a new user needs, ready to paste.
 struct Welcome<'a> {
-    file: &'a std::path::Path,
+    file: &'a Path,
     url: &'a str,
     password: &'a str,
 }

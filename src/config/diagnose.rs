@@ -26,6 +26,11 @@ pub(super) struct Problem {
     pub(super) help: Option<String>,
 }
 
+/// The help for a name that nobody knows.
+pub(super) fn suggest(name: &str) -> String {
+    format!("did you mean `{name}`?")
+}
+
 /// Everything that is wrong with one configuration; at least one problem.
 #[derive(Debug)]
 pub struct Report {

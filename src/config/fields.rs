@@ -86,10 +86,11 @@ impl<N> Visitor<'_> for ByteSize<N> {
     }
 
     fn visit_u64<E: Error>(self, bytes: u64) -> Result<u64, E> {
-        if bytes == 0 {
-            return Err(E::custom("0 would refuse everything"));
+        match bytes {
+            0 => Err(E::custom("0 would refuse everything")),
+            _ if i64::try_from(bytes).is_err() => Err(E::custom("no machine has so many bytes")),
+            _ => Ok(bytes),
         }
-        Ok(bytes)
     }
 
     fn visit_i64<E: Error>(self, bytes: i64) -> Result<u64, E> {

@@ -3,25 +3,19 @@
 //! Each source becomes settings by path (`store.overwrite`). A setting is checked alone first, so that every mistake of
 //! every source is reported at once and at its own place; then the highest source of each path makes the `Config`.
 
-use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use super::diagnose::{Place, Problem, Report};
-use super::{Config, check, places, schema};
+use super::diagnose::{Place, Report};
+use super::flags::{Environment, Flags};
+use super::gather::Gathered;
+use super::{Config, places, schema};
 
 /// Read when no other file is named and this one is there.
 const SYSTEM_FILE: &str = "/etc/micropypi/config.toml";
-
-/// Names the file.
-const FILE_VARIABLE: &str = "MICROPYPI_CONFIG";
 
 /// Why there is no configuration.
 #[derive(Debug, Error)]
@@ -80,49 +74,6 @@ impl Loaded {
     }
 }
 
-/// Settings as text, by their paths, as flags give them: `store.packages` → `["/srv/a", "/srv/b"]`.
-#[derive(Debug, Clone, Default)]
-pub struct Flags(pub(super) BTreeMap<String, Vec<String>>);
-
-impl Flags {
-    /// Sets the setting of this path; a list takes all the values, everything else the last.
-    pub fn set<V: Into<String>>(&mut self, path: &str, values: impl IntoIterator<Item = V>) {
-        self.0
-            .insert(path.to_owned(), values.into_iter().map(Into::into).collect());
-    }
-
-    /// Sets the setting of this path by one text: a list is comma separated, or TOML where an entry holds a comma.
-    pub fn set_text(&mut self, path: &str, text: &str) {
-        if !schema::is_list(path) {
-            return self.set(path, [text]);
-        }
-        match toml::de::ValueDeserializer::parse(text).and_then(toml::Value::deserialize) {
-            Ok(toml::Value::Array(entries)) => self.set(path, entries.iter().map(plain)),
-            _ => self.set(path, text.split(',').map(str::trim)),
-        }
-    }
-
-    /// The fields of a struct that name their paths by `#[serde(rename)]`. `None` and empty lists set nothing.
-    ///
-    /// # Errors
-    /// When a path is not UTF-8.
-    pub fn of(fields: &impl Serialize) -> Result<Self, toml::ser::Error> {
-        let mut flags = Self::default();
-        for (path, value) in toml::Table::try_from(fields)? {
-            match value {
-                toml::Value::Array(values) if values.is_empty() => {}
-                toml::Value::Array(values) => flags.set(&path, values.iter().map(plain)),
-                value => flags.set(&path, [plain(&value)]),
-            }
-        }
-        Ok(flags)
-    }
-}
-
-fn plain(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 /// The configuration of `serve`: flag, then environment, then file (`file`, `MICROPYPI_CONFIG`, else
 /// `/etc/micropypi/config.toml` if it is there), then default. Under systemd the defaults are below the service's own
 /// directories; the password file's is `htpasswd` beside the configuration file, if it is there.
@@ -135,16 +86,15 @@ pub fn load(
     flags: Flags,
     env: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Loaded, ConfigError> {
-    let variables: HashMap<_, _> = env.collect();
-    let environment = Environment::read(variables.clone().into_iter());
+    let environment = Environment::read(env);
     let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists());
     let file = file
         .map(Path::to_owned)
         .or_else(|| environment.file.clone())
         .or_else(system);
     let layers = Layers {
-        defaults: places::defaults(file.as_deref(), &variables),
         source: file.map_or(Source::None, Source::File),
+        defaults: Flags::default(),
         environment,
         flags,
     };
@@ -169,41 +119,6 @@ pub fn load_pypiserver(
     layers.resolve()
 }
 
-/// What the `MICROPYPI_*` variables say.
-#[derive(Debug, Clone, Default)]
-struct Environment {
-    /// `MICROPYPI_CONFIG`.
-    file: Option<PathBuf>,
-    settings: Flags,
-    /// Names that are no setting's.
-    unknown: Vec<String>,
-}
-
-impl Environment {
-    /// An empty variable is an unset one, as compose files leave them.
-    fn read(env: impl Iterator<Item = (OsString, OsString)>) -> Self {
-        let mut environment = Self::default();
-        for (name, value) in env.filter(|(_, value)| !value.is_empty()) {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(schema::PREFIX)) else {
-                continue;
-            };
-            if name == FILE_VARIABLE {
-                environment.file = Some(PathBuf::from(value));
-            } else if let Some(path) = schema::path_of_variable(name) {
-                environment.settings.set_text(path, &value.to_string_lossy());
-            } else if !is_service_link(name) {
-                environment.unknown.push(name.to_owned());
-            }
-        }
-        environment
-    }
-}
-
-/// Kubernetes and Docker links set such variables beside every service that is called `micropypi`.
-fn is_service_link(name: &str) -> bool {
-    name == "MICROPYPI_PORT" || name.starts_with("MICROPYPI_PORT_") || name.starts_with("MICROPYPI_SERVICE_")
-}
-
 /// The sources, kept so that they can be laid over each other again.
 #[derive(Debug, Clone)]
 struct Layers {
@@ -213,20 +128,12 @@ struct Layers {
     flags: Flags,
 }
 
-/// A value and where it stands.
-type Setting<'i> = (Place, Spanned<DeValue<'i>>);
-
-/// What was gathered so far: the highest value of each path, and everything that is wrong.
-#[derive(Default)]
-struct Gathered<'i> {
-    settings: BTreeMap<String, Setting<'i>>,
-    problems: Vec<Problem>,
-}
-
 impl Layers {
     fn resolve(self) -> Result<Loaded, ConfigError> {
         let file = self.read_file()?;
         let mut gathered = Gathered::default();
+        let places = self.places();
+        gathered.add_flags(&places, Place::Default);
         gathered.add_flags(&self.defaults, Place::Default);
         if let Some((_, text)) = &file {
             gathered.add_file(text);
@@ -234,7 +141,7 @@ impl Layers {
         gathered.add_flags(&self.environment.settings, |path| {
             Place::Variable(schema::variable(&path))
         });
-        gathered.add_unknown_variables(&self.environment.unknown);
+        gathered.add_problems(&self.environment.problems);
         gathered.add_flags(&self.flags, Place::Flag);
         match gathered.finish() {
             Ok(config) => Ok(Loaded {
@@ -243,6 +150,15 @@ impl Layers {
                 layers: self,
             }),
             Err(problems) => Err(ConfigError::Invalid(Report::new(file, problems))),
+        }
+    }
+
+    /// Looked up again at each reload: a password file may have been made meanwhile.
+    fn places(&self) -> Flags {
+        match &self.source {
+            Source::File(path) => places::defaults(Some(path), &self.environment.directories),
+            Source::None => places::defaults(None, &self.environment.directories),
+            Source::Pypiserver => Flags::default(),
         }
     }
 
@@ -256,159 +172,6 @@ impl Layers {
         })?;
         Ok(Some((path.clone(), text)))
     }
-}
-
-impl<'i> Gathered<'i> {
-    fn add_file(&mut self, text: &'i str) {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        if !errors.is_empty() {
-            self.problems.extend(errors.iter().map(syntax_problem));
-            return;
-        }
-        for (key, value) in table.into_inner() {
-            let name = key.get_ref().to_string();
-            let span = value.span();
-            match value.into_inner() {
-                DeValue::Table(entries) if schema::is_section(&name) => self.add_section(&name, entries),
-                value => self.add_entry(name, key.span(), Spanned::new(span, value)),
-            }
-        }
-    }
-
-    fn add_section(&mut self, section: &str, entries: DeTable<'i>) {
-        for (key, value) in entries {
-            self.add_entry(format!("{section}.{}", key.get_ref()), key.span(), value);
-        }
-    }
-
-    /// An entry of the file, with the span of its key.
-    fn add_entry(&mut self, path: String, key: Range<usize>, value: Spanned<DeValue<'i>>) {
-        if schema::SETTINGS.contains_key(&path) {
-            let place = Place::File(value.span());
-            return self.add(path, place, value);
-        }
-        let (message, help) = if schema::is_section(&path) {
-            (
-                format!("`{path}` is a section"),
-                Some(format!("write `[{path}]`, and its settings below")),
-            )
-        } else {
-            (
-                format!("unknown key `{path}`"),
-                schema::nearest_path(&path).map(suggest),
-            )
-        };
-        self.problems.push(Problem {
-            place: Place::File(key),
-            message,
-            help,
-        });
-    }
-
-    fn add_unknown_variables(&mut self, names: &[String]) {
-        self.problems.extend(names.iter().map(|name| Problem {
-            place: Place::Variable(name.clone()),
-            message: "no such setting".to_owned(),
-            help: schema::nearest_variable(name).map(|nearest| suggest(&nearest)),
-        }));
-    }
-
-    fn add_flags(&mut self, flags: &'i Flags, place: impl Fn(String) -> Place) {
-        for (path, texts) in &flags.0 {
-            if schema::SETTINGS.contains_key(path) {
-                self.add(path.clone(), place(path.clone()), typed(path, texts));
-            } else {
-                self.problems.push(Problem {
-                    place: place(path.clone()),
-                    message: "no such setting".to_owned(),
-                    help: schema::nearest_path(path).map(suggest),
-                });
-            }
-        }
-    }
-
-    /// Checks one setting alone, and puts it over what lower sources say.
-    fn add(&mut self, path: String, place: Place, value: Spanned<DeValue<'i>>) {
-        if let Err(error) = deserialize([(path.as_str(), value.clone())]) {
-            let exact = error.span().filter(|span| !span.is_empty());
-            self.problems.push(Problem {
-                place: match (&place, exact) {
-                    (Place::File(_), Some(span)) => Place::File(span),
-                    _ => place.clone(),
-                },
-                message: error.message().to_owned(),
-                help: schema::usage(&path).map(|usage| format!("for example `{usage}`")),
-            });
-        }
-        self.settings.insert(path, (place, value));
-    }
-
-    fn finish(self) -> Result<Config, Vec<Problem>> {
-        if !self.problems.is_empty() {
-            return Err(self.problems);
-        }
-        let values = self
-            .settings
-            .iter()
-            .map(|(path, (_, value))| (path.as_str(), value.clone()));
-        let config = deserialize(values).expect("each setting was checked alone");
-        let blame = |(path, message): check::Contradiction| Problem {
-            place: self
-                .settings
-                .get(path)
-                .map_or_else(|| Place::Default(path.to_owned()), |(place, _)| place.clone()),
-            message,
-            help: None,
-        };
-        let problems: Vec<_> = check::contradictions(&config).into_iter().map(blame).collect();
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
-    }
-}
-
-fn suggest(name: &str) -> String {
-    format!("did you mean `{name}`?")
-}
-
-fn syntax_problem(error: &toml::de::Error) -> Problem {
-    Problem {
-        place: Place::File(error.span().unwrap_or(0..0)),
-        message: error.message().to_owned(),
-        help: None,
-    }
-}
-
-/// Text as the setting's type has it; what does not look like that type stays text, for serde to refuse in its words.
-fn typed<'i>(path: &str, texts: &'i [String]) -> Spanned<DeValue<'i>> {
-    let string = |text: &'i String| Spanned::new(0..0, DeValue::String(text.as_str().into()));
-    let Some(last) = texts.last().filter(|_| !schema::is_list(path)) else {
-        return Spanned::new(0..0, DeValue::Array(texts.iter().map(string).collect()));
-    };
-    match &schema::SETTINGS[path] {
-        toml::Value::Boolean(_) | toml::Value::Integer(_) => DeValue::parse(last).unwrap_or_else(|_| string(last)),
-        _ => string(last),
-    }
-}
-
-/// The configuration that has these settings, by path, and defaults for all others.
-fn deserialize<'p, 'i: 'p>(
-    settings: impl IntoIterator<Item = (&'p str, Spanned<DeValue<'i>>)>,
-) -> Result<Config, toml::de::Error> {
-    let mut top = DeTable::new();
-    let mut sections: BTreeMap<&str, DeTable<'i>> = BTreeMap::new();
-    for (path, value) in settings {
-        match path.split_once('.') {
-            Some((section, key)) => insert(sections.entry(section).or_default(), key, value),
-            None => insert(&mut top, path, value),
-        }
-    }
-    for (section, entries) in sections {
-        insert(&mut top, section, Spanned::new(0..0, DeValue::Table(entries)));
-    }
-    Config::deserialize(toml::Deserializer::from(Spanned::new(0..0, top)))
-}
-
-fn insert<'i>(table: &mut DeTable<'i>, key: &str, value: Spanned<DeValue<'i>>) {
-    table.insert(Spanned::new(0..0, key.to_owned().into()), value);
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! The configuration: one TOML file, the environment, the flags, the defaults. No runtime state.
 //! Read by `main.rs`, the commands and `serve.rs` only; everybody else takes plain arguments.
 //!
-//! The types are here; `load.rs` lays the four sources over each other, `fields.rs` holds the door of each kind of
-//! value, `check.rs` compares settings with each other, `diagnose.rs` points at what is wrong, and `schema.rs` knows
-//! which settings there are.
+//! The types are here; `load.rs` lays the four sources over each other with the help of `flags.rs` (settings as text) and
+//! `gather.rs` (settings with their places). `fields.rs` holds the door of each kind of value, `check.rs` compares
+//! settings with each other, `diagnose.rs` points at what is wrong, `schema.rs` knows which settings there are, and
+//! `places.rs` where things are under systemd.
 
 mod check;
 mod diagnose;
 mod fields;
+mod flags;
+mod gather;
 mod load;
 mod places;
 mod schema;
@@ -19,7 +22,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use diagnose::Report;
-pub use load::{ConfigError, Flags, Loaded, Source, load, load_pypiserver};
+pub use flags::Flags;
+pub use load::{ConfigError, Loaded, Source, load, load_pypiserver};
 pub(crate) use places::passwords_beside;
 
 /// Everything that can be set, complete with defaults. `packaging/config.toml` documents each field.

@@ -5,22 +5,25 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::load::Flags;
+use super::flags::Flags;
+
+/// What tells where systemd's directories are.
+pub(super) const VARIABLES: [&str; 3] = [STATE, CACHE, CREDENTIALS];
+const STATE: &str = "STATE_DIRECTORY";
+const CACHE: &str = "CACHE_DIRECTORY";
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// The defaults under systemd (systemd.exec(5)) and of a configuration file.
 ///
 /// - `store.packages`: `packages` in `$STATE_DIRECTORY`
 /// - `store.cache`: `$CACHE_DIRECTORY`
 /// - `auth.passwords`: the credential `htpasswd`, else `htpasswd` beside `file`; whichever is there
-pub(super) fn defaults(file: Option<&Path>, env: &HashMap<OsString, OsString>) -> Flags {
-    let directory = |name: &str| env.get(OsStr::new(name)).and_then(|value| first(value));
+pub(super) fn defaults(file: Option<&Path>, env: &HashMap<String, OsString>) -> Flags {
+    let directory = |name: &str| env.get(name).and_then(|value| first(value));
     let settings = [
-        (
-            "store.packages",
-            directory("STATE_DIRECTORY").map(|state| state.join("packages")),
-        ),
-        ("store.cache", directory("CACHE_DIRECTORY")),
-        ("auth.passwords", passwords(directory("CREDENTIALS_DIRECTORY"), file)),
+        ("store.packages", directory(STATE).map(|state| state.join("packages"))),
+        ("store.cache", directory(CACHE)),
+        ("auth.passwords", passwords(directory(CREDENTIALS), file)),
     ];
     let mut defaults = Flags::default();
     for (path, value) in settings {
@@ -54,7 +57,10 @@ mod tests {
     use super::*;
 
     fn found(file: Option<&Path>, env: &[(&str, &Path)]) -> Vec<(String, Vec<String>)> {
-        let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.into()))
+            .collect();
         defaults(file, &env).0.into_iter().collect()
     }
 

@@ -1,0 +1,29 @@
+//! `discover`: [`crate::mdns::discover`] by the command line's words.
+
+use super::{CommandError, print};
+use crate::cli::{DiscoverArgs, DiscoverShape};
+use crate::mdns::{DEFAULT_TIMEOUT, Format, Request, discover};
+
+pub(super) fn run(args: DiscoverArgs) -> Result<(), CommandError> {
+    let request = Request {
+        format: format(&args.shape),
+        name: args.name,
+        timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
+    };
+    print(discover(&request)?.as_bytes())
+}
+
+fn format(shape: &DiscoverShape) -> Format {
+    let chosen = [
+        (shape.json, Format::Json),
+        (shape.pip, Format::Pip),
+        (shape.uv, Format::Uv),
+        (shape.pypirc, Format::Pypirc),
+        (shape.mip, Format::Mip),
+        (shape.env, Format::Env),
+    ];
+    chosen
+        .iter()
+        .find(|(is_chosen, _)| *is_chosen)
+        .map_or(Format::Table, |(_, format)| *format)
+}

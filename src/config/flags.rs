@@ -1,0 +1,107 @@
+//! Settings as text, by their paths: what flags and variables give. Made by the commands and by `load.rs`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::diagnose::{Place, Problem, suggest};
+use super::{places, schema};
+
+/// Names the file.
+const FILE_VARIABLE: &str = "MICROPYPI_CONFIG";
+
+/// Settings as text, by their paths, as flags give them: `store.packages` → `["/srv/a", "/srv/b"]`.
+#[derive(Debug, Clone, Default)]
+pub struct Flags(pub(super) BTreeMap<String, Vec<String>>);
+
+impl Flags {
+    /// Sets the setting of this path; a list takes all the values, everything else the last.
+    pub fn set<V: Into<String>>(&mut self, path: &str, values: impl IntoIterator<Item = V>) {
+        self.0
+            .insert(path.to_owned(), values.into_iter().map(Into::into).collect());
+    }
+
+    /// Sets the setting of this path by one text: a list is comma separated, or TOML where an entry holds a comma.
+    pub fn set_text(&mut self, path: &str, text: &str) {
+        if !schema::is_list(path) {
+            return self.set(path, [text]);
+        }
+        match toml::de::ValueDeserializer::parse(text).and_then(toml::Value::deserialize) {
+            Ok(toml::Value::Array(entries)) => self.set(path, entries.iter().map(plain)),
+            _ => self.set(path, text.split(',').map(str::trim)),
+        }
+    }
+
+    /// The fields of a struct that name their paths by `#[serde(rename)]`. `None` and empty lists set nothing.
+    ///
+    /// # Panics
+    /// When a field is something else than text or a list of texts.
+    pub fn of(fields: &impl Serialize) -> Self {
+        let mut flags = Self::default();
+        for (path, value) in toml::Table::try_from(fields).expect("flags are texts and lists of texts") {
+            match value {
+                toml::Value::Array(values) if values.is_empty() => {}
+                toml::Value::Array(values) => flags.set(&path, values.iter().map(plain)),
+                value => flags.set(&path, [plain(&value)]),
+            }
+        }
+        flags
+    }
+}
+
+fn plain(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What the environment says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environment {
+    /// The directories that systemd made for the service, by their variables.
+    pub(super) directories: HashMap<String, OsString>,
+    /// `MICROPYPI_CONFIG`.
+    pub(super) file: Option<PathBuf>,
+    pub(super) settings: Flags,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Environment {
+    /// An empty variable is an unset one, as compose files leave them.
+    pub(super) fn read(env: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let mut environment = Self::default();
+        for (name, value) in env.filter(|(_, value)| !value.is_empty()) {
+            match name.to_str() {
+                Some(FILE_VARIABLE) => environment.file = Some(PathBuf::from(value)),
+                Some(name) if name.starts_with(schema::PREFIX) => environment.take(name, &value),
+                Some(name) if places::VARIABLES.contains(&name) => {
+                    environment.directories.insert(name.to_owned(), value);
+                }
+                _ => {}
+            }
+        }
+        environment
+    }
+
+    fn take(&mut self, name: &str, value: &OsStr) {
+        match (schema::path_of_variable(name), value.to_str()) {
+            (Some(path), Some(text)) => self.settings.set_text(path, text),
+            (Some(_), None) => self.refuse(name, "the value is not UTF-8", None),
+            (None, _) if is_service_link(name) => {}
+            (None, _) => self.refuse(name, "no such setting", schema::nearest_variable(name).as_deref()),
+        }
+    }
+
+    fn refuse(&mut self, name: &str, message: &str, nearest: Option<&str>) {
+        self.problems.push(Problem {
+            place: Place::Variable(name.to_owned()),
+            message: message.to_owned(),
+            help: nearest.map(suggest),
+        });
+    }
+}
+
+/// Kubernetes and Docker links set such variables beside every service that is called `micropypi`.
+fn is_service_link(name: &str) -> bool {
+    name == "MICROPYPI_PORT" || name.starts_with("MICROPYPI_PORT_") || name.starts_with("MICROPYPI_SERVICE_")
+}

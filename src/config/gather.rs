@@ -1,0 +1,170 @@
+//! Settings gathered from all sources, each checked alone, the highest source of each path kept. Used by `load.rs`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnose::{Place, Problem, suggest};
+use super::flags::Flags;
+use super::{Config, check, schema};
+
+/// A value and where it stands.
+type Setting<'i> = (Place, Spanned<DeValue<'i>>);
+
+/// What was gathered so far: the highest value of each path, and everything that is wrong.
+#[derive(Default)]
+pub(super) struct Gathered<'i> {
+    settings: BTreeMap<String, Setting<'i>>,
+    problems: Vec<Problem>,
+}
+
+impl<'i> Gathered<'i> {
+    /// Everything in the text of a file.
+    pub(super) fn add_file(&mut self, text: &'i str) {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            self.problems.extend(errors.iter().map(syntax_problem));
+            return;
+        }
+        for (key, value) in table.into_inner() {
+            let name = key.get_ref().to_string();
+            let span = value.span();
+            match value.into_inner() {
+                DeValue::Table(entries) if schema::is_section(&name) => self.add_section(&name, entries),
+                value => self.add_entry(name, key.span(), Spanned::new(span, value)),
+            }
+        }
+    }
+
+    fn add_section(&mut self, section: &str, entries: DeTable<'i>) {
+        for (key, value) in entries {
+            self.add_entry(format!("{section}.{}", key.get_ref()), key.span(), value);
+        }
+    }
+
+    /// An entry of the file, with the span of its key.
+    fn add_entry(&mut self, path: String, key: Range<usize>, value: Spanned<DeValue<'i>>) {
+        if schema::SETTINGS.contains_key(&path) {
+            let place = Place::File(value.span());
+            return self.add(path, place, value);
+        }
+        let (message, help) = if schema::is_section(&path) {
+            (
+                format!("`{path}` is a section"),
+                Some(format!("write `[{path}]`, and its settings below")),
+            )
+        } else {
+            (
+                format!("unknown key `{path}`"),
+                schema::nearest_path(&path).map(suggest),
+            )
+        };
+        self.problems.push(Problem {
+            place: Place::File(key),
+            message,
+            help,
+        });
+    }
+
+    pub(super) fn add_problems(&mut self, problems: &[Problem]) {
+        self.problems.extend_from_slice(problems);
+    }
+
+    /// What flags or variables set; `place` says which one sets a path.
+    pub(super) fn add_flags(&mut self, flags: &'i Flags, place: impl Fn(String) -> Place) {
+        for (path, texts) in &flags.0 {
+            if schema::SETTINGS.contains_key(path) {
+                self.add(path.clone(), place(path.clone()), typed(path, texts));
+            } else {
+                self.problems.push(Problem {
+                    place: place(path.clone()),
+                    message: "no such setting".to_owned(),
+                    help: schema::nearest_path(path).map(suggest),
+                });
+            }
+        }
+    }
+
+    /// Checks one setting alone, and puts it over what lower sources say.
+    fn add(&mut self, path: String, place: Place, value: Spanned<DeValue<'i>>) {
+        if let Err(error) = deserialize([(path.as_str(), value.clone())]) {
+            let exact = error.span().filter(|span| !span.is_empty());
+            self.problems.push(Problem {
+                place: match (&place, exact) {
+                    (Place::File(_), Some(span)) => Place::File(span),
+                    _ => place.clone(),
+                },
+                message: error.message().to_owned(),
+                help: schema::usage(&path).map(|usage| format!("for example `{usage}`")),
+            });
+        }
+        self.settings.insert(path, (place, value));
+    }
+
+    /// The configuration, or everything that is wrong with it.
+    pub(super) fn finish(self) -> Result<Config, Vec<Problem>> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let values = self
+            .settings
+            .iter()
+            .map(|(path, (_, value))| (path.as_str(), value.clone()));
+        let config = deserialize(values).expect("each setting was checked alone");
+        let blame = |(path, message): check::Contradiction| Problem {
+            place: self
+                .settings
+                .get(path)
+                .map_or_else(|| Place::Default(path.to_owned()), |(place, _)| place.clone()),
+            message,
+            help: None,
+        };
+        let problems: Vec<_> = check::contradictions(&config).into_iter().map(blame).collect();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+}
+
+fn syntax_problem(error: &toml::de::Error) -> Problem {
+    Problem {
+        place: Place::File(error.span().unwrap_or(0..0)),
+        message: error.message().to_owned(),
+        help: None,
+    }
+}
+
+/// Text as the setting's type has it; what does not look like that type stays text, for serde to refuse in its words.
+fn typed<'i>(path: &str, texts: &'i [String]) -> Spanned<DeValue<'i>> {
+    let string = |text: &'i String| Spanned::new(0..0, DeValue::String(text.as_str().into()));
+    let Some(last) = texts.last().filter(|_| !schema::is_list(path)) else {
+        return Spanned::new(0..0, DeValue::Array(texts.iter().map(string).collect()));
+    };
+    match &schema::SETTINGS[path] {
+        toml::Value::Boolean(_) | toml::Value::Integer(_) => DeValue::parse(last).unwrap_or_else(|_| string(last)),
+        _ => string(last),
+    }
+}
+
+/// The configuration that has these settings, by path, and defaults for all others.
+fn deserialize<'p, 'i: 'p>(
+    settings: impl IntoIterator<Item = (&'p str, Spanned<DeValue<'i>>)>,
+) -> Result<Config, toml::de::Error> {
+    let mut top = DeTable::new();
+    let mut sections: BTreeMap<&str, DeTable<'i>> = BTreeMap::new();
+    for (path, value) in settings {
+        match path.split_once('.') {
+            Some((section, key)) => insert(sections.entry(section).or_default(), key, value),
+            None => insert(&mut top, path, value),
+        }
+    }
+    for (section, entries) in sections {
+        insert(&mut top, section, Spanned::new(0..0, DeValue::Table(entries)));
+    }
+    Config::deserialize(toml::Deserializer::from(Spanned::new(0..0, top)))
+}
+
+fn insert<'i>(table: &mut DeTable<'i>, key: &str, value: Spanned<DeValue<'i>>) {
+    table.insert(Spanned::new(0..0, key.to_owned().into()), value);
+}

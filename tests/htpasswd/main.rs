@@ -192,6 +192,22 @@ impl Write for Log {
     }
 }
 
+#[cfg(feature = "legacy-htpasswd")]
+async fn an_old_hash_is_told_once(log: &Log) {
+    let (_directory, path) = password_file();
+    assert!(htpasswd(&["-c", "-s"], &path, "oldie", "topsecret"));
+    let authenticator = open(&path).unwrap();
+    for _ in 0..3 {
+        login(&authenticator, "oldie", "topsecret").await.unwrap();
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(
+        log.matches("renew it with `micropypi passwd oldie`").count(),
+        1,
+        "{log}"
+    );
+}
+
 #[tokio::test]
 async fn the_log_tells_what_happened_and_no_secret() {
     let log = Log::default();
@@ -204,6 +220,8 @@ async fn the_log_tells_what_happened_and_no_secret() {
         .init();
     let (_directory, path) = password_file();
     assert!(htpasswd(&["-c", "-B"], &path, "ann", "topsecret"));
+    #[cfg(feature = "legacy-htpasswd")]
+    an_old_hash_is_told_once(&log).await;
     let authenticator = open(&path).unwrap();
     login(&authenticator, "ann", "topsecret").await.unwrap();
     login(&authenticator, "ann", "wrongsecret").await.unwrap_err();

@@ -1,2 +1,18 @@
 //! What a distribution is, as PyPA's specifications say it: project name, version, file name, core metadata, archive
 //! members, digests. Pure: no I/O beyond the reader that it is handed. Everybody may call it.
+
+mod archive;
+mod core_metadata;
+mod digest;
+mod filename;
+mod metadata;
+mod name;
+mod version;
+
+pub use archive::{ArchiveError, ArchiveFormat, Limits, Member, MemberKind, walk};
+pub use core_metadata::read_core_metadata;
+pub use digest::{ClaimedDigests, DigestMismatch, Digests, Hasher, Hex};
+pub use filename::{DistFilename, DistKind, FilenameError, SdistFormat, WheelTags};
+pub use metadata::{CoreMetadata, MetadataError};
+pub use name::{NameError, ProjectName};
+pub use version::{ReleaseVersion, VersionError};

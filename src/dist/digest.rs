@@ -1,0 +1,179 @@
+//! Digests: the three that PyPI's upload API knows, in one pass. Everybody may call it.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use blake2::Blake2b;
+use blake2::digest::consts::U32;
+use md5::Md5;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The digests of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digests {
+    /// SHA-256, the one that identifies the file.
+    pub sha256: [u8; 32],
+    /// BLAKE2b with 32 bytes of output.
+    pub blake2b_256: [u8; 32],
+    /// MD5, for old clients.
+    pub md5: [u8; 16],
+}
+
+/// Bytes as lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy)]
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Digests {
+    /// Of everything that the reader gives.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn of<R: Read>(mut reader: R) -> io::Result<Self> {
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(read) => hasher.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// 64 hexadecimal digits.
+    pub fn sha256_hex(&self) -> Hex<'_> {
+        Hex(&self.sha256)
+    }
+
+    /// 64 hexadecimal digits.
+    pub fn blake2b_256_hex(&self) -> Hex<'_> {
+        Hex(&self.blake2b_256)
+    }
+
+    /// 32 hexadecimal digits.
+    pub fn md5_hex(&self) -> Hex<'_> {
+        Hex(&self.md5)
+    }
+}
+
+/// Three digests under way.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher {
+    sha256: Sha256,
+    blake2b_256: Blake2b<U32>,
+    md5: Md5,
+}
+
+impl Hasher {
+    /// Of nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.sha256.update(piece);
+        self.blake2b_256.update(piece);
+        self.md5.update(piece);
+    }
+
+    /// The digests of everything taken.
+    pub fn finish(self) -> Digests {
+        Digests {
+            sha256: self.sha256.finalize().into(),
+            blake2b_256: self.blake2b_256.finalize().into(),
+            md5: self.md5.finalize().into(),
+        }
+    }
+}
+
+/// The digests that an uploader says its file has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimedDigests {
+    sha256: Option<[u8; 32]>,
+    blake2b_256: Option<[u8; 32]>,
+    md5: Option<[u8; 16]>,
+}
+
+/// A digest that is not the file's, or none at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DigestMismatch {
+    /// Not hexadecimal digits, or not as many as there must be.
+    #[error("the form field {field} must be {digits} hexadecimal digits")]
+    NotHex {
+        /// The name of the form field.
+        field: &'static str,
+        /// How many digits it must have.
+        digits: usize,
+    },
+    /// Of other bytes.
+    #[error("the file that arrived has the {name} {actual}, but the form says {claimed}; it was damaged on its way")]
+    Differs {
+        /// Which digest.
+        name: &'static str,
+        /// In the form.
+        claimed: String,
+        /// Of the bytes.
+        actual: String,
+    },
+}
+
+impl ClaimedDigests {
+    /// Reads the form fields `sha256_digest`, `blake2_256_digest`, `md5_digest`; an empty one counts as absent.
+    ///
+    /// # Errors
+    /// When one is not hexadecimal digits of its length.
+    pub fn parse(sha256: Option<&str>, blake2b_256: Option<&str>, md5: Option<&str>) -> Result<Self, DigestMismatch> {
+        Ok(Self {
+            sha256: from_hex("sha256_digest", sha256)?,
+            blake2b_256: from_hex("blake2_256_digest", blake2b_256)?,
+            md5: from_hex("md5_digest", md5)?,
+        })
+    }
+
+    /// Compares every claim with what arrived.
+    ///
+    /// # Errors
+    /// The first that differs.
+    pub fn check(&self, actual: &Digests) -> Result<(), DigestMismatch> {
+        compare("SHA-256", self.sha256.as_ref(), &actual.sha256)?;
+        compare("BLAKE2b-256", self.blake2b_256.as_ref(), &actual.blake2b_256)?;
+        compare("MD5", self.md5.as_ref(), &actual.md5)
+    }
+}
+
+fn compare<const N: usize>(
+    name: &'static str,
+    claimed: Option<&[u8; N]>,
+    actual: &[u8; N],
+) -> Result<(), DigestMismatch> {
+    match claimed {
+        Some(claimed) if claimed != actual => {
+            let (claimed, actual) = (Hex(claimed).to_string(), Hex(actual).to_string());
+            Err(DigestMismatch::Differs { name, claimed, actual })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn from_hex<const N: usize>(field: &'static str, text: Option<&str>) -> Result<Option<[u8; N]>, DigestMismatch> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let wrong = || DigestMismatch::NotHex { field, digits: 2 * N };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    });
+    let bytes = pairs.collect::<Option<Vec<u8>>>().ok_or_else(wrong)?;
+    bytes.try_into().map(Some).map_err(|_| wrong())
+}

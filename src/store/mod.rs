@@ -1,1 +1,182 @@
 //! The directory: stage, publish, open, walk, watch, remove; and the cache of what is derived. Called by `index/` and `http/files.rs`.
+
+mod cache;
+mod clean;
+mod file;
+mod stage;
+mod walk;
+mod watch;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+pub use cache::{Cache, CacheError, Facts, MetadataFacts};
+pub use file::{Pieces, open};
+pub use stage::{Placing, Staged};
+pub use walk::{Found, SIDECARS, Stamp};
+pub use watch::{Changes, Watcher};
+
+/// Why the directory could not do what was asked. The sources hold the operating system's words.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file of this name is there already.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// No space, or a quota is used up.
+    #[error("no space left in {path}")]
+    Full {
+        /// The packages directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory or its file system cannot be written.
+    #[error("{path} cannot be written by this server")]
+    ReadOnly {
+        /// The packages directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// Sorts an error of the system into what the caller can act on.
+    fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match Errno::from_io_error(&source) {
+            Some(Errno::NOSPC | Errno::DQUOT) => Self::Full { path, source },
+            Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => Self::ReadOnly { path, source },
+            _ => Self::Io { doing, path, source },
+        }
+    }
+}
+
+/// The package directories: the only truth.
+#[derive(Debug)]
+pub struct Store {
+    roots: Vec<PathBuf>,
+}
+
+impl Store {
+    /// Opens the directories, makes the first if it is missing, and removes what an interrupted upload left.
+    /// The first directory takes the uploads.
+    ///
+    /// # Errors
+    /// When a directory is missing, or is none, and cannot be made.
+    pub fn open(roots: Vec<PathBuf>) -> Result<Self, StoreError> {
+        for root in &roots {
+            fs::create_dir_all(root).map_err(|e| StoreError::new("make", root, e))?;
+        }
+        let roots: Vec<_> = roots
+            .into_iter()
+            .map(|root| fs::canonicalize(&root).map_err(|e| StoreError::new("resolve", &root, e)))
+            .collect::<Result<_, _>>()?;
+        if let Some(inbox) = roots.first() {
+            clean::remove_litter(inbox);
+        }
+        Ok(Self { roots })
+    }
+
+    /// The directories, absolute.
+    pub fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    /// The directory that takes the uploads.
+    pub(crate) fn inbox(&self) -> &Path {
+        self.roots
+            .first()
+            .expect("the configuration demands a packages directory")
+    }
+
+    /// Where a found file lies.
+    pub fn locate(&self, root: u8, path: &str) -> PathBuf {
+        self.roots[usize::from(root)].join(path)
+    }
+
+    /// A hidden, empty file in the upload directory.
+    ///
+    /// # Errors
+    /// When the directory is full or cannot be written.
+    pub fn stage(&self) -> Result<Staged, StoreError> {
+        Staged::new(self.inbox())
+    }
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::NotFound`] when it went away.
+    pub fn open_file(&self, root: u8, path: &str) -> io::Result<File> {
+        File::open(self.locate(root, path))
+    }
+
+    /// Whether the directories answer; for health checks.
+    pub fn answers(&self) -> bool {
+        self.roots.iter().all(|root| root.read_dir().is_ok())
+    }
+
+    /// Removes a distribution and its sidecars, durably.
+    ///
+    /// # Errors
+    /// When the directory cannot be written. A file that is gone already is no error.
+    pub fn remove(&self, root: u8, path: &str) -> Result<(), StoreError> {
+        let file = self.locate(root, path);
+        remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
+        for sidecar in SIDECARS {
+            let sidecar = self.locate(root, &format!("{path}{sidecar}"));
+            remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))?;
+        }
+        let parent = file.parent().expect("a file lies in a directory");
+        sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e))
+    }
+
+    /// Every distribution file of all directories, by relative path. An earlier directory hides its namesakes in later ones.
+    pub fn walk(&self) -> Vec<Found> {
+        walk::walk(&self.roots)
+    }
+
+    /// What lies at an absolute path now, if it is a file that [`Store::walk`] would find.
+    pub fn look(&self, path: &Path) -> Look {
+        walk::look(&self.roots, path)
+    }
+}
+
+/// What a changed path is about; see [`Store::look`].
+#[derive(Debug)]
+pub enum Look {
+    /// A distribution file, or the file that a changed sidecar belongs to.
+    There(Found),
+    /// Nothing is there (any more) under this relative path.
+    Gone(Arc<str>),
+    /// A directory: what is in it must be walked.
+    Directory,
+    /// Hidden, or not ours.
+    Nothing,
+}
+
+/// Makes the names in a directory durable: fsync(2) of the directory itself.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,299 @@
+//! What is known about the files, so that a restart reads none of them again: one redb file. Derived; may be deleted
+//! at any time. Called by `index/`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use super::Stamp;
+use crate::dist::Digests;
+
+/// Relative path → postcard of [`Facts`].
+const FILES: TableDefinition<&str, &[u8]> = TableDefinition::new("files");
+/// sha256 of core metadata → the core metadata, deflated.
+const METADATA: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("metadata");
+/// The name carries the version of what is inside: another version starts afresh.
+const FILE_NAME: &str = "index-1.redb";
+/// redb's page cache; its default of 1 GiB is not for a Raspberry Pi.
+const PAGE_CACHE_BYTES: usize = 1 << 20;
+
+/// What was learnt by reading a file once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The state of the file and of its `.metadata` sidecar when it was read.
+    pub stamps: (Stamp, Option<Stamp>),
+    /// Of the whole file.
+    pub digests: Digests,
+    /// Of its core metadata, where it has any.
+    pub metadata: Option<MetadataFacts>,
+    /// Why its metadata could not be read, in words.
+    pub defect: Option<String>,
+}
+
+/// What the index shows of the core metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataFacts {
+    /// Of the metadata file as served (PEP 658).
+    pub sha256: [u8; 32],
+    /// The `Requires-Python` field.
+    pub requires_python: Option<Box<str>>,
+    /// The `Summary` field.
+    pub summary: Option<Box<str>>,
+}
+
+/// Why the cache is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Another process has it open.
+    #[error("{0} is in use by another micropypi; give each its own [store] cache")]
+    InUse(PathBuf),
+    /// The directory cannot be made or written.
+    #[error("cannot use the cache directory {path}")]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database failed.
+    #[error("the cache's index failed")]
+    Database(#[source] Box<redb::Error>),
+}
+
+impl<E: Into<redb::Error>> From<E> for CacheError {
+    fn from(error: E) -> Self {
+        Self::Database(Box::new(error.into()))
+    }
+}
+
+/// What waits for the next [`Cache::flush`]; readers see it at once.
+#[derive(Debug, Default)]
+struct Pending {
+    files: HashMap<Box<str>, Option<Facts>>,
+    metadata: HashMap<[u8; 32], Arc<[u8]>>,
+}
+
+/// The cache's index.
+#[derive(Debug)]
+pub struct Cache {
+    directory: PathBuf,
+    database: Database,
+    pending: Mutex<Pending>,
+}
+
+impl Cache {
+    /// Opens the index in this directory; makes it when it is missing, and anew when it is damaged.
+    ///
+    /// # Errors
+    /// When the directory cannot be written, or another process uses it.
+    pub fn open(directory: &Path) -> Result<Self, CacheError> {
+        let path = directory.join(FILE_NAME);
+        let unusable = |source| CacheError::Io {
+            path: directory.to_owned(),
+            source,
+        };
+        fs::create_dir_all(directory).map_err(unusable)?;
+        let database = match open_database(&path) {
+            Ok(database) => database,
+            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(CacheError::InUse(path)),
+            Err(DatabaseError::Storage(redb::StorageError::Io(error)))
+                if error.kind() != io::ErrorKind::InvalidData =>
+            {
+                return Err(unusable(error));
+            }
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "the cache is damaged and is built anew");
+                fs::remove_file(&path).map_err(unusable)?;
+                open_database(&path)?
+            }
+        };
+        Ok(Self {
+            directory: directory.to_owned(),
+            database,
+            pending: Mutex::default(),
+        })
+    }
+
+    /// The directory for everything else that is derived.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// All that is known, by relative path.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn load(&self) -> Result<HashMap<Box<str>, Facts>, CacheError> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(FILES)?;
+        let mut all = HashMap::new();
+        for row in table.iter()? {
+            let (path, facts) = row?;
+            // A row that cannot be read is a row that is missing.
+            if let Ok(facts) = postcard::from_bytes(facts.value()) {
+                all.insert(path.value().into(), facts);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Remembers a file, from the next [`Cache::flush`] on durably.
+    pub fn remember(&self, path: &str, facts: &Facts, metadata: Option<Vec<u8>>) {
+        let mut pending = self.pending();
+        if let (Some(known), Some(bytes)) = (&facts.metadata, metadata) {
+            pending.metadata.insert(known.sha256, bytes.into());
+        }
+        pending.files.insert(path.into(), Some(facts.clone()));
+    }
+
+    /// Forgets a file.
+    pub fn forget(&self, path: &str) {
+        self.pending().files.insert(path.into(), None);
+    }
+
+    /// The core metadata of this sha256, if it is here. Reads the disk.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn metadata(&self, sha256: &[u8; 32]) -> Result<Option<Vec<u8>>, CacheError> {
+        if let Some(bytes) = self.pending().metadata.get(sha256) {
+            return Ok(Some(bytes.to_vec()));
+        }
+        let table = self.database.begin_read()?.open_table(METADATA)?;
+        let Some(deflated) = table.get(sha256)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let whole = DeflateDecoder::new(deflated.value()).read_to_end(&mut bytes);
+        Ok(whole.is_ok().then_some(bytes))
+    }
+
+    /// Writes what waits, in one durable transaction. Cheap when nothing does.
+    ///
+    /// # Errors
+    /// When the database cannot be written; what waited is lost, and is learnt anew at the next start.
+    pub fn flush(&self) -> Result<(), CacheError> {
+        let (files, metadata) = {
+            let mut pending = self.pending();
+            // The metadata stays readable here until it is readable there.
+            (std::mem::take(&mut pending.files), pending.metadata.clone())
+        };
+        if files.is_empty() && metadata.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        {
+            let mut table = transaction.open_table(METADATA)?;
+            for (sha256, bytes) in &metadata {
+                if table.get(sha256)?.is_none() {
+                    table.insert(sha256, deflated(bytes).as_slice())?;
+                }
+            }
+            let mut table = transaction.open_table(FILES)?;
+            for (path, facts) in &files {
+                match facts {
+                    Some(facts) => drop(table.insert(&**path, encoded(facts).as_slice())?),
+                    None => drop(table.remove(&**path)?),
+                }
+            }
+        }
+        transaction.commit()?;
+        self.pending()
+            .metadata
+            .retain(|sha256, _| !metadata.contains_key(sha256));
+        Ok(())
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        // A panic elsewhere leaves maps that are whole: each insert is one step.
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open_database(path: &Path) -> Result<Database, DatabaseError> {
+    let database = Database::builder().set_cache_size(PAGE_CACHE_BYTES).create(path)?;
+    // Both tables exist from the first moment on, so that readers need not tell "empty" from "missing".
+    let tables = || -> Result<(), redb::Error> {
+        let transaction = database.begin_write()?;
+        transaction.open_table(FILES)?;
+        transaction.open_table(METADATA)?;
+        Ok(transaction.commit()?)
+    };
+    match tables() {
+        Ok(()) => Ok(database),
+        Err(redb::Error::Io(error)) => Err(DatabaseError::Storage(redb::StorageError::Io(error))),
+        Err(error) => Err(DatabaseError::Storage(redb::StorageError::Corrupted(error.to_string()))),
+    }
+}
+
+fn encoded(facts: &Facts) -> Vec<u8> {
+    postcard::to_stdvec(facts).expect("facts hold nothing that postcard cannot write")
+}
+
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("memory takes every byte");
+    encoder.finish().expect("memory takes every byte")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(text: &str) -> Facts {
+        let sha256 = [7; 32];
+        Facts {
+            stamps: (
+                Stamp {
+                    size: 1,
+                    modified: 2,
+                    changed: 3,
+                },
+                None,
+            ),
+            digests: Digests::of(text.as_bytes()).unwrap(),
+            metadata: Some(MetadataFacts {
+                sha256,
+                requires_python: Some(">=3".into()),
+                summary: None,
+            }),
+            defect: None,
+        }
+    }
+
+    #[test]
+    fn remembers_across_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        cache.remember("a-1.zip", &facts("a"), Some(b"Name: a".to_vec()));
+        assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: a");
+        cache.flush().unwrap();
+        cache.remember("b-1.zip", &facts("b"), None);
+        cache.forget("a-1.zip");
+        cache.flush().unwrap();
+        drop(cache);
+        let cache = Cache::open(dir.path()).unwrap();
+        let all = cache.load().unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all["b-1.zip"], facts("b"));
+        assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: a");
+    }
+
+    #[test]
+    fn a_damaged_file_is_replaced_and_a_second_server_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE_NAME), vec![0x55; 100_000]).unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        assert!(cache.load().unwrap().is_empty());
+        assert!(matches!(Cache::open(dir.path()), Err(CacheError::InUse(_))));
+    }
+}

@@ -1,0 +1,104 @@
+//! An upload on its way: a hidden file beside its destination, hashed as it is written, that becomes visible at once
+//! and durably, or leaves nothing. Called by `index/` and `http/upload.rs`.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+use super::clean::STAGING_PREFIX;
+use super::{StoreError, sync_directory};
+use crate::dist::{Digests, Hasher};
+
+/// What to do when the name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placing {
+    /// Refuse.
+    New,
+    /// Replace the old file atomically.
+    Replace,
+}
+
+/// A file that is being received. Dropped, it leaves nothing.
+#[derive(Debug)]
+pub struct Staged {
+    file: NamedTempFile,
+    hasher: Hasher,
+    size: u64,
+    inbox: PathBuf,
+}
+
+impl Staged {
+    pub(super) fn new(inbox: &Path) -> Result<Self, StoreError> {
+        let make = || -> io::Result<NamedTempFile> {
+            let file = Builder::new()
+                .prefix(STAGING_PREFIX)
+                // What the umask leaves of this is what any file of the folder would get; tempfile's own 0600 would hide
+                // the upload from backups and other readers.
+                .permissions(Permissions::from_mode(0o666))
+                .tempfile_in(inbox)?;
+            file.as_file().lock()?;
+            Ok(file)
+        };
+        Ok(Self {
+            file: make().map_err(|e| StoreError::new("write to", inbox, e))?,
+            hasher: Hasher::new(),
+            size: 0,
+            inbox: inbox.to_owned(),
+        })
+    }
+
+    /// Bytes received so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends a piece. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when the disk is.
+    pub fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+        self.file
+            .write_all(piece)
+            .map_err(|e| StoreError::new("write to", &self.inbox, e))?;
+        self.hasher.update(piece);
+        self.size += piece.len() as u64;
+        Ok(())
+    }
+
+    /// A second handle on what was written, positioned at its start; for reading the archive.
+    ///
+    /// # Errors
+    /// When the file cannot be opened again.
+    pub fn reader(&self) -> Result<File, StoreError> {
+        self.file.reopen().map_err(|e| StoreError::new("read", &self.inbox, e))
+    }
+
+    /// The digests of everything written.
+    pub fn digests(&self) -> Digests {
+        self.hasher.clone().finish()
+    }
+
+    /// Gives the file its name in the upload directory. When this returns, the file survives a power cut.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the name is taken and `placing` is [`Placing::New`]; the other file is untouched.
+    pub fn place(self, name: &str, placing: Placing) -> Result<(), StoreError> {
+        let Self { file, inbox, .. } = self;
+        let target = inbox.join(name);
+        file.as_file()
+            .sync_all()
+            .map_err(|e| StoreError::new("write to", &inbox, e))?;
+        let persisted = match placing {
+            Placing::New => file.persist_noclobber(&target),
+            Placing::Replace => file.persist(&target),
+        };
+        match persisted {
+            Ok(_) => sync_directory(&inbox).map_err(|e| StoreError::new("sync", &inbox, e)),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::Exists(name.to_owned())),
+            Err(e) => Err(StoreError::new("write to", &inbox, e.error)),
+        }
+    }
+}

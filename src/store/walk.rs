@@ -1,0 +1,247 @@
+//! What lies in the directories: every file that is not hidden, with its sidecars. Called by `store/mod.rs`.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Look;
+
+/// What stands beside a distribution under its name plus one of these: the signature, the core metadata, the reason
+/// for which it was yanked (PEP 592).
+pub const SIDECARS: [&str; 3] = [".asc", ".metadata", ".yanked"];
+
+/// What tells two states of a file apart without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970 of the last change of the content.
+    pub modified: i64,
+    /// Nanoseconds since 1970 of the last change of the inode: tells a copy with the old date (`rsync -t`) from the original.
+    pub changed: i64,
+}
+
+impl Stamp {
+    /// Reads a stamp off stat(2)'s answer.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
+/// A file in one of the directories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which directory, counted from 0.
+    pub root: u8,
+    /// Path below it, `/` between its parts.
+    pub path: Arc<str>,
+    /// The state of the file.
+    pub stamp: Stamp,
+    /// The states of `path.asc`, `path.metadata`, `path.yanked`, where they exist.
+    pub sidecars: [Option<Stamp>; 3],
+}
+
+impl Found {
+    /// The last component of the path.
+    pub fn file_name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+pub(super) fn walk(roots: &[PathBuf]) -> Vec<Found> {
+    let mut all = Vec::new();
+    let mut names = HashSet::new();
+    for (index, root) in roots.iter().enumerate() {
+        let root_index = u8::try_from(index).expect("the configuration allows at most 64 directories");
+        let mut walk = Walk {
+            root: root_index,
+            found: Vec::new(),
+            visited: HashSet::new(),
+        };
+        walk.directory(root, "");
+        // With one directory, the usual case, nothing can hide anything.
+        let shadowing = roots.len() > 1;
+        all.extend(
+            walk.found
+                .into_iter()
+                .filter(|f| !shadowing || names.insert(Arc::clone(&f.path))),
+        );
+    }
+    all
+}
+
+struct Walk {
+    root: u8,
+    found: Vec<Found>,
+    /// Device and inode of every directory, so that a circle of symbolic links ends.
+    visited: HashSet<(u64, u64)>,
+}
+
+impl Walk {
+    fn directory(&mut self, directory: &Path, prefix: &str) {
+        let entered = fs::metadata(directory).is_ok_and(|m| self.visited.insert((m.dev(), m.ino())));
+        if !entered {
+            return;
+        }
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) => return tracing::warn!(directory = %directory.display(), %error, "cannot list this directory"),
+        };
+        let mut sidecars: HashMap<Box<str>, [Option<Stamp>; 3]> = HashMap::new();
+        let start = self.found.len();
+        for entry in entries.flatten() {
+            let Some(name) = visible(&entry.file_name()) else {
+                continue;
+            };
+            // Not `entry.metadata()`: a symbolic link stands for what it points at.
+            let Ok(metadata) = fs::metadata(entry.path()) else {
+                continue;
+            };
+            if metadata.is_dir() {
+                self.directory(&entry.path(), &format!("{prefix}{name}/"));
+            } else if let Some((owner, kind)) = split_sidecar(&name) {
+                sidecars.entry(owner.into()).or_default()[kind] = Some(Stamp::of(&metadata));
+            } else if metadata.is_file() {
+                let path = format!("{prefix}{name}").into();
+                self.found.push(Found {
+                    root: self.root,
+                    path,
+                    stamp: Stamp::of(&metadata),
+                    sidecars: [None; 3],
+                });
+            }
+        }
+        if sidecars.is_empty() {
+            return;
+        }
+        for file in &mut self.found[start..] {
+            let own = file.path.strip_prefix(prefix).and_then(|name| sidecars.get(name));
+            file.sidecars = own.copied().unwrap_or(file.sidecars);
+        }
+    }
+}
+
+pub(super) fn look(roots: &[PathBuf], path: &Path) -> Look {
+    let Some((root, relative)) = roots
+        .iter()
+        .find_map(|root| Some((root, path.strip_prefix(root).ok()?)))
+    else {
+        return Look::Nothing;
+    };
+    let Some(names) = relative.iter().map(visible).collect::<Option<Vec<_>>>() else {
+        return Look::Nothing;
+    };
+    if names.is_empty() || root.join(relative).is_dir() {
+        return Look::Directory;
+    }
+    let relative = names.join("/");
+    let owner = split_sidecar(&relative).map_or(relative.as_str(), |(owner, _)| owner);
+    at(roots, owner).map_or_else(|| Look::Gone(owner.into()), Look::There)
+}
+
+/// The file of this relative path that no earlier directory hides.
+fn at(roots: &[PathBuf], path: &str) -> Option<Found> {
+    (0u8..).zip(roots).find_map(|(root, directory)| {
+        let file = directory.join(path);
+        let metadata = fs::metadata(&file).ok().filter(Metadata::is_file)?;
+        let sidecars = SIDECARS.map(|ending| {
+            let sidecar = directory.join(format!("{path}{ending}"));
+            fs::metadata(sidecar).ok().map(|m| Stamp::of(&m))
+        });
+        Some(Found {
+            root,
+            path: path.into(),
+            stamp: Stamp::of(&metadata),
+            sidecars,
+        })
+    })
+}
+
+/// Names that begin with a dot are hidden, and names that are not UTF-8 cannot be asked for.
+fn visible(name: &OsStr) -> Option<Box<str>> {
+    name.to_str().filter(|name| !name.starts_with('.')).map(Into::into)
+}
+
+fn split_sidecar(name: &str) -> Option<(&str, usize)> {
+    SIDECARS
+        .iter()
+        .enumerate()
+        .find_map(|(kind, ending)| Some((name.strip_suffix(ending)?, kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(found: &[Found]) -> Vec<&str> {
+        let mut paths: Vec<_> = found.iter().map(|f| &*f.path).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    #[test]
+    fn finds_sub_folders_and_sidecars_and_nothing_hidden() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("sub/deep")).unwrap();
+        fs::create_dir(root.join(".git")).unwrap();
+        for name in [
+            "a-1.tar.gz",
+            "a-1.tar.gz.asc",
+            "a-1.tar.gz.yanked",
+            ".hidden-1.tar.gz",
+            ".git/b-1.tar.gz",
+            "sub/deep/c-1.zip",
+        ] {
+            fs::write(root.join(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink(root, root.join("sub/circle")).unwrap();
+        let found = walk(&[root.to_owned()]);
+        assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
+        let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
+        assert!(a.sidecars[0].is_some() && a.sidecars[1].is_none() && a.sidecars[2].is_some());
+    }
+
+    #[test]
+    fn an_earlier_directory_hides_namesakes() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(one.path().join("a-1.zip"), "1").unwrap();
+        fs::write(two.path().join("a-1.zip"), "22").unwrap();
+        fs::write(two.path().join("b-1.zip"), "22").unwrap();
+        let roots = [one.path().to_owned(), two.path().to_owned()];
+        let found = walk(&roots);
+        assert_eq!(paths(&found), ["a-1.zip", "b-1.zip"]);
+        assert_eq!(found[0].stamp.size, 1);
+        let Look::There(a) = look(&roots, &two.path().join("a-1.zip")) else {
+            panic!()
+        };
+        assert_eq!((a.root, a.stamp.size), (0, 1));
+    }
+
+    #[test]
+    fn a_look_at_a_sidecar_tells_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = [dir.path().to_owned()];
+        fs::write(dir.path().join("a-1.zip"), "1").unwrap();
+        let Look::There(found) = look(&roots, &dir.path().join("a-1.zip.yanked")) else {
+            panic!()
+        };
+        assert_eq!((&*found.path, found.sidecars), ("a-1.zip", [None; 3]));
+        assert!(matches!(look(&roots, &dir.path().join("b-1.zip")), Look::Gone(path) if &*path == "b-1.zip"));
+        assert!(matches!(look(&roots, &dir.path().join(".a")), Look::Nothing));
+        assert!(matches!(look(&roots, dir.path()), Look::Directory));
+    }
+}

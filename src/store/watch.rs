@@ -1,0 +1,116 @@
+//! Notices what is changed by hand: inotify, or a poll where inotify is silent. Called by `index/`.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use rustix::fs::StatFs;
+use tokio::sync::mpsc;
+
+use crate::config::Watch;
+
+/// How often a walk takes the place of inotify.
+const POLL: Duration = Duration::from_millis(900);
+
+/// What may have changed.
+#[derive(Debug)]
+pub enum Changes {
+    /// These paths, absolute.
+    Paths(HashSet<PathBuf>),
+    /// Anything: events were lost, or there are none on this file system.
+    Anything,
+}
+
+/// Tells of changes until it is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    events: mpsc::UnboundedReceiver<Event>,
+    /// Present where inotify works; dropping it ends the events.
+    inotify: Option<RecommendedWatcher>,
+}
+
+impl Watcher {
+    /// Watches these directories, with everything below them. None when `how` is off.
+    pub fn new(roots: &[PathBuf], how: Watch) -> Option<Self> {
+        let silent = || roots.iter().any(|root| inotify_is_silent(root));
+        let (sender, events) = mpsc::unbounded_channel();
+        let inotify = match how {
+            Watch::Off => return None,
+            Watch::Poll => None,
+            Watch::Auto if silent() => None,
+            Watch::Auto | Watch::Inotify => watch(roots, sender)
+                .inspect_err(|error| tracing::warn!(%error, "inotify does not work here; looking every second instead"))
+                .ok(),
+        };
+        Some(Self { events, inotify })
+    }
+
+    /// Waits for the next changes. With a poll: for a moment. Cancel-safe.
+    pub async fn changes(&mut self) -> Changes {
+        if self.inotify.is_none() {
+            tokio::time::sleep(POLL).await;
+            return Changes::Anything;
+        }
+        let Some(first) = self.events.recv().await else {
+            return Changes::Anything;
+        };
+        let mut paths = HashSet::new();
+        let mut next = Some(first);
+        while let Some(event) = next {
+            if event.need_rescan() {
+                return Changes::Anything;
+            }
+            paths.extend(event.paths);
+            next = self.events.try_recv().ok();
+        }
+        Changes::Paths(paths)
+    }
+}
+
+fn watch(roots: &[PathBuf], sender: mpsc::UnboundedSender<Event>) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+        Ok(event) if event.need_rescan() || is_complete(&event) => drop(sender.send(event)),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "inotify reported a fault"),
+    })?;
+    for root in roots {
+        watcher.watch(root, RecursiveMode::Recursive)?;
+    }
+    Ok(watcher)
+}
+
+/// Whether what the event is about is whole. A file that is being written says nothing until it is closed, so that
+/// nobody sees half a copy; a link is whole when it is made.
+fn is_complete(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Remove(_) => true,
+        EventKind::Modify(ModifyKind::Name(RenameMode::From | RenameMode::To | RenameMode::Any)) => true,
+        EventKind::Create(CreateKind::Folder) => true,
+        EventKind::Create(_) => event.paths.iter().any(|path| is_link(path)),
+        _ => false,
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink() || m.nlink() > 1)
+}
+
+/// Other hosts' writes raise no event on network file systems, and FUSE and 9p raise none for the far side.
+fn inotify_is_silent(path: &Path) -> bool {
+    // statfs(2), linux/magic.h
+    const SILENT: [u32; 8] = [
+        0x6969,      // NFS
+        0x517b,      // SMB
+        0xff53_4d42, // CIFS
+        0xfe53_4d42, // SMB2
+        0x6573_5546, // FUSE
+        0x0102_1997, // 9p
+        0x5346_414f, // AFS
+        0x00c3_6400, // Ceph
+    ];
+    let magic = |fs: StatFs| fs.f_type as u32;
+    rustix::fs::statfs(path).is_ok_and(|fs| SILENT.contains(&magic(fs)))
+}

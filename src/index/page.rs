@@ -1,0 +1,122 @@
+//! Pages that are rendered and compressed once per change. Called by `index/`; handed out by `http/`.
+
+use std::io::Write;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+/// The representations of the Simple API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text/html`, PEP 503.
+    Html,
+    /// `application/vnd.pypi.simple.v1+json`, PEP 691.
+    Json,
+}
+
+/// How many directories a page lies below the base URL: its links are relative, so that they hold behind any proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// `/{project}`, `/simple`
+    Zero,
+    /// `/{project}/`, `/simple/`, `/simple/{project}`
+    One,
+    /// `/simple/{project}/`
+    Two,
+}
+
+impl Depth {
+    /// The relative URL of the base URL, with a trailing slash.
+    pub fn to_base(self) -> &'static str {
+        match self {
+            Self::Zero => "./",
+            Self::One => "../",
+            Self::Two => "../../",
+        }
+    }
+}
+
+/// Below this a compressed page saves no packet.
+const WORTH_COMPRESSING: usize = 1_000;
+
+/// A page as it goes out.
+#[derive(Debug)]
+pub struct Page {
+    /// The page.
+    pub body: Bytes,
+    /// Its entity tag, with quotes (RFC 9110 section 8.8.3).
+    pub etag: Bytes,
+    /// The page as gzip, with an entity tag of its own, where that is worth it.
+    pub gzip: Option<(Bytes, Bytes)>,
+}
+
+impl Page {
+    pub(super) fn new(body: String) -> Self {
+        let digest = hex(&Sha256::digest(&body)[..12]);
+        let gzip = (body.len() >= WORTH_COMPRESSING)
+            .then(|| (gzip(body.as_bytes()), Bytes::from(format!("\"{digest}-gzip\""))));
+        Self {
+            body: body.into(),
+            etag: Bytes::from(format!("\"{digest}\"")),
+            gzip,
+        }
+    }
+}
+
+fn gzip(body: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
+    encoder.write_all(body).expect("memory takes every byte");
+    let mut compressed = encoder.finish().expect("memory takes every byte");
+    compressed.shrink_to_fit();
+    compressed.into()
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a string takes every character");
+            text
+        })
+}
+
+/// A page in every format and depth, each rendered when it is first asked for.
+#[derive(Debug, Default)]
+pub(super) struct Pages([[OnceLock<Box<Page>>; 3]; 2]);
+
+impl Pages {
+    pub(super) fn get(&self, format: Format, depth: Depth) -> Option<&Page> {
+        self.0[format as usize][depth as usize].get().map(|page| &**page)
+    }
+
+    pub(super) fn get_or_render(&self, format: Format, depth: Depth, render: impl FnOnce() -> String) -> &Page {
+        self.0[format as usize][depth as usize].get_or_init(|| Box::new(Page::new(render())))
+    }
+}
+
+/// Text with places for the base URL that the client knows this server by.
+#[derive(Debug, Default)]
+pub struct Template(Box<[Box<str>]>);
+
+/// What stands for the base URL while a template is written; nothing that JSON can hold unescaped.
+pub(super) const BASE: char = '\0';
+
+impl Template {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.split(BASE).map(Into::into).collect())
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text with `base` in every place.
+    pub fn fill(&self, base: &str) -> String {
+        self.0.join(base)
+    }
+}

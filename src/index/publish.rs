@@ -1,0 +1,216 @@
+//! The use case behind an upload: every check, then the file's place in the directory, then its place in the catalog.
+//! Called by `http/upload.rs`, where blocking is allowed.
+
+use std::io;
+use std::sync::Arc;
+
+use super::learn::metadata_facts;
+use super::{File, Index};
+use crate::dist::{
+    self, ArchiveError, ClaimedDigests, CoreMetadata, DigestMismatch, Digests, DistFilename, FilenameError,
+    MetadataError, NameError, ProjectName, ReleaseVersion, VersionError,
+};
+use crate::store::{Facts, Found, Look, MetadataFacts, Placing, Staged, StoreError};
+
+/// A file that was received, and what the uploader says about it.
+#[derive(Debug)]
+pub struct Upload {
+    /// The file.
+    pub staged: Staged,
+    /// The name that it is to have.
+    pub file_name: String,
+    /// The form field `name`.
+    pub name: String,
+    /// The form field `version`.
+    pub version: String,
+    /// The form's digests.
+    pub claimed: ClaimedDigests,
+    /// A detached OpenPGP signature, kept as `NAME.asc`.
+    pub signature: Option<Vec<u8>>,
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is in the index.
+    Published(Arc<File>),
+    /// The same bytes were there already under the same name.
+    Unchanged,
+}
+
+/// Why an upload is refused. Each is a sentence for the uploader.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum PublishError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    #[error(transparent)]
+    Filename(#[from] FilenameError),
+    #[error(
+        "the file name {file} says version {in_name}, but the form says {in_form}; upload a file that was built for {in_form}"
+    )]
+    VersionsDiffer {
+        file: String,
+        in_name: ReleaseVersion,
+        in_form: ReleaseVersion,
+    },
+    #[error(transparent)]
+    Digest(#[from] DigestMismatch),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    #[error(
+        "File already exists: {file} is here with other content (sha256 {sha256}); raise the version, or set overwrite = true"
+    )]
+    Exists { file: String, sha256: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An upload that passed every check that needs nothing but itself.
+struct Checked {
+    name: DistFilename,
+    digests: Digests,
+    metadata: Option<(MetadataFacts, Vec<u8>)>,
+}
+
+impl Index {
+    /// Publishes a received file. When this returns, it is durable and in the catalog. Blocks.
+    ///
+    /// # Errors
+    /// When anything about the upload is wrong; then nothing has changed.
+    pub fn publish(&self, upload: Upload) -> Result<Outcome, PublishError> {
+        let checked = self.check(&upload)?;
+        let Upload { staged, signature, .. } = upload;
+        let file_name = checked.name.as_str().to_owned();
+        if let Some(there) = self.same_name(&file_name) {
+            if there.digests == checked.digests {
+                self.keep_signature(&there.path, there.is_signed(), signature)?;
+                return Ok(Outcome::Unchanged);
+            }
+            if self.options.placing == Placing::New {
+                return Err(exists(&file_name, &there.digests));
+            }
+        }
+        match staged.place(&file_name, self.options.placing) {
+            // Another upload of the same name was faster, or a file lies there that the index has not seen yet.
+            Err(StoreError::Exists(_)) => return self.compare_with_disk(&file_name, &checked.digests),
+            other => other?,
+        }
+        self.keep_signature(&file_name, false, signature)?;
+        self.admit(&file_name, checked)
+    }
+
+    fn check(&self, upload: &Upload) -> Result<Checked, PublishError> {
+        let project = ProjectName::parse(&upload.name)?;
+        let in_form = ReleaseVersion::parse(&upload.version)?;
+        let name = DistFilename::parse_upload(&upload.file_name, &project)?;
+        if *name.version() != in_form {
+            let (file, in_name) = (upload.file_name.clone(), name.version().clone());
+            return Err(PublishError::VersionsDiffer { file, in_name, in_form });
+        }
+        let digests = upload.staged.digests();
+        upload.claimed.check(&digests)?;
+        let bytes = dist::read_core_metadata(upload.staged.reader()?, &name, &self.options.limits)?;
+        let metadata = bytes.map(|bytes| {
+            CoreMetadata::parse(&bytes)?.agrees_with(&name)?;
+            Ok::<_, MetadataError>(bytes)
+        });
+        let metadata = metadata
+            .transpose()?
+            .and_then(|bytes| Some((metadata_facts(&bytes).ok()?, bytes)));
+        Ok(Checked {
+            name,
+            digests,
+            metadata,
+        })
+    }
+
+    /// The file of this name, wherever it lies.
+    fn same_name(&self, file_name: &str) -> Option<Arc<File>> {
+        let catalog = self.catalog();
+        let in_inbox = catalog.file(file_name).cloned();
+        in_inbox.or_else(|| {
+            let name = DistFilename::parse(file_name).ok()?;
+            let project = catalog.project(name.project())?;
+            project.files().find(|file| file.name.as_str() == file_name).cloned()
+        })
+    }
+
+    fn compare_with_disk(&self, file_name: &str, digests: &Digests) -> Result<Outcome, PublishError> {
+        let there = self.store.open_file(0, file_name).and_then(Digests::of);
+        let there = there.map_err(|source| StoreError::Io {
+            doing: "read",
+            path: file_name.into(),
+            source,
+        })?;
+        if there == *digests {
+            Ok(Outcome::Unchanged)
+        } else {
+            Err(exists(file_name, &there))
+        }
+    }
+
+    fn keep_signature(&self, path: &str, is_kept: bool, signature: Option<Vec<u8>>) -> Result<(), StoreError> {
+        let Some(signature) = signature.filter(|_| !is_kept) else {
+            return Ok(());
+        };
+        let mut staged = self.store.stage()?;
+        staged.write(&signature)?;
+        staged.place(&format!("{path}.asc"), Placing::Replace)
+    }
+
+    fn admit(&self, file_name: &str, checked: Checked) -> Result<Outcome, PublishError> {
+        let Checked {
+            name,
+            digests,
+            metadata,
+        } = checked;
+        let Look::There(found) = self.store.look(&self.store.inbox().join(file_name)) else {
+            let source = io::Error::from(io::ErrorKind::NotFound);
+            return Err(StoreError::Io {
+                doing: "find",
+                path: file_name.into(),
+                source,
+            }
+            .into());
+        };
+        let (known, bytes) = metadata.unzip();
+        let stamps = (found.stamp, found.sidecars[1]);
+        let facts = Facts {
+            stamps,
+            digests,
+            metadata: known,
+            defect: None,
+        };
+        self.cache.remember(file_name, &facts, bytes);
+        let file = Arc::new(self.entry(&found, name, facts));
+        self.replace(vec![Arc::clone(&file)], &[]);
+        Ok(Outcome::Published(file))
+    }
+
+    /// The catalog's entry of a file of which everything is known.
+    pub(super) fn entry(&self, found: &Found, name: DistFilename, facts: Facts) -> File {
+        File {
+            root: found.root,
+            path: Arc::clone(&found.path),
+            name,
+            stamp: found.stamp,
+            sidecars: found.sidecars,
+            digests: facts.digests,
+            metadata: facts.metadata,
+            yanked: super::learn::yank_reason(&self.store, found),
+            defect: facts.defect.map(Into::into),
+        }
+    }
+}
+
+fn exists(file: &str, there: &Digests) -> PublishError {
+    PublishError::Exists {
+        file: file.to_owned(),
+        sha256: there.sha256_hex().to_string(),
+    }
+}

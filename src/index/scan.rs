@@ -1,0 +1,221 @@
+//! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve.rs`
+//! and `follow.rs`, where blocking is allowed.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::learn::{Learnt, learn};
+use super::{File, Index, lock};
+use crate::dist::DistFilename;
+use crate::store::{Facts, Found, Look, Stamp};
+
+/// A broken archive that changed so recently is probably still being copied.
+const YOUNG: Duration = Duration::from_secs(2);
+
+/// What to look at.
+#[derive(Debug)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// These absolute paths: files, sidecars, directories.
+    Paths(HashSet<PathBuf>),
+}
+
+/// Whether a file that is new or changed is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It is: its writer closed it, or it lay there before the start. Only a broken archive that is young may be growing.
+    Closed,
+    /// Nobody can tell, so it must look the same twice.
+    SeenTwice,
+}
+
+impl Index {
+    /// Looks at the directories and swaps in what they hold now. Blocks. `progress` is told how many files were read so
+    /// far, each time one was.
+    pub fn refresh(&self, scope: Scope, trust: Trust, progress: &(dyn Fn(usize) + Sync)) {
+        let before = self.catalog();
+        let (found, gone) = match scope {
+            Scope::All => {
+                let found = self.store.walk();
+                let seen: HashSet<&str> = found.iter().map(|found| &*found.path).collect();
+                let gone = before
+                    .files()
+                    .filter(|file| !seen.contains(&*file.path))
+                    .map(Arc::clone)
+                    .collect();
+                drop(seen);
+                (found, gone)
+            }
+            Scope::Paths(paths) => match self.look_at(&paths) {
+                Some(found_and_gone) => found_and_gone,
+                None => return self.refresh(Scope::All, trust, progress),
+            },
+        };
+        let changed = found.into_iter().filter(|found| !self.is_known(found)).collect();
+        let put = self.read(changed, trust, progress);
+        self.replace(put, &self.really_gone(&gone));
+    }
+
+    /// Files that may still be growing, to be looked at again in a second.
+    pub fn unsettled(&self) -> HashSet<PathBuf> {
+        let unsettled = lock(&self.unsettled);
+        unsettled
+            .keys()
+            .flat_map(|path| self.store.roots().iter().map(move |root| root.join(&**path)))
+            .collect()
+    }
+
+    /// None when a directory is among the paths: then everything must be walked.
+    fn look_at(&self, paths: &HashSet<PathBuf>) -> Option<(Vec<Found>, Vec<Arc<File>>)> {
+        let catalog = self.catalog();
+        let mut found = HashMap::new();
+        let mut gone = Vec::new();
+        for path in paths {
+            match self.store.look(path) {
+                Look::There(file) => drop(found.insert(Arc::clone(&file.path), file)),
+                Look::Directory => return None,
+                Look::Nothing => {}
+                Look::Gone(path) => {
+                    // What is gone may have been a directory.
+                    let directory = format!("{path}/");
+                    if catalog.files().any(|file| file.path.starts_with(&directory)) {
+                        return None;
+                    }
+                    lock(&self.unsettled).remove(&path);
+                    gone.extend(catalog.file(&path).cloned());
+                }
+            }
+        }
+        Some((found.into_values().collect(), gone))
+    }
+
+    /// What an upload put in place since the walk is not gone.
+    fn really_gone(&self, gone: &[Arc<File>]) -> Vec<Arc<str>> {
+        let now = self.catalog();
+        let same = |file: &Arc<File>| now.file(&file.path).is_some_and(|current| Arc::ptr_eq(current, file));
+        gone.iter()
+            .filter(|file| same(file))
+            .map(|file| Arc::clone(&file.path))
+            .collect()
+    }
+
+    /// The entries of files that are new or changed: from the cache, or by reading them on all cores.
+    fn read(&self, changed: Vec<Found>, trust: Trust, progress: &(dyn Fn(usize) + Sync)) -> Vec<Arc<File>> {
+        if changed.is_empty() {
+            return Vec::new();
+        }
+        // Loading everything that is known pays from a few files on, and then saves reading them.
+        let known = if changed.len() > 32 {
+            self.known_facts()
+        } else {
+            HashMap::new()
+        };
+        let mut entries = Vec::new();
+        let mut unknown = Vec::new();
+        for found in changed {
+            let Some(name) = self.parse_name(&found) else { continue };
+            match known.get(&*found.path) {
+                Some(facts) if facts.stamps == (found.stamp, found.sidecars[1]) => {
+                    entries.push(Arc::new(self.entry(&found, name, facts.clone())));
+                }
+                _ => unknown.push((found, name)),
+            }
+        }
+        drop(known);
+        entries.extend(self.read_unknown(unknown, trust, progress));
+        entries
+    }
+
+    fn known_facts(&self) -> HashMap<Box<str>, Facts> {
+        self.cache.load().unwrap_or_else(|error| {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the cache cannot be read; every file is read again"
+            );
+            HashMap::new()
+        })
+    }
+
+    fn read_unknown(
+        &self,
+        unknown: Vec<(Found, DistFilename)>,
+        trust: Trust,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Arc<File>> {
+        let cores = thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(unknown.len());
+        let done = AtomicUsize::new(0);
+        let work = Mutex::new(unknown.into_iter());
+        let next = || lock(&work).next();
+        let worker = || {
+            let mut entries = Vec::new();
+            while let Some((found, name)) = next() {
+                entries.extend(self.read_one(&found, name, trust).map(Arc::new));
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+            }
+            entries
+        };
+        if cores <= 1 {
+            return worker();
+        }
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+            workers
+                .into_iter()
+                .flat_map(|worker| worker.join().expect("reading a file does not panic"))
+                .collect()
+        })
+    }
+
+    /// None while the file may still be growing, or when it cannot be read.
+    fn read_one(&self, found: &Found, name: DistFilename, trust: Trust) -> Option<File> {
+        if trust == Trust::SeenTwice && !self.seen_twice(found) {
+            return None;
+        }
+        let learnt = learn(&self.store, found, &name, &self.options.limits);
+        let Learnt { facts, metadata } = learnt
+            .inspect_err(|error| tracing::warn!(file = %found.path, %error, "cannot read this file"))
+            .ok()?;
+        if let Some(defect) = &facts.defect {
+            if is_young(found.stamp) && !self.seen_twice(found) {
+                return None;
+            }
+            tracing::warn!(file = %found.path, defect, "listed without metadata");
+        }
+        lock(&self.unsettled).remove(&found.path);
+        self.cache.remember(&found.path, &facts, metadata);
+        Some(self.entry(found, name, facts))
+    }
+
+    /// Whether the file was seen before in just this state; the state is remembered if not.
+    fn seen_twice(&self, found: &Found) -> bool {
+        lock(&self.unsettled).insert(Arc::clone(&found.path), found.stamp) == Some(found.stamp)
+    }
+
+    fn parse_name(&self, found: &Found) -> Option<DistFilename> {
+        match DistFilename::parse(found.file_name()) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                if lock(&self.ignored).insert(Arc::clone(&found.path)) {
+                    tracing::info!(file = %found.path, reason = %error, "ignored: not a distribution");
+                }
+                None
+            }
+        }
+    }
+}
+
+fn is_young(stamp: Stamp) -> bool {
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.changed).unwrap_or(0));
+    // A time to come counts as young: the clock of a Raspberry Pi starts in the past.
+    SystemTime::now()
+        .duration_since(changed)
+        .map_or(true, |age| age < YOUNG)
+}

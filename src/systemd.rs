@@ -83,7 +83,7 @@ pub fn watchdog_interval() -> Option<Duration> {
 
 /// Pings the watchdog at twice the rate that it asks for, as long as `alive` answers true within that time.
 /// Returns at once when there is no watchdog, and never otherwise.
-pub async fn watchdog(alive: impl AsyncFn() -> bool) {
+pub async fn watchdog<F: Future<Output = bool>>(alive: impl Fn() -> F) {
     let Some(patience) = watchdog_interval() else { return };
     let pause = patience / 2;
     let mut ticks = interval(pause);
@@ -116,6 +116,6 @@ mod tests {
         reloading();
         stopping();
         extend_timeout(Duration::from_secs(1));
-        watchdog(async || panic!("nobody asked")).await;
+        watchdog(|| async { panic!("nobody asked") }).await;
     }
 }

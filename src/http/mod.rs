@@ -1,1 +1,83 @@
 //! HTTP in, one use case, HTTP out: a file a protocol. Called by `serve.rs`.
+
+mod connections;
+mod error;
+mod files;
+mod form;
+mod json;
+mod negotiate;
+mod ops;
+mod origin;
+mod pages;
+mod range;
+mod request_log;
+mod respond;
+mod right;
+mod router;
+mod simple;
+mod upip;
+mod upload;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+pub use connections::{Connections, Listener, serve_connections};
+pub use router::router;
+
+use crate::auth::{Authenticator, UserName};
+use crate::index::Index;
+
+/// What all handlers share.
+#[derive(Debug)]
+pub struct App {
+    /// The index.
+    pub index: Arc<Index>,
+    /// Who may do what.
+    pub auth: Authenticator,
+    /// How this site presents itself.
+    pub site: Site,
+    /// What a form may hold.
+    pub form: FormLimits,
+}
+
+/// How this site presents itself.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    /// The URL that clients know this server by, when it is not to be told from the request.
+    pub base_url: Option<String>,
+    /// Networks whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where pip is sent for projects that are not here.
+    pub fallback_url: Option<String>,
+    /// The page at `/`, in place of the built-in one.
+    pub welcome: Option<String>,
+    /// `max-age` of files, in seconds; None: to be revalidated each time.
+    pub max_age: Option<u32>,
+    /// A further path that answers health checks.
+    pub health_endpoint: Option<String>,
+}
+
+/// What an upload form may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct FormLimits {
+    /// Bytes of the file.
+    pub upload_bytes: u64,
+    /// Number of fields.
+    pub fields: usize,
+    /// Bytes of a field other than the file.
+    pub field_bytes: usize,
+    /// How long nothing may arrive.
+    pub idle: Duration,
+}
+
+/// The two ends of the connection that a request came by, and who sent it as soon as that is known.
+#[derive(Debug, Clone)]
+struct Connection {
+    peer: SocketAddr,
+    local: SocketAddr,
+    tls: bool,
+    user: Arc<OnceLock<UserName>>,
+}

@@ -1,0 +1,218 @@
+//! Connections: accepted while there is room, served by hyper with time limits, drained at the end. Called by `serve.rs`.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Request, Uri};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::Connection;
+use super::request_log::Entry;
+use crate::tls::Acceptor;
+
+/// Bytes of a request's head; far more than any client sends.
+const HEAD_BYTES: usize = 64 << 10;
+/// How long open requests may take to end once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// A listening socket, and whether it speaks TLS.
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// The certificate, for HTTPS.
+    pub tls: Option<Arc<Acceptor>>,
+}
+
+/// What all connections share.
+#[derive(Clone)]
+pub struct Connections {
+    router: Arc<ArcSwap<Router>>,
+    http: http1::Builder,
+    room: Arc<Semaphore>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Connections {
+    /// `head_patience` is how long a client may take for the head of a request, `most` how many connections may be
+    /// open; further ones wait. Cancelling `stop` ends everything.
+    pub fn new(router: Router, head_patience: Duration, most: usize, stop: CancellationToken) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(head_patience)
+            .max_buf_size(HEAD_BYTES);
+        Self {
+            router: Arc::new(ArcSwap::from_pointee(router)),
+            http,
+            room: Arc::new(Semaphore::new(most)),
+            tasks: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    /// Answers requests by another router from now on, those of open connections too.
+    pub fn replace(&self, router: Router) {
+        self.router.store(Arc::new(router));
+    }
+}
+
+/// Accepts and serves until the token is cancelled; then lets open requests end, for a while.
+pub async fn serve_connections(listeners: Vec<Listener>, connections: Connections) {
+    for listener in listeners {
+        connections.tasks.spawn(accept(listener, connections.clone()));
+    }
+    connections.tasks.close();
+    connections.stop.cancelled().await;
+    if tokio::time::timeout(DRAIN, connections.tasks.wait()).await.is_err() {
+        tracing::warn!(
+            open = connections.tasks.len(),
+            "some requests did not end in time and are cut off"
+        );
+    }
+}
+
+async fn accept(listener: Listener, connections: Connections) {
+    let graceful = GracefulShutdown::new();
+    loop {
+        let next = async {
+            let permit = Arc::clone(&connections.room)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
+            (permit, listener.socket.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            next = next => next,
+            () = connections.stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let watcher = graceful.watcher();
+                let connections_ = connections.clone();
+                let tls = listener.tls.clone();
+                connections.tasks.spawn(async move {
+                    let _permit: OwnedSemaphorePermit = permit;
+                    if let Err(error) = converse(stream, peer, tls, &connections_, watcher).await {
+                        tracing::debug!(%peer, error, "connection ended");
+                    }
+                });
+            }
+            Err(error) => pause_after(&error).await,
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// Out of file descriptors, mostly: waiting lets others end. A client that went away is no reason to wait.
+async fn pause_after(error: &io::Error) {
+    if !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    ) {
+        tracing::error!(%error, "cannot accept connections");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+type Watcher = hyper_util::server::graceful::Watcher;
+
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<Acceptor>>,
+    connections: &Connections,
+    watcher: Watcher,
+) -> Result<(), String> {
+    let local = stream.local_addr().map_err(|error| error.to_string())?;
+    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    match tls {
+        None => serve(stream, connections, watcher, (peer, local, false)).await,
+        Some(acceptor) => {
+            let stream = acceptor.accept(stream).await.map_err(|error| error.to_string())?;
+            serve(stream, connections, watcher, (peer, local, true)).await
+        }
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connections: &Connections,
+    watcher: Watcher,
+    (peer, local, tls): (SocketAddr, SocketAddr, bool),
+) -> Result<(), String> {
+    let service = service_fn(|request| {
+        let connection = Connection {
+            peer,
+            local,
+            tls,
+            user: Arc::default(),
+        };
+        answer(Router::clone(&connections.router.load()), connection, request)
+    });
+    let conversation = connections.http.serve_connection(TokioIo::new(stream), service);
+    watcher.watch(conversation).await.map_err(|error| error.to_string())
+}
+
+async fn answer(router: Router, connection: Connection, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let entry = Entry::begin(request.method().clone(), request.uri().clone());
+    let mut request = request.map(Body::new);
+    if let Some(uri) = without_double_slashes(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    request.extensions_mut().insert(connection.clone());
+    let response = router.oneshot(request).await?;
+    entry.end(&response, &connection);
+    Ok(response)
+}
+
+/// upip appends `/{name}/json` to an index URL as it was written, with or without a slash at its end.
+fn without_double_slashes(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    if !path.contains("//") {
+        return None;
+    }
+    let mut single = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !single.ends_with('/') {
+            single.push(character);
+        }
+    }
+    if let Some(query) = uri.query() {
+        single.push('?');
+        single.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(single).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_are_folded_and_the_query_is_kept() {
+        let folded = |uri: &str| without_double_slashes(&uri.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(folded("//foo///json?x=//").as_deref(), Some("/foo/json?x=//"));
+        assert_eq!(folded("/foo/json?x=//"), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! The one place where errors become statuses. The matches are exhaustive on purpose: a new error forces a decision.
+//! Called by the handlers, through `?`.
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::ext::ReasonPhrase;
+use tokio::task::JoinError;
+
+use super::form::FormError;
+use crate::auth::Denied;
+use crate::index::PublishError;
+use crate::store::{CacheError, StoreError};
+
+/// Why a request is not answered as it hoped.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HttpError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Form(#[from] FormError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error("{0} is not here")]
+    NotFound(String),
+    #[error("the Host header is none")]
+    BadHost,
+    #[error("the range lies outside of the file")]
+    RangeNotSatisfiable { size: u64 },
+    #[error("{0}")]
+    Gone(&'static str),
+    #[error("the file is being replaced; ask again in a second")]
+    Changing,
+    #[error("a file cannot be read")]
+    Io(#[from] std::io::Error),
+    #[error("a worker ended early")]
+    Worker(#[from] JoinError),
+}
+
+impl HttpError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Denied(denied) => denied_status(denied),
+            Self::Form(error) => form_status(error),
+            Self::Publish(error) => publish_status(error),
+            Self::Store(error) => store_status(error),
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::BadHost => StatusCode::BAD_REQUEST,
+            Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::Gone(_) => StatusCode::GONE,
+            Self::Changing => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Cache(_) | Self::Io(_) | Self::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What the client is told: a sentence where it can do something about it.
+    fn sentence(&self, status: StatusCode) -> String {
+        match status {
+            StatusCode::INSUFFICIENT_STORAGE => "The server's disk is full; nothing was stored".to_owned(),
+            StatusCode::SERVICE_UNAVAILABLE => match self {
+                Self::Changing => self.to_string(),
+                _ => "The server cannot write its packages directory; nothing was stored".to_owned(),
+            },
+            status if status.is_server_error() => status.canonical_reason().unwrap_or_default().to_owned(),
+            _ => with_causes(self),
+        }
+    }
+}
+
+fn denied_status(denied: &Denied) -> StatusCode {
+    match denied {
+        Denied::CredentialsMissing => StatusCode::UNAUTHORIZED,
+        Denied::Malformed(_) => StatusCode::BAD_REQUEST,
+        Denied::WrongPassword | Denied::NoPasswordFile => StatusCode::FORBIDDEN,
+        Denied::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+fn form_status(error: &FormError) -> StatusCode {
+    match error {
+        FormError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        FormError::Idle { .. } => StatusCode::REQUEST_TIMEOUT,
+        FormError::Store(error) => store_status(error),
+        FormError::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        FormError::NoForm
+        | FormError::Multipart(_)
+        | FormError::TooManyFields { .. }
+        | FormError::FieldTooLarge { .. }
+        | FormError::Twice(_)
+        | FormError::Missing(_)
+        | FormError::NotText(_)
+        | FormError::NoFileName
+        | FormError::UnknownAction(_)
+        | FormError::Digest(_)
+        | FormError::Name(_)
+        | FormError::Version(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn publish_status(error: &PublishError) -> StatusCode {
+    match error {
+        PublishError::Exists { .. } => StatusCode::CONFLICT,
+        PublishError::Store(error) => store_status(error),
+        PublishError::Name(_)
+        | PublishError::Version(_)
+        | PublishError::Filename(_)
+        | PublishError::VersionsDiffer { .. }
+        | PublishError::Digest(_)
+        | PublishError::Archive(_)
+        | PublishError::Metadata(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn store_status(error: &StoreError) -> StatusCode {
+    match error {
+        StoreError::Exists(_) => StatusCode::CONFLICT,
+        StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        StoreError::ReadOnly { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        StoreError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// An error and what lies behind it, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::error!(error = with_causes(&self), "request failed");
+        }
+        let sentence = self.sentence(status);
+        let mut response = (status, format!("{sentence}\n")).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        match &self {
+            Self::Denied(Denied::CredentialsMissing) => {
+                let challenge = HeaderValue::from_static(r#"Basic realm="micropypi", charset="UTF-8""#);
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+            Self::Denied(Denied::Throttled { retry_after }) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+            }
+            Self::Changing => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::RangeNotSatisfiable { size } => {
+                let range = HeaderValue::try_from(format!("bytes */{size}")).expect("digits are legal in a header");
+                headers.insert(axum::http::header::CONTENT_RANGE, range);
+            }
+            _ => {}
+        }
+        if let Some(phrase) = reason_phrase(&sentence) {
+            response.extensions_mut().insert(phrase);
+        }
+        response
+    }
+}
+
+/// twine shows its user the reason phrase of the status line and nothing else, so the sentence goes there, too
+/// (RFC 9112 section 4: any visible ASCII).
+fn reason_phrase(sentence: &str) -> Option<ReasonPhrase> {
+    let legal = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    ReasonPhrase::try_from(sentence.chars().take(300).map(legal).collect::<String>()).ok()
+}

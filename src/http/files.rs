@@ -1,0 +1,195 @@
+//! The files: `GET /packages/` lists them, `GET /packages/{path}` sends one, or its `.metadata` (PEP 658), or its `.asc`.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use futures_util::stream;
+use maud::{PreEscaped, html};
+
+use super::App;
+use super::error::HttpError;
+use super::negotiate;
+use super::range::{self, Wanted};
+use super::request_log::Subject;
+use super::respond::{REVALIDATE, blocking};
+use super::right::{Download, List, May};
+use crate::index::{Catalog, File, Scope, Trust};
+use crate::store::{Pieces, Stamp, open};
+
+pub(super) async fn list(State(app): State<Arc<App>>, _: May<List>) -> Response {
+    listing(app.index.catalog(), "")
+}
+
+pub(super) async fn list_without_slash(State(app): State<Arc<App>>, _: May<List>) -> Response {
+    listing(app.index.catalog(), "packages/")
+}
+
+/// Sent project by project: the whole would be 15 MB for 100,000 files.
+fn listing(catalog: Arc<Catalog>, prefix: &'static str) -> Response {
+    const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>All files</title></head><body><h1>All files</h1>\n";
+    const ROWS: usize = 512;
+    let pages = catalog.file_count().div_ceil(ROWS);
+    let rows = (0..pages).map(move |page| {
+        let rows = catalog.files().skip(page * ROWS).take(ROWS);
+        let html = html! {
+            @for file in rows {
+                a href=(format!("{prefix}{}#sha256={}", file.url_path(), file.digests.sha256_hex())) { (file.path) }
+                br; "\n"
+            }
+        };
+        let PreEscaped(html) = html;
+        html
+    });
+    let parts = std::iter::once(HEAD.to_owned())
+        .chain(rows)
+        .chain(std::iter::once("</body></html>\n".to_owned()));
+    let body = Body::from_stream(stream::iter(parts.map(Ok::<_, std::convert::Infallible>)));
+    ([(CACHE_CONTROL, REVALIDATE)], Html(body)).into_response()
+}
+
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    _: May<Download>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    let catalog = app.index.catalog();
+    if let Some(file) = catalog.file(&path) {
+        return Ok(Subject::file(file.name.project(), &file.path).on(send(&app, file, &headers).await?));
+    }
+    let sidecar = path
+        .rsplit_once('.')
+        .and_then(|(owner, kind)| Some((catalog.file(owner)?, kind)));
+    match sidecar {
+        Some((file, "metadata")) => core_metadata(app, Arc::clone(file)).await,
+        Some((file, "asc")) => signature(app, Arc::clone(file)).await,
+        _ => Err(HttpError::NotFound(path)),
+    }
+}
+
+async fn core_metadata(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError> {
+    let bytes = blocking(move || app.index.core_metadata(&file)).await??;
+    let bytes = bytes.ok_or_else(|| HttpError::NotFound("core metadata of this file".to_owned()))?;
+    Ok((
+        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
+        [(CACHE_CONTROL, REVALIDATE)],
+        bytes,
+    )
+        .into_response())
+}
+
+async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError> {
+    let path = app.index.store().locate(file.root, &format!("{}.asc", file.path));
+    match tokio::fs::read(path).await {
+        Ok(bytes) => Ok((
+            [(CONTENT_TYPE, "application/pgp-signature")],
+            [(CACHE_CONTROL, REVALIDATE)],
+            bytes,
+        )
+            .into_response()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(HttpError::NotFound("a signature of this file".to_owned()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn send(app: &Arc<App>, file: &Arc<File>, headers: &HeaderMap) -> Result<Response, HttpError> {
+    let etag = format!("\"{}\"", file.digests.sha256_hex());
+    let modified = http_date(file.stamp);
+    if is_fresh(headers, &etag, &modified) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        describe(response.headers_mut(), app, &etag, &modified);
+        return Ok(response);
+    }
+    let opened = match open(app.index.store().locate(file.root, &file.path)).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(moved(app, file).await),
+        opened => opened?,
+    };
+    if Stamp::of(&opened.metadata()?) != file.stamp {
+        return Err(moved(app, file).await);
+    }
+    let size = file.stamp.size;
+    let wanted = range::wanted(headers, size, &etag);
+    let (status, bytes) = match wanted {
+        Wanted::All => (StatusCode::OK, 0..size),
+        Wanted::Part(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
+        Wanted::Nothing => return Err(HttpError::RangeNotSatisfiable { size }),
+    };
+    let length = bytes.end - bytes.start;
+    let content_range =
+        (status == StatusCode::PARTIAL_CONTENT).then(|| format!("bytes {}-{}/{size}", bytes.start, bytes.end - 1));
+    let mut response = (status, Body::from_stream(Pieces::new(opened, bytes))).into_response();
+    let out = response.headers_mut();
+    describe(out, app, &etag, &modified);
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(&file.path)));
+    out.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if let Some(range) = content_range {
+        out.insert(
+            CONTENT_RANGE,
+            HeaderValue::try_from(range).expect("digits are legal in a header"),
+        );
+    }
+    Ok(response)
+}
+
+fn describe(out: &mut HeaderMap, app: &App, etag: &str, modified: &str) {
+    let legal = "hexadecimal digits and dates are legal in a header";
+    out.insert(ETAG, HeaderValue::from_str(etag).expect(legal));
+    out.insert(LAST_MODIFIED, HeaderValue::from_str(modified).expect(legal));
+    out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // Under `overwrite` the bytes behind a name can change, so a cache has to ask, unless the operator says otherwise.
+    let caching = app
+        .site
+        .max_age
+        .map(|seconds| HeaderValue::try_from(format!("public, max-age={seconds}")).expect(legal));
+    out.insert(CACHE_CONTROL, caching.unwrap_or(REVALIDATE));
+}
+
+/// The file is not what the catalog says. The catalog learns what it is now, and the client is asked to come again.
+async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
+    let (app, file) = (Arc::clone(app), Arc::clone(file));
+    let look = blocking(move || {
+        let path = app.index.store().locate(file.root, &file.path);
+        app.index.refresh(Scope::Paths([path].into()), Trust::Closed, &|_| ());
+        app.index.catalog().file(&file.path).is_some()
+    });
+    match look.await {
+        Ok(true) => HttpError::Changing,
+        Ok(false) => HttpError::NotFound("the file".to_owned()),
+        Err(error) => error,
+    }
+}
+
+/// RFC 9110 section 13.2.2: an entity tag outweighs a date.
+fn is_fresh(headers: &HeaderMap, etag: &str, modified: &str) -> bool {
+    if headers.contains_key(IF_NONE_MATCH) {
+        return negotiate::has(headers, etag.as_bytes());
+    }
+    // Clients send back the date that they were given; comparing the text needs no parser of old date formats.
+    headers
+        .get(IF_MODIFIED_SINCE)
+        .is_some_and(|date| date.as_bytes() == modified.as_bytes())
+}
+
+/// RFC 9110 section 5.6.7.
+fn http_date(stamp: Stamp) -> String {
+    let seconds = u64::try_from(stamp.modified / 1_000_000_000).unwrap_or(0);
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("gz" | "tgz") => "application/gzip",
+        Some("whl" | "zip" | "egg") => "application/zip",
+        _ => "application/octet-stream",
+    }
+}

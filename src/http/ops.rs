@@ -1,0 +1,41 @@
+//! Health, and what is refused on purpose: `GET /health`, `POST /RPC2`, everything that has no handler.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::error::HttpError;
+use super::respond::blocking;
+
+/// XML-RPC's answer to a method that is not there (<https://xmlrpc.com/spec.md>).
+const NO_SEARCH: &str = "<?xml version='1.0'?>\n<methodResponse><fault><value><struct>\
+<member><name>faultCode</name><value><int>-32601</int></value></member>\
+<member><name>faultString</name><value><string>This server has no XML-RPC search, and pip no longer uses it; \
+see /simple/ for all projects</string></value></member>\
+</struct></value></fault></methodResponse>\n";
+
+/// 200 while the packages directories answer, else 503.
+pub(super) async fn health(State(app): State<Arc<App>>) -> Result<Response, HttpError> {
+    let answers = blocking(move || app.index.store().answers()).await?;
+    let (status, text) = if answers {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the packages directory does not answer\n",
+        )
+    };
+    Ok((status, [(CACHE_CONTROL, "no-store")], text).into_response())
+}
+
+pub(super) async fn xml_rpc() -> Response {
+    ([(CONTENT_TYPE, "text/xml")], NO_SEARCH).into_response()
+}
+
+pub(super) async fn nothing_here(uri: Uri) -> HttpError {
+    HttpError::NotFound(uri.path().to_owned())
+}

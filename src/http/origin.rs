@@ -1,0 +1,172 @@
+//! The base URL that the client knows this server by, for the answers that need absolute URLs. Called by the handlers, as an extractor.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+
+use super::error::HttpError;
+use super::right::connection;
+use super::{App, Connection};
+
+/// `http://HOST:PORT[/prefix]`, without a slash at its end, always with a port: upip takes 443 for granted, even for `http:`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin(pub(super) String);
+
+impl FromRequestParts<Arc<App>> for Origin {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        let connection = connection(parts);
+        if let Some(base) = &app.site.base_url {
+            return Ok(Self(with_explicit_port(base)));
+        }
+        let is_trusted = app
+            .site
+            .trusted_proxies
+            .iter()
+            .any(|network| network.contains(&canonical(connection.peer.ip())));
+        let forwarded = if is_trusted {
+            Forwarded::of(&parts.headers)
+        } else {
+            Forwarded::default()
+        };
+        Self::from_request(connection, &parts.headers, &forwarded)
+    }
+}
+
+impl Origin {
+    fn from_request(
+        connection: &Connection,
+        headers: &HeaderMap,
+        forwarded: &Forwarded<'_>,
+    ) -> Result<Self, HttpError> {
+        let scheme = match forwarded.proto {
+            Some(proto @ ("http" | "https")) => proto,
+            _ if connection.tls => "https",
+            _ => "http",
+        };
+        let asked = forwarded
+            .host
+            .or_else(|| headers.get(HOST)?.to_str().ok())
+            .filter(|host| !host.is_empty());
+        let host = match asked {
+            Some(host) if is_authority(host) => host.to_owned(),
+            Some(_) => return Err(HttpError::BadHost),
+            // HTTP/1.0 knows no Host; the address that was reached serves as well.
+            None => std::net::SocketAddr::new(canonical(connection.local.ip()), connection.local.port()).to_string(),
+        };
+        let prefix = forwarded
+            .prefix
+            .filter(|prefix| is_path(prefix))
+            .unwrap_or_default()
+            .trim_end_matches('/');
+        Ok(Self(with_explicit_port(&format!("{scheme}://{host}{prefix}"))))
+    }
+}
+
+/// What a proxy says of the client's request. The first value of a list is what the client itself asked for.
+#[derive(Debug, Default)]
+struct Forwarded<'a> {
+    proto: Option<&'a str>,
+    host: Option<&'a str>,
+    prefix: Option<&'a str>,
+}
+
+impl<'a> Forwarded<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let first = |name: &str| Some(headers.get(name)?.to_str().ok()?.split(',').next()?.trim());
+        Self {
+            proto: first("x-forwarded-proto"),
+            host: first("x-forwarded-host"),
+            prefix: first("x-forwarded-prefix"),
+        }
+    }
+}
+
+/// A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// Characters of a host and a port (RFC 3986 section 3.2.2), and none that means anything in HTML, JSON or a shell.
+fn is_authority(text: &str) -> bool {
+    text.len() <= 261
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~/+".contains(&b))
+}
+
+/// Writes the port that the scheme implies; the `url` crate would drop it again.
+fn with_explicit_port(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    let path = path.trim_end_matches('/');
+    if has_port {
+        return format!("{scheme}://{authority}{path}");
+    }
+    let port = if scheme == "https" { 443 } else { 80 };
+    format!("{scheme}://{}:{port}{path}", authority.trim_end_matches(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_always_there() {
+        for (url, expected) in [
+            ("http://pi", "http://pi:80"),
+            ("https://pi/", "https://pi:443"),
+            ("http://pi:8089", "http://pi:8089"),
+            ("http://[fe80::1]", "http://[fe80::1]:80"),
+            ("http://[fe80::1]:8089/x/", "http://[fe80::1]:8089/x"),
+            ("https://example.org/pypi/", "https://example.org:443/pypi"),
+        ] {
+            assert_eq!(with_explicit_port(url), expected);
+        }
+    }
+
+    fn origin(headers: &[(&'static str, &'static str)]) -> Result<Origin, HttpError> {
+        let connection = Connection {
+            peer: "192.0.2.1:1".parse().unwrap(),
+            local: "[::ffff:192.0.2.2]:8089".parse().unwrap(),
+            tls: false,
+            user: Arc::default(),
+        };
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        Origin::from_request(&connection, &headers, &Forwarded::of(&headers))
+    }
+
+    #[test]
+    fn follows_the_host_and_a_proxy() {
+        assert_eq!(origin(&[("host", "pi.local:8089")]).unwrap().0, "http://pi.local:8089");
+        assert_eq!(origin(&[]).unwrap().0, "http://192.0.2.2:8089");
+        let proxied = [
+            ("host", "backend"),
+            ("x-forwarded-host", "a.example, b"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-prefix", "/pkg/"),
+        ];
+        assert_eq!(origin(&proxied).unwrap().0, "https://a.example:443/pkg");
+        assert!(origin(&[("host", "a\"onload=")]).is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! Answers that several protocols give: a cached page, a JSON text, work that blocks. Called by the handlers.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use super::error::HttpError;
+use super::negotiate;
+use crate::index::Page;
+
+/// To be kept, and to be revalidated before each use: an upload shows at once, an unchanged page costs a 304.
+pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// A page that was rendered before, in the encoding that the client takes; or 304.
+pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -> Response {
+    let compressed = page.gzip.as_ref().filter(|_| negotiate::takes_gzip(headers));
+    let (body, etag) = compressed.map_or((&page.body, &page.etag), |(body, etag)| (body, etag));
+    let mut response = if negotiate::has(headers, etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Response::new(Body::from(body.clone()))
+    };
+    let out = response.headers_mut();
+    if compressed.is_some() {
+        out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    out.insert(
+        ETAG,
+        HeaderValue::from_maybe_shared(Bytes::clone(etag)).expect("hexadecimal digits are legal in a header"),
+    );
+    out.insert(CACHE_CONTROL, REVALIDATE);
+    out.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    response
+}
+
+/// JSON, neither compressed nor cached: boards inflate nothing and remember nothing.
+pub(super) fn json(text: String) -> Response {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], text).into_response()
+}
+
+/// Runs what blocks where blocking is allowed.
+///
+/// # Errors
+/// [`HttpError::Worker`] when it panics.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, HttpError> {
+    Ok(spawn_blocking(work).await?)
+}

@@ -1,0 +1,38 @@
+//! Which URL is answered by which handler, and nothing else. Called by `serve.rs`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use super::{App, files, json, ops, pages, simple, upip, upload};
+
+/// All routes, over the shared state. Static segments win over `{project}`, so a project called `simple` is found
+/// below `/simple/` only.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(pages::home).post(upload::post))
+        .route("/legacy", post(upload::post))
+        .route("/legacy/", post(upload::post))
+        .route("/simple", get(simple::root_without_slash))
+        .route("/simple/", get(simple::root))
+        .route("/simple/{project}", get(simple::project_without_slash))
+        .route("/simple/{project}/", get(simple::project))
+        .route("/{project}", get(simple::bare_project_without_slash))
+        .route("/{project}/", get(simple::bare_project))
+        .route("/{project}/json", get(upip::json))
+        .route("/packages", get(files::list_without_slash))
+        .route("/packages/", get(files::list))
+        .route("/packages/{*path}", get(files::get))
+        .route("/pypi/{project}/json", get(json::project))
+        .route("/pypi/{project}/{version}/json", get(json::release))
+        .route("/health", get(ops::health))
+        .route("/RPC2", post(ops::xml_rpc))
+        .fallback(ops::nothing_here);
+    if let Some(path) = app.site.health_endpoint.as_deref().filter(|path| *path != "/health") {
+        router = router.route(path, get(ops::health));
+    }
+    // Uploads have limits of their own, by field.
+    router.layer(DefaultBodyLimit::disable()).with_state(app)
+}

@@ -1,0 +1,99 @@
+//! The Simple API (PEP 503, PEP 691), at `/simple/` and at the base URL itself. GET.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::error::HttpError;
+use super::request_log::Subject;
+use super::respond::{self, blocking};
+use super::right::{List, May};
+use super::{App, negotiate};
+use crate::dist::ProjectName;
+use crate::index::Depth;
+
+pub(super) async fn root(State(app): State<Arc<App>>, _: May<List>, headers: HeaderMap) -> Result<Response, HttpError> {
+    root_at(app, headers, Depth::One).await
+}
+
+pub(super) async fn root_without_slash(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    root_at(app, headers, Depth::Zero).await
+}
+
+pub(super) async fn project(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    project_at(app, name, headers, Depth::Two).await
+}
+
+pub(super) async fn project_without_slash(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    project_at(app, name, headers, Depth::One).await
+}
+
+pub(super) async fn bare_project(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    project_at(app, name, headers, Depth::One).await
+}
+
+pub(super) async fn bare_project_without_slash(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    project_at(app, name, headers, Depth::Zero).await
+}
+
+async fn root_at(app: Arc<App>, headers: HeaderMap, depth: Depth) -> Result<Response, HttpError> {
+    let (format, media_type) = negotiate::simple(&headers);
+    let catalog = app.index.catalog();
+    if let Some(page) = catalog.page(format, depth) {
+        return Ok(respond::page(page, media_type, &headers));
+    }
+    blocking(move || respond::page(catalog.render(format, depth), media_type, &headers)).await
+}
+
+async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, depth: Depth) -> Result<Response, HttpError> {
+    let Ok(name) = ProjectName::parse(&name) else {
+        return Err(HttpError::NotFound(name));
+    };
+    let catalog = app.index.catalog();
+    let Some(project) = catalog.project(&name) else {
+        return elsewhere(&app, &name);
+    };
+    let (format, media_type) = negotiate::simple(&headers);
+    let response = match project.page(format, depth) {
+        Some(page) => respond::page(page, media_type, &headers),
+        None => {
+            let project = Arc::clone(project);
+            blocking(move || respond::page(project.render(format, depth), media_type, &headers)).await?
+        }
+    };
+    Ok(Subject::project(&name).on(response))
+}
+
+/// A project that is not here: the configured other index, or 404, upon which pip asks its own extra index.
+fn elsewhere(app: &App, name: &ProjectName) -> Result<Response, HttpError> {
+    match &app.site.fallback_url {
+        Some(url) => Ok(Redirect::temporary(&format!("{}/{name}/", url.trim_end_matches('/'))).into_response()),
+        None => Err(HttpError::NotFound(format!("the project {name}"))),
+    }
+}

@@ -1,0 +1,33 @@
+//! upip, the installer of MicroPython up to 1.19: `GET /{project}/json`. Any spelling of the name, never a redirect,
+//! never an encoding. The source is upip.py of MicroPython 1.18.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::App;
+use super::error::HttpError;
+use super::origin::Origin;
+use super::request_log::Subject;
+use super::respond;
+use super::right::{List, May};
+use crate::dist::ProjectName;
+
+pub(super) async fn json(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    origin: Origin,
+) -> Result<Response, HttpError> {
+    let Ok(name) = ProjectName::parse(&name) else {
+        return Err(HttpError::NotFound(name));
+    };
+    let missing = || HttpError::NotFound(format!("the project {name}"));
+    let catalog = app.index.catalog();
+    let template = catalog.upip(catalog.project(&name).ok_or_else(missing)?);
+    if template.is_empty() {
+        return Err(missing());
+    }
+    Ok(Subject::project(&name).on(respond::json(template.fill(&origin.0))))
+}

@@ -1,0 +1,78 @@
+//! PyPI's legacy upload API, as twine, uv publish, flit, hatch and poetry speak it: `POST /` and `POST /legacy/`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::EXPECT;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::error::HttpError;
+use super::form::{self, Form, FormError};
+use super::request_log::Subject;
+use super::respond::blocking;
+use super::right::check;
+use crate::auth::Action;
+use crate::index::Outcome;
+
+const NO_DOCUMENTATION: &str = "Documentation is not hosted here; link to it from the project's metadata";
+
+pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Result<Response, HttpError> {
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = admit(&parts, &app).await {
+        // A client that asked first (RFC 9110 section 10.1.1) has sent nothing yet.
+        if !parts.headers.contains_key(EXPECT) {
+            form::drain(&mut body.into_data_stream(), app.form).await;
+        }
+        return Err(refusal);
+    }
+    let form = form::read(&app.index, app.form, &parts.headers, body).await?;
+    perform(app, &parts, form).await
+}
+
+/// Refuses what can be refused before the first byte of the body.
+async fn admit(parts: &Parts, app: &App) -> Result<(), HttpError> {
+    check(parts, app, Action::Upload).await?;
+    let announced = parts
+        .headers
+        .get(axum::http::header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    // What the fields beside the file add is small change.
+    if announced.is_some_and(|length: u64| length > app.form.upload_bytes.saturating_add(app.form.field_bytes as u64)) {
+        return Err(FormError::TooLarge {
+            limit: app.form.upload_bytes,
+        }
+        .into());
+    }
+    Ok(())
+}
+
+async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, HttpError> {
+    match form {
+        Form::Nothing => Ok(StatusCode::OK.into_response()),
+        Form::Docs => Err(HttpError::Gone(NO_DOCUMENTATION)),
+        Form::Remove(project, version) => {
+            check(parts, &app, Action::Remove).await?;
+            let subject = Subject::project(&project);
+            let missing = HttpError::NotFound(format!("{project} {version}"));
+            let removed = blocking(move || app.index.remove(&project, Some(&version))).await??;
+            if removed.is_empty() {
+                return Err(missing);
+            }
+            Ok(subject.on(format!("removed {}\n", removed.join(", ")).into_response()))
+        }
+        Form::Upload(upload) => {
+            let outcome = blocking(move || app.index.publish(*upload)).await??;
+            Ok(match outcome {
+                Outcome::Published(file) => {
+                    Subject::file(file.name.project(), &file.path)
+                        .on((StatusCode::OK, Body::from("published\n")).into_response())
+                }
+                Outcome::Unchanged => "unchanged: the same file is here already\n".into_response(),
+            })
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! From the configuration to the parts that answer requests. Called by `serve/mod.rs`, where blocking is allowed.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+
+use super::ServeError;
+use crate::auth::{Authenticator, Policy};
+use crate::config::{AuthConfig, Config, LimitsConfig, Protect};
+use crate::dist::Limits;
+use crate::http::{self, App, FormLimits, Site};
+use crate::index::{Index, Options};
+use crate::secrets::warn_if_exposed;
+use crate::store::{Cache, Placing, Store};
+use crate::tls::{Acceptor, TlsFiles};
+
+/// The parts that live as long as the server.
+#[derive(Clone)]
+pub(super) struct Assembly {
+    pub(super) index: Arc<Index>,
+    pub(super) auth: Authenticator,
+    pub(super) tls: Option<Arc<Acceptor>>,
+}
+
+impl Assembly {
+    /// Opens everything; the index is still empty. Blocks.
+    pub(super) fn new(config: &Config) -> Result<Self, ServeError> {
+        let auth = authenticator(&config.auth)?;
+        let tls = config.tls.as_ref().map(|tls| {
+            warn_if_exposed("private key", &tls.key);
+            let files = TlsFiles {
+                certificate: tls.certificate.clone(),
+                key: tls.key.clone(),
+            };
+            Acceptor::new(files, Duration::from_secs(config.limits.header_seconds)).map(Arc::new)
+        });
+        let store = Store::open(config.store.packages.clone())?;
+        let cache = Cache::open(&config.store.cache)?;
+        let options = Options {
+            limits: config.limits.clone().for_archives(),
+            placing: if config.store.overwrite {
+                Placing::Replace
+            } else {
+                Placing::New
+            },
+            latest: config.index.latest,
+            upip_releases: config.boards.releases,
+        };
+        Ok(Self {
+            index: Arc::new(Index::new(store, cache, options)),
+            auth,
+            tls: tls.transpose()?,
+        })
+    }
+
+    /// The parts with the secrets read again. Blocks.
+    pub(super) fn reread(&self, config: &Config) -> Result<Self, ServeError> {
+        if let Some(tls) = &self.tls {
+            tls.reload()?;
+        }
+        let auth = authenticator(&config.auth).or_else(|error| {
+            // At the start a malformed line is an error; later, the good ones must go on working.
+            self.auth.reload()?;
+            tracing::error!(error = &error as &dyn std::error::Error, "the password file");
+            Ok::<_, ServeError>(self.auth.clone())
+        })?;
+        Ok(Self {
+            index: Arc::clone(&self.index),
+            auth,
+            tls: self.tls.clone(),
+        })
+    }
+
+    /// The router over these parts, for this configuration. Reads the welcome page.
+    pub(super) fn router(&self, config: &Config) -> Result<Router, ServeError> {
+        Ok(http::router(Arc::new(App {
+            index: Arc::clone(&self.index),
+            auth: self.auth.clone(),
+            site: site(config)?,
+            form: form_limits(&config.limits),
+        })))
+    }
+}
+
+fn authenticator(config: &AuthConfig) -> Result<Authenticator, ServeError> {
+    let protects = |right| config.protect.contains(&right);
+    let policy = Policy {
+        list: protects(Protect::List),
+        download: protects(Protect::Download),
+        update: protects(Protect::Update),
+    };
+    if let Some(passwords) = &config.passwords {
+        warn_if_exposed("password file", passwords);
+    }
+    Ok(Authenticator::open(policy, config.passwords.clone())?)
+}
+
+fn site(config: &Config) -> Result<Site, ServeError> {
+    let read = |path: &PathBuf| {
+        fs::read_to_string(path).map_err(|source| ServeError::Welcome {
+            path: path.display().to_string(),
+            source,
+        })
+    };
+    Ok(Site {
+        base_url: config.base_url.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        fallback_url: config.index.fallback_url.clone(),
+        welcome: config.welcome.as_ref().map(read).transpose()?,
+        max_age: config.index.cache_control,
+        health_endpoint: config.health_endpoint.clone(),
+    })
+}
+
+fn form_limits(config: &LimitsConfig) -> FormLimits {
+    FormLimits {
+        upload_bytes: config.upload_bytes,
+        fields: config.form_fields,
+        field_bytes: config.field_bytes,
+        idle: Duration::from_secs(config.body_idle_seconds),
+    }
+}
+
+impl LimitsConfig {
+    /// What an archive may hold.
+    pub(super) fn for_archives(self) -> Limits {
+        Limits {
+            members: self.archive_members,
+            unpacked_bytes: self.unpacked_bytes,
+            ratio: self.unpack_ratio,
+            metadata_bytes: self.metadata_bytes,
+        }
+    }
+}

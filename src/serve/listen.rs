@@ -1,0 +1,102 @@
+//! Listening sockets: systemd's, or our own. Called by `serve/mod.rs`.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::ServeError;
+use super::assemble::Assembly;
+use crate::config::Config;
+use crate::http::Listener;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// A socket that listens.
+pub(super) struct Bound {
+    pub(super) address: SocketAddr,
+    pub(super) tls: bool,
+    socket: tokio::net::TcpListener,
+}
+
+/// Takes the sockets that systemd passed, or binds the configured addresses. Inside the runtime.
+pub(super) fn bind(config: &Config, passed: Vec<TcpListener>) -> Result<Vec<Bound>, ServeError> {
+    if !passed.is_empty() {
+        let tls = config.tls.is_some();
+        return passed.into_iter().map(|socket| adopt(socket, tls)).collect();
+    }
+    let separate = config.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
+    let all_tls = config.tls.is_some() && separate.is_empty();
+    let plain = config.listen.iter().map(|address| (*address, all_tls));
+    let tls = separate.iter().map(|address| (*address, true));
+    plain
+        .chain(tls)
+        .map(|(address, tls)| adopt(open(address, &config.listen)?, tls))
+        .collect()
+}
+
+fn adopt(socket: TcpListener, tls: bool) -> Result<Bound, ServeError> {
+    let address = socket.local_addr().map_err(ServeError::Runtime)?;
+    let socket = tokio::net::TcpListener::from_std(socket).map_err(ServeError::Runtime)?;
+    Ok(Bound { address, tls, socket })
+}
+
+fn open(address: SocketAddr, all: &[SocketAddr]) -> Result<TcpListener, ServeError> {
+    let ipv4_twin = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    let is_any = address.ip() == Ipv6Addr::UNSPECIFIED;
+    // Where `0.0.0.0` is listed as well, `[::]` leaves IPv4 to it.
+    let only_v6 = is_any && all.contains(&ipv4_twin);
+    let opened = listen(address, only_v6).or_else(|error| match Errno::from_io_error(&error) {
+        // A kernel without IPv6.
+        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) if is_any && !only_v6 => listen(ipv4_twin, false),
+        _ => Err(error),
+    });
+    opened.map_err(|source| ServeError::Listen {
+        address,
+        hint: hint(&source),
+        source,
+    })
+}
+
+fn listen(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    // A restart must not wait for the old connections' TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; is another server running? --listen takes another port",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need systemd's socket activation, or root",
+        _ => "",
+    }
+}
+
+/// The sockets, ready to accept.
+pub(super) fn listeners(bound: Vec<Bound>, assembly: &Assembly) -> Vec<Listener> {
+    let listener = |bound: Bound| Listener {
+        socket: bound.socket,
+        tls: assembly.tls.clone().filter(|_| bound.tls),
+    };
+    bound.into_iter().map(listener).collect()
+}
+
+/// The URLs for a person to read.
+pub(super) fn describe(bound: &[Bound]) -> String {
+    let urls = bound
+        .iter()
+        .map(|bound| format!("{}://{}", if bound.tls { "https" } else { "http" }, bound.address));
+    urls.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,323 @@
+//! The composition root: configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye.
+//! Called by the commands `serve` and `run`.
+
+mod assemble;
+mod listen;
+mod scan;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Action, AuthError};
+use crate::config::{Config, ConfigError, Loaded};
+use crate::http::{Connections, serve_connections};
+use crate::index::{Index, follow};
+use crate::mdns::{Announcer, MdnsError, Service};
+use crate::store::{CacheError, StoreError, Watcher};
+use crate::systemd::{self, SystemdError};
+use crate::telemetry::{self, TelemetryError};
+use crate::tls::TlsError;
+use assemble::Assembly;
+use listen::Bound;
+
+/// Threads that may wait for disks and hashes at once.
+const BLOCKING_THREADS: usize = 32;
+/// How often systemd and the LAN learn of new numbers of projects.
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("cannot listen on {address}{hint}")]
+    Listen {
+        address: SocketAddr,
+        hint: &'static str,
+        source: io::Error,
+    },
+    #[error("cannot read the page {path} ([welcome])")]
+    Welcome { path: String, source: io::Error },
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
+    #[error("a part of the start failed")]
+    Worker(#[from] JoinError),
+}
+
+/// Serves until SIGTERM or SIGINT. `notes` are written to the log first. Blocks.
+///
+/// # Errors
+/// When the server cannot start.
+pub fn run(loaded: Loaded, notes: Vec<String>) -> Result<(), ServeError> {
+    // Before there are threads: it takes variables out of the environment.
+    let passed = systemd::listeners()?;
+    let log = &loaded.config.log;
+    let log = telemetry::init(log.level, log.file.as_deref())?;
+    for note in notes {
+        tracing::warn!("{note}");
+    }
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(ServeError::Runtime)?;
+    runtime.block_on(async {
+        let signals = Signals::new().map_err(ServeError::Runtime)?;
+        let server = Server::start(loaded, passed, log).await?;
+        server.until(signals).await;
+        Ok(())
+    })
+}
+
+/// The signals that end or reload the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// A server that answers.
+struct Server {
+    loaded: Loaded,
+    log: telemetry::Guard,
+    assembly: Assembly,
+    connections: Connections,
+    announcer: Option<Arc<Announcer>>,
+    addresses: String,
+    rescan: Arc<Notify>,
+    stop: CancellationToken,
+    background: Vec<JoinHandle<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(
+        loaded: Loaded,
+        passed: Vec<std::net::TcpListener>,
+        log: telemetry::Guard,
+    ) -> Result<Self, ServeError> {
+        let config = loaded.config.clone();
+        // Sockets first: clients wait in their queue while the index is read, and a port that is taken is told at once.
+        let bound = listen::bind(&config, passed)?;
+        let (assembly, config) =
+            spawn_blocking(move || Ok::<_, ServeError>((Assembly::new(&config)?, config))).await??;
+        scan::first(Arc::clone(&assembly.index)).await?;
+        let addresses = listen::describe(&bound);
+        let announcer = announce(&config, &bound, &assembly).map(Arc::new);
+        let stop = CancellationToken::new();
+        let limits = &config.limits;
+        let patience = Duration::from_secs(limits.header_seconds);
+        let connections = Connections::new(assembly.router(&config)?, patience, limits.connections, stop.clone());
+        let serving = tokio::spawn(serve_connections(
+            listen::listeners(bound, &assembly),
+            connections.clone(),
+        ));
+        let rescan = Arc::new(Notify::new());
+        let watcher = Watcher::new(assembly.index.store().roots(), config.store.watch);
+        let watched = Arc::clone(&assembly.index);
+        let background = vec![
+            tokio::spawn(follow(Arc::clone(&assembly.index), watcher, Arc::clone(&rescan))),
+            tokio::spawn(report(
+                Arc::clone(&assembly.index),
+                announcer.clone(),
+                addresses.clone(),
+            )),
+            tokio::spawn(systemd::watchdog(move || alive(Arc::clone(&watched)))),
+        ];
+        let status = status(&assembly.index, &addresses);
+        tracing::info!("{status}");
+        systemd::ready(&status);
+        Ok(Self {
+            loaded,
+            log,
+            assembly,
+            connections,
+            announcer,
+            addresses,
+            rescan,
+            stop,
+            background,
+            serving,
+        })
+    }
+
+    async fn until(mut self, mut signals: Signals) {
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hangup.recv() => self.reload().await,
+            }
+        }
+        self.end().await;
+    }
+
+    /// Reads again what can change while serving. What cannot be read leaves the old in force.
+    async fn reload(&mut self) {
+        systemd::reloading();
+        match self.loaded.reload() {
+            Ok(loaded) => self.adopt(loaded).await,
+            Err(error) => tracing::error!("the configuration is not reloaded: {error}"),
+        }
+        self.rescan.notify_one();
+        systemd::ready(&status(&self.assembly.index, &self.addresses));
+    }
+
+    async fn adopt(&mut self, loaded: Loaded) {
+        for setting in needs_restart(&self.loaded.config, &loaded.config) {
+            tracing::warn!("{setting} has changed; restart the server for it to take effect");
+        }
+        self.log.set_level(loaded.config.log.level);
+        let (assembly, config) = (self.assembly.clone(), loaded.config.clone());
+        let reread = spawn_blocking(move || assembly.reread(&config)).await;
+        match reread.map_err(ServeError::from).flatten() {
+            Ok(assembly) => {
+                match assembly.router(&loaded.config) {
+                    Ok(router) => self.connections.replace(router),
+                    Err(error) => tracing::error!("not reloaded: {error}"),
+                }
+                self.assembly = assembly;
+                self.loaded = loaded;
+                tracing::info!("reloaded");
+            }
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "not reloaded"),
+        }
+    }
+
+    async fn end(self) {
+        systemd::stopping();
+        tracing::info!("stopping");
+        for task in self.background {
+            task.abort();
+        }
+        let goodbye = self
+            .announcer
+            .and_then(Arc::into_inner)
+            .map(|announcer| spawn_blocking(|| announcer.stop()));
+        self.stop.cancel();
+        self.serving.await.ok();
+        if let Some(goodbye) = goodbye {
+            goodbye.await.ok();
+        }
+        let index = self.assembly.index;
+        spawn_blocking(move || index.flush()).await.ok();
+    }
+}
+
+/// Announces the server, where anybody could reach it.
+fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Announcer> {
+    let first = bound.first()?;
+    let service = Service {
+        name: config.mdns.name.clone(),
+        port: first.address.port(),
+        tls: first.tls,
+        uploads_need_password: assembly.auth.asks_for_password(Action::Upload),
+        projects: assembly.index.catalog().project_count(),
+        listen: bound.iter().map(|bound| bound.address.ip()).collect::<Vec<IpAddr>>(),
+        interfaces: config.mdns.interfaces.clone(),
+    };
+    if !config.mdns.enabled || !service.reaches_the_lan() {
+        return None;
+    }
+    // The server serves without; a port 5353 that is taken is no reason not to.
+    let announced: Result<_, MdnsError> = Announcer::start(service);
+    announced
+        .inspect_err(|error| {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the server is not announced on the LAN"
+            );
+        })
+        .ok()
+}
+
+/// Keeps systemd and the LAN informed about the size of the index.
+async fn report(index: Arc<Index>, announcer: Option<Arc<Announcer>>, addresses: String) {
+    let mut told = status(&index, &addresses);
+    let mut ticks = tokio::time::interval(STATUS_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let now = status(&index, &addresses);
+        if now == told {
+            continue;
+        }
+        systemd::status(&now);
+        if let Some(announcer) = &announcer {
+            announcer.update_projects(index.catalog().project_count());
+        }
+        told = now;
+    }
+}
+
+/// Whether the packages directories answer, asked on a thread of the pool: a pool that hangs does not answer either.
+async fn alive(index: Arc<Index>) -> bool {
+    spawn_blocking(move || index.store().answers()).await.unwrap_or(false)
+}
+
+fn status(index: &Index, addresses: &str) -> String {
+    let catalog = index.catalog();
+    format!(
+        "Serving {} projects, {} files on {addresses}",
+        catalog.project_count(),
+        catalog.file_count()
+    )
+}
+
+/// The settings that differ and take effect at the next start only.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let limits = |config: &Config| {
+        (
+            config.limits.header_seconds,
+            config.limits.connections,
+            config.limits.clone().for_archives(),
+        )
+    };
+    let changed = [
+        ("listen", old.listen != new.listen),
+        ("[store]", old.store != new.store),
+        ("[index] latest", old.index.latest != new.index.latest),
+        (
+            "[limits] header_seconds, connections and those of archives",
+            limits(old) != limits(new),
+        ),
+        ("[boards]", old.boards != new.boards),
+        ("[mdns]", old.mdns != new.mdns),
+        ("[tls]", old.tls != new.tls),
+        ("[log] file", old.log.file != new.log.file),
+    ];
+    changed
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+}

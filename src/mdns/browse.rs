@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use if_addrs::{IfAddr, Interface};
-use mdns_sd::{ResolvedService, ServiceDaemon, ServiceEvent};
+use mdns_sd::{IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 use serde::Serialize;
 
 use super::{INDEX_TYPE, MdnsError};
@@ -22,7 +22,7 @@ pub struct Server {
     pub authority: String,
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// Every address announced.
+    /// The addresses that it answered with; those of IPv6 only where there is none of IPv4.
     pub addresses: BTreeSet<IpAddr>,
     /// The server's version.
     pub version: Option<String>,
@@ -49,7 +49,7 @@ impl Server {
         } else {
             "http"
         };
-        let addresses: BTreeSet<IpAddr> = found.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr).collect();
+        let addresses: BTreeSet<IpAddr> = found.addresses.iter().map(ScopedIp::to_ip_addr).collect();
         let host = best_host(scheme, name, &addresses, own);
         let authority = format!("{host}:{}", found.port);
         Some(Self {
@@ -68,39 +68,71 @@ impl Server {
 
 /// Asks the LAN and listens for `timeout`; with a `name`, until a server of this name has answered.
 ///
+/// IPv4 and IPv6 are asked apart, each without the other's answers: a server repeats an answer once a second only, and a
+/// querier that has heard it over IPv6 takes it as known and is not told the IPv4 address.
+///
 /// # Errors
 /// [`MdnsError::Responder`] if there is no socket to ask with.
 pub fn browse(timeout: Duration, name: Option<&str>) -> Result<Vec<Server>, MdnsError> {
     let deadline = Instant::now() + timeout;
-    let own = if_addrs::get_if_addrs().unwrap_or_default();
-    let querier = ServiceDaemon::new()?;
-    let events = querier.browse(INDEX_TYPE)?;
-    let mut servers = BTreeMap::new();
-    while let Ok(event) = events.recv_deadline(deadline) {
-        follow(event, &own, &mut servers);
-        if name.is_some_and(|name| servers.values().any(|server: &Server| server.name == name)) {
+    let v4 = Querier::start(IfKind::IPv6)?;
+    let v6 = Querier::start(IfKind::IPv4)?;
+    let mut found = Found::default();
+    while let Ok(event) = v4.events.recv_deadline(deadline) {
+        found.follow(event);
+        if name.is_some_and(|name| found.holds(name)) {
             break;
         }
     }
-    if let Ok(done) = querier.shutdown() {
-        let _ = done.recv_timeout(timeout);
-    }
-    let mut servers: Vec<Server> = servers.into_values().collect();
-    servers.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(servers)
+    let mut of_v6 = Found::default();
+    v6.events.try_iter().for_each(|event| of_v6.follow(event));
+    Ok(found.or(of_v6))
 }
 
-fn follow(event: ServiceEvent, own: &[Interface], servers: &mut BTreeMap<String, Server>) {
-    match event {
-        ServiceEvent::ServiceResolved(found) => {
-            if let Some(server) = Server::parse(&found, own) {
-                servers.insert(found.fullname, server);
+/// The servers so far, by name and port.
+#[derive(Default)]
+struct Found(BTreeMap<(String, u16), Server>);
+
+impl Found {
+    fn follow(&mut self, event: ServiceEvent) {
+        if let ServiceEvent::ServiceResolved(service) = event {
+            let own = if_addrs::get_if_addrs().unwrap_or_default();
+            if let Some(server) = Server::parse(&service, &own) {
+                self.0.insert((server.name.clone(), service.port), server);
             }
         }
-        ServiceEvent::ServiceRemoved(_, full_name) => {
-            servers.remove(&full_name);
-        }
-        _ => {}
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.0.keys().any(|(server, _)| server == name)
+    }
+
+    /// These servers, and the others that are not among them.
+    fn or(self, mut others: Self) -> Vec<Server> {
+        others.0.extend(self.0);
+        others.0.into_values().collect()
+    }
+}
+
+/// mdns-sd with one question; it ends when dropped.
+struct Querier {
+    daemon: ServiceDaemon,
+    events: Receiver<ServiceEvent>,
+}
+
+impl Querier {
+    fn start(without: IfKind) -> Result<Self, mdns_sd::Error> {
+        let daemon = ServiceDaemon::new()?;
+        daemon.disable_interface(without)?;
+        let events = daemon.browse(INDEX_TYPE)?;
+        Ok(Self { daemon, events })
+    }
+}
+
+impl Drop for Querier {
+    fn drop(&mut self) {
+        // It fails if the thread has ended already, which is what is wanted.
+        let _ = self.daemon.shutdown();
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::browse::{Server, browse};
 use super::{MdnsError, configuration};
 
-/// Long enough for a second query (mdns-sd asks after 0 and 1 s) when the first or its answer is lost.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Long enough for a second query: mdns-sd asks at 0 and at 1 s, and a server repeats an answer once a second only.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(1_800);
 
 /// What `discover` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

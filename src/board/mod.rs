@@ -1,2 +1,25 @@
 //! What a board gets, made from a distribution: the importable members, upip's tarball, mip's manifest, requirements.
-//! Pure: no I/O beyond the reader that it is handed. Called by `index/`.
+//! Pure: no I/O beyond the reader that it is handed, but for [`mpy`], which runs a compiler. Called by `index/`.
+//!
+//! [`choose`] picks the distribution that describes a release best, [`view`] reads it once and gives its [`View`],
+//! [`resolve`] pins what it requires, and [`write_tarball`] and [`manifest_json`] put both in the clients' forms.
+
+mod layout;
+mod manifest;
+pub mod mpy;
+mod path;
+mod patterns;
+mod project;
+mod requires;
+mod resolve;
+mod sandbox;
+mod select;
+mod tarball;
+mod view;
+
+pub use manifest::{HASH_DIGITS, manifest_json};
+pub use patterns::{PatternError, Patterns};
+pub use requires::Requirement;
+pub use resolve::{Candidate, Missing, Pin, Resolution, Universe, alias, resolve};
+pub use tarball::{TarballError, write_tarball};
+pub use view::{BoardError, BoardFile, Content, Refusal, Sink, View, choose, hash_copy, read_pyproject, view};

@@ -1,0 +1,167 @@
+//! Which members of a distribution a board imports, and where they go: what a wheel of the project would install.
+//! An sdist is read the way its build backend would build it; what cannot be decided is left out and noted.
+//! Called by `view.rs`.
+
+mod classic;
+mod flit;
+mod hatch;
+mod pdm;
+mod poetry;
+mod setuptools;
+mod uv;
+mod wheel;
+
+use std::collections::BTreeMap;
+
+use toml::Table;
+
+use super::project::{Project, join, string, table};
+pub(super) use wheel::layout as of_wheel;
+
+/// Where the members land, and what was left out and why.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Layout {
+    /// Path on the board, relative to `lib` → path of the member below the sdist's top directory or in the wheel.
+    pub(super) files: BTreeMap<String, String>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Layout {
+    fn place(&mut self, target: String, member: &str) {
+        self.files.entry(target).or_insert_with(|| member.to_owned());
+    }
+
+    /// A file or a whole folder; the target may be the top.
+    fn place_tree(&mut self, project: &Project, from: &str, to: &str) {
+        if project.has(from) {
+            self.place(to.to_owned(), from);
+        }
+        for path in project.below(from) {
+            let rest = path[from.len()..].trim_start_matches('/');
+            self.place(join(to, rest), path);
+        }
+    }
+
+    fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    fn undecided(note: impl Into<String>) -> Self {
+        Self {
+            files: BTreeMap::new(),
+            notes: vec![note.into()],
+        }
+    }
+}
+
+/// What the backend named in `pyproject.toml` would build; without one, setuptools where there are signs of it, and
+/// else what upip would unpack.
+pub(super) fn of_sdist(project: &Project, name: &str) -> Layout {
+    let pyproject = match project.pyproject() {
+        Ok(pyproject) => pyproject,
+        Err(error) => return Layout::undecided(format!("pyproject.toml cannot be read: {}", error.message())),
+    };
+    let Some(backend) = string(&pyproject, &["build-system", "build-backend"]) else {
+        return without_backend(project, &pyproject);
+    };
+    match backend.split(['.', ':']).next().unwrap_or_default() {
+        "setuptools" => setuptools::layout(project, &pyproject),
+        "flit_core" | "flit" => flit::layout(project, &pyproject, name),
+        "hatchling" => hatch::layout(project, &pyproject, name),
+        "poetry" => poetry::layout(project, &pyproject, name),
+        "pdm" => pdm::layout(project, &pyproject),
+        "uv_build" => uv::layout(project, &pyproject, name),
+        _ => Layout::undecided(format!(
+            "which files {backend} would install is not known here: upload a wheel as well"
+        )),
+    }
+}
+
+fn without_backend(project: &Project, pyproject: &Table) -> Layout {
+    let has_setup = project.has("setup.py") || project.has("setup.cfg");
+    let is_built = project.egg_info_text("top_level.txt").is_some() && (has_setup || project.has("pyproject.toml"));
+    if is_built || setuptools::is_configured(project, pyproject) {
+        return setuptools::layout(project, pyproject);
+    }
+    classic::layout(project)
+}
+
+/// The one module or package of this dotted name in one of the folders, as flit, poetry and uv look for it.
+fn module(project: &Project, name: &str, folders: &[&str]) -> Layout {
+    let path = name.replace('.', "/");
+    let mut found = Vec::new();
+    for folder in folders {
+        let package = join(folder, &path);
+        let file = format!("{package}.py");
+        found.extend(project.is_folder(&package).then(|| (package, path.clone())));
+        found.extend(project.has(&file).then(|| (file, format!("{path}.py"))));
+    }
+    let [(from, to)] = &found[..] else {
+        return Layout::undecided(match found.is_empty() {
+            true => format!("there is no module or package {name} in the sdist"),
+            false => format!("more than one file or folder could be the module {name}"),
+        });
+    };
+    let mut layout = Layout::default();
+    layout.place_tree(project, from, to);
+    layout
+}
+
+/// The project's name as the backend reads it: from `[project]`, else as the sdist's file name spells it.
+fn project_name<'a>(pyproject: &'a Table, name: &'a str) -> &'a str {
+    string(pyproject, &["project", "name"]).unwrap_or(name)
+}
+
+/// A name in the form in which modules bear it: lower case, with `_` for each run of `-`, `_` and `.`.
+fn module_name(name: &str) -> String {
+    let words = name.split(['-', '_', '.']).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("_").to_lowercase()
+}
+
+fn has_table(pyproject: &Table, keys: &[&str]) -> bool {
+    table(pyproject, keys).is_some()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A project of empty files, of which those with text are evidence.
+    pub(super) fn project(files: &[(&str, &str)]) -> Project {
+        let mut project = Project::default();
+        for (path, text) in files {
+            project.add(path);
+            if !text.is_empty() {
+                project.add_text(path, (*text).to_owned());
+            }
+        }
+        project
+    }
+
+    /// Paths on the board, in order.
+    pub(super) fn board(files: &[(&str, &str)]) -> Vec<String> {
+        of_sdist(&project(files), "foo").files.into_keys().collect()
+    }
+
+    #[test]
+    fn an_unknown_backend_is_not_guessed_at() {
+        let layout = of_sdist(
+            &project(&[
+                ("pyproject.toml", "[build-system]\nbuild-backend = 'maturin'"),
+                ("foo/__init__.py", ""),
+            ]),
+            "foo",
+        );
+        assert!(layout.files.is_empty());
+        assert_eq!(
+            layout.notes,
+            ["which files maturin would install is not known here: upload a wheel as well"]
+        );
+    }
+
+    #[test]
+    fn a_broken_pyproject_is_noted() {
+        let layout = of_sdist(&project(&[("pyproject.toml", "[[["), ("foo.py", "")]), "foo");
+        assert!(layout.files.is_empty() && layout.notes[0].starts_with("pyproject.toml cannot be read: "));
+    }
+}

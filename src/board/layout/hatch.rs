@@ -1,0 +1,222 @@
+//! hatchling: `[tool.hatch.build.targets.wheel]`, or the package that bears the project's name.
+//! (Source: hatchling/builders/wheel.py and config.py.)
+
+use toml::{Table, Value};
+
+use super::{Layout, has_table, module_name, project_name};
+use crate::board::patterns::{Globs, PatternError};
+use crate::board::project::{Project, folder, join, strings, table};
+
+pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
+    let settings = Settings::read(pyproject);
+    let mut layout = match Selection::read(project, &settings, project_name(pyproject, name)) {
+        Some(selection) => selection
+            .apply(project)
+            .unwrap_or_else(|error| Layout::undecided(error.to_string())),
+        None if settings.table("force-include").is_some() => Layout::default(),
+        None => Layout::undecided("no folder or module bears the project's name, and pyproject.toml names none"),
+    };
+    for (from, to) in settings.table("force-include").into_iter().flatten() {
+        let to = to.as_str().unwrap_or_default();
+        layout.place_tree(project, folder(from), folder(to));
+    }
+    if settings.has_hooks() {
+        layout.note("what a build hook of hatch adds is not known here: upload a wheel as well");
+    }
+    layout
+}
+
+/// The wheel target's options, which go before those of all targets.
+struct Settings<'a> {
+    levels: Vec<&'a Table>,
+}
+
+impl<'a> Settings<'a> {
+    fn read(pyproject: &'a Table) -> Self {
+        let paths: [&[&str]; 2] = [
+            &["tool", "hatch", "build", "targets", "wheel"],
+            &["tool", "hatch", "build"],
+        ];
+        Self {
+            levels: paths.iter().filter_map(|keys| table(pyproject, keys)).collect(),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Value> {
+        self.levels.iter().find_map(|level| level.get(key))
+    }
+
+    fn table(&self, key: &str) -> Option<&'a Table> {
+        self.get(key).and_then(Value::as_table)
+    }
+
+    fn strings(&self, key: &str) -> Vec<String> {
+        let level = self.levels.iter().find(|level| level.contains_key(key));
+        level.map(|level| strings(level, key)).unwrap_or_default()
+    }
+
+    fn has_hooks(&self) -> bool {
+        self.levels.iter().any(|level| has_table(level, &["hooks"]))
+    }
+}
+
+/// Which files are walked, which of them count, and what becomes of their paths.
+struct Selection {
+    roots: Vec<String>,
+    include: Vec<String>,
+    exclude: Vec<String>,
+    /// Prefix → what stands in its place.
+    sources: Vec<(String, String)>,
+}
+
+impl Selection {
+    fn read(project: &Project, settings: &Settings<'_>, name: &str) -> Option<Self> {
+        let [mut packages, mut only, include] =
+            ["packages", "only-include", "include"].map(|key| settings.strings(key));
+        if packages.is_empty() && only.is_empty() && include.is_empty() {
+            (packages, only) = by_name(project, name)?;
+        }
+        let patterns = packages.iter().map(|package| format!("/{}/", folder(package)));
+        let include = match include.is_empty() {
+            true => include,
+            false => include.iter().cloned().chain(patterns).collect(),
+        };
+        let roots = if only.is_empty() { packages.clone() } else { only };
+        let exclude = settings.strings("exclude");
+        Some(Self {
+            roots,
+            include,
+            exclude,
+            sources: sources(settings, &packages),
+        })
+    }
+
+    fn apply(&self, project: &Project) -> Result<Layout, PatternError> {
+        let roots = Globs::anchored(&self.roots)?;
+        let include = Globs::new(&self.include)?;
+        let exclude = Globs::new(&self.exclude)?;
+        let wanted = |path: &&str| {
+            (self.roots.is_empty() || roots.matches(path))
+                && (self.include.is_empty() || include.matches(path))
+                && !exclude.matches(path)
+        };
+        let mut layout = Layout::default();
+        for path in project.paths().filter(wanted) {
+            layout.place(self.target(path), path);
+        }
+        Ok(layout)
+    }
+
+    fn target(&self, path: &str) -> String {
+        let replaced = |(source, target): &(String, String)| Some(join(target, path.strip_prefix(source)?));
+        self.sources
+            .iter()
+            .find_map(replaced)
+            .unwrap_or_else(|| path.to_owned())
+    }
+}
+
+/// The default selection: packages, or one module.
+fn by_name(project: &Project, name: &str) -> Option<(Vec<String>, Vec<String>)> {
+    let spelled = name
+        .split(['-', '_', '.'])
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join("_");
+    [spelled, module_name(name)].iter().find_map(|name| {
+        let package = |folder: &str| project.has(&format!("{}/__init__.py", join(folder, name)));
+        let module = format!("{name}.py");
+        let namespaces = project
+            .children("")
+            .into_iter()
+            .filter(|child| package(child))
+            .collect::<Vec<_>>();
+        match &namespaces[..] {
+            _ if package("") => Some((vec![name.clone()], Vec::new())),
+            _ if package("src") => Some((vec![join("src", name)], Vec::new())),
+            _ if project.has(&module) => Some((Vec::new(), vec![module])),
+            [namespace] => Some((vec![(*namespace).to_owned()], Vec::new())),
+            _ => None,
+        }
+    })
+}
+
+/// `sources`, and the folders in which the packages lie.
+fn sources(settings: &Settings<'_>, packages: &[String]) -> Vec<(String, String)> {
+    let prefix = |path: &str| format!("{}/", folder(path));
+    let mut sources: Vec<(String, String)> = match settings.table("sources") {
+        Some(map) => map
+            .iter()
+            .map(|(from, to)| (prefix(from), to.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+        None => settings
+            .strings("sources")
+            .iter()
+            .map(|from| (prefix(from), String::new()))
+            .collect(),
+    };
+    let parents = packages.iter().filter_map(|package| folder(package).rsplit_once('/'));
+    sources.extend(parents.map(|(parent, _)| (prefix(parent), String::new())));
+    sources
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::board;
+
+    const BACKEND: &str = "[build-system]\nbuild-backend = 'hatchling.build'\n[project]\nname = 'Foo.Bar'\n";
+    const WHEEL: &str = "[tool.hatch.build.targets.wheel]\n";
+
+    fn built(settings: &str, files: &[&str]) -> Vec<String> {
+        let pyproject = format!("{BACKEND}{settings}");
+        let mut files: Vec<_> = files.iter().map(|path| (*path, "")).collect();
+        files.push(("pyproject.toml", &pyproject));
+        board(&files)
+    }
+
+    #[test]
+    fn the_package_is_found_by_the_projects_name() {
+        assert_eq!(
+            built("", &["foo_bar/__init__.py", "foo_bar/a.txt", "b.py"]),
+            ["foo_bar/__init__.py", "foo_bar/a.txt"]
+        );
+        assert_eq!(
+            built("", &["src/Foo_Bar/__init__.py", "tests/a.py"]),
+            ["Foo_Bar/__init__.py"]
+        );
+        assert_eq!(built("", &["foo_bar.py", "b.py"]), ["foo_bar.py"]);
+        assert_eq!(
+            built("", &["space/foo_bar/__init__.py", "b.py"]),
+            ["space/foo_bar/__init__.py"]
+        );
+        assert!(built("", &["other/__init__.py"]).is_empty());
+    }
+
+    #[test]
+    fn packages_lose_the_folder_they_lie_in() {
+        let settings = format!("{WHEEL}packages = ['lib/a']\nexclude = ['*.md']");
+        assert_eq!(built(&settings, &["lib/a/x.py", "lib/a/y.md", "lib/b.py"]), ["a/x.py"]);
+    }
+
+    #[test]
+    fn include_sources_and_force_include_hold() {
+        let settings = format!(
+            "{WHEEL}include = ['/src/**/*.py']\nsources = ['src']\n[tool.hatch.build.targets.wheel.force-include]\n'data' = 'foo/data'"
+        );
+        assert_eq!(
+            built(&settings, &["src/foo/x.py", "src/foo/y.txt", "data/z.bin", "no.py"]),
+            ["foo/data/z.bin", "foo/x.py"]
+        );
+    }
+
+    #[test]
+    fn only_include_holds() {
+        assert_eq!(
+            built(
+                &format!("{WHEEL}only-include = ['a.py', 'pkg']"),
+                &["a.py", "pkg/b.py", "c.py"]
+            ),
+            ["a.py", "pkg/b.py"]
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! pdm-backend: the packages of `package-dir` (`src` where there is one), or else its modules, with includes and
+//! excludes. (Source: pdm/backend/base.py and config.py.)
+
+use toml::Table;
+
+use super::{Layout, has_table};
+use crate::board::patterns::{Globs, PatternError};
+use crate::board::project::{Project, folder, join, string, strings, table};
+
+pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
+    let none = Table::new();
+    let build = table(pyproject, &["tool", "pdm", "build"]).unwrap_or(&none);
+    let mut layout = match selected(project, build) {
+        Ok(layout) => layout,
+        Err(error) => return Layout::undecided(error.to_string()),
+    };
+    if build.contains_key("custom-hook") || project.has("pdm_build.py") || has_table(build, &["hooks"]) {
+        layout.note("what a build hook of pdm adds is not known here: upload a wheel as well");
+    }
+    layout
+}
+
+fn selected(project: &Project, build: &Table) -> Result<Layout, PatternError> {
+    let root = package_dir(project, build);
+    let source_only = match strings(build, "source-includes") {
+        list if list.is_empty() => vec!["tests".to_owned()],
+        list => list,
+    };
+    let included = Globs::anchored(&includes(project, build, &root))?;
+    let excluded = Globs::anchored(&[strings(build, "excludes"), source_only].concat())?;
+    let mut layout = Layout::default();
+    for path in project
+        .paths()
+        .filter(|path| included.matches(path) && !excluded.matches(path))
+    {
+        let below = path.strip_prefix(&root).and_then(|rest| rest.strip_prefix('/'));
+        layout.place(below.unwrap_or(path).to_owned(), path);
+    }
+    Ok(layout)
+}
+
+fn package_dir(project: &Project, build: &Table) -> String {
+    let includes = strings(build, "includes");
+    let default = match project.is_folder("src") {
+        true if includes.is_empty() || includes.iter().any(|path| path.starts_with("src/")) => "src",
+        _ => "",
+    };
+    folder(string(build, &["package-dir"]).unwrap_or(default)).to_owned()
+}
+
+fn includes(project: &Project, build: &Table, root: &str) -> Vec<String> {
+    let given = strings(build, "includes");
+    if !given.is_empty() {
+        return given;
+    }
+    let names = project.children(root);
+    let paths = names.iter().map(|name| join(root, name));
+    let packages: Vec<String> = paths
+        .filter(|path| project.has(&format!("{path}/__init__.py")))
+        .collect();
+    match packages.is_empty() {
+        true => vec![join(root, "*.py")],
+        false => packages,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::board;
+
+    const BACKEND: &str = "[build-system]\nbuild-backend = 'pdm.backend'\n";
+
+    #[test]
+    fn packages_come_before_modules_and_tests_stay_behind() {
+        let files = [
+            "src/foo/__init__.py",
+            "src/foo/a.txt",
+            "src/foo/sub/b.py",
+            "src/no.py",
+            "tests/__init__.py",
+        ];
+        let files = files
+            .map(|path| (path, ""))
+            .into_iter()
+            .chain([("pyproject.toml", BACKEND)])
+            .collect::<Vec<_>>();
+        assert_eq!(board(&files), ["foo/__init__.py", "foo/a.txt", "foo/sub/b.py"]);
+    }
+
+    #[test]
+    fn modules_are_taken_where_there_is_no_package() {
+        assert_eq!(
+            board(&[("pyproject.toml", BACKEND), ("foo.py", ""), ("tests/test_foo.py", "")]),
+            ["foo.py"]
+        );
+    }
+
+    #[test]
+    fn includes_and_excludes_hold() {
+        let pyproject = format!(
+            "{BACKEND}[tool.pdm.build]\npackage-dir = 'lib'\nincludes = ['lib/foo']\nexcludes = ['lib/foo/*.md']"
+        );
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            ("lib/foo/a.py", ""),
+            ("lib/foo/b.md", ""),
+            ("lib/bar/c.py", ""),
+        ];
+        assert_eq!(board(&files), ["foo/a.py"]);
+    }
+}

@@ -1,0 +1,124 @@
+//! poetry: the packages of `[tool.poetry]`, or the module that bears the project's name.
+//! (Source: poetry/core/masonry/utils/module.py and builders/wheel.py.)
+
+use toml::{Table, Value};
+
+use super::{Layout, module, module_name};
+use crate::board::patterns::{Globs, PatternError};
+use crate::board::project::{Project, folder, join, string, strings, table};
+
+pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
+    let none = Table::new();
+    let poetry = table(pyproject, &["tool", "poetry"]).unwrap_or(&none);
+    let named = string(pyproject, &["project", "name"]).or_else(|| string(poetry, &["name"]));
+    let layout = match tables(poetry, "packages") {
+        packages if packages.is_empty() => Ok(default_module(project, &module_name(named.unwrap_or(name)))),
+        packages => listed(project, &packages),
+    };
+    let layout = layout.and_then(|layout| with_includes(project, layout, poetry));
+    layout.unwrap_or_else(|error| Layout::undecided(error.to_string()))
+}
+
+/// At the top, and only where it is not there, in `src`.
+fn default_module(project: &Project, name: &str) -> Layout {
+    let at_top = project.is_folder(name) || project.has(&format!("{name}.py"));
+    module(project, name, if at_top { &[""] } else { &["src"] })
+}
+
+fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError> {
+    let mut layout = Layout::default();
+    for package in packages.iter().filter(|package| is_for_wheels(package, true)) {
+        let base = folder(string(package, &["from"]).unwrap_or_default());
+        let to = string(package, &["to"]).unwrap_or_default();
+        let wanted = Globs::anchored(&[string(package, &["include"]).unwrap_or_default()])?;
+        for path in project.below(base) {
+            let rest = path[base.len()..].trim_start_matches('/');
+            if wanted.matches(rest) {
+                layout.place(join(to, rest), path);
+            }
+        }
+    }
+    Ok(layout)
+}
+
+/// `include` and `exclude`, whose patterns start at the project's root.
+fn with_includes(project: &Project, mut layout: Layout, poetry: &Table) -> Result<Layout, PatternError> {
+    let included = tables(poetry, "include");
+    let paths = included.iter().filter(|entry| is_for_wheels(entry, false));
+    let paths: Vec<&str> = paths.filter_map(|entry| string(entry, &["path"])).collect();
+    let wanted = Globs::anchored(&paths)?;
+    for path in project.paths().filter(|path| wanted.matches(path)) {
+        layout.place(path.to_owned(), path);
+    }
+    let excluded = Globs::anchored(&strings(poetry, "exclude"))?;
+    layout.files.retain(|_, member| !excluded.matches(member));
+    Ok(layout)
+}
+
+fn is_for_wheels(entry: &Table, default: bool) -> bool {
+    match entry.get("format") {
+        None => default,
+        Some(Value::String(format)) => format == "wheel",
+        Some(_) => strings(entry, "format").iter().any(|format| format == "wheel"),
+    }
+}
+
+fn tables<'a>(table: &'a Table, key: &str) -> Vec<&'a Table> {
+    let list = table.get(key).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_table).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::board;
+
+    const BACKEND: &str = "[build-system]\nbuild-backend = 'poetry.core.masonry.api'\n[tool.poetry]\n";
+
+    #[test]
+    fn the_module_bears_the_projects_name() {
+        let pyproject = format!("{BACKEND}name = 'Foo-Bar'");
+        assert_eq!(
+            board(&[("pyproject.toml", &*pyproject), ("src/foo_bar/__init__.py", "")]),
+            ["foo_bar/__init__.py"]
+        );
+        assert_eq!(
+            board(&[
+                ("pyproject.toml", &*pyproject),
+                ("foo_bar.py", ""),
+                ("src/foo_bar.py", "")
+            ]),
+            ["foo_bar.py"]
+        );
+    }
+
+    #[test]
+    fn packages_go_where_they_are_told() {
+        let packages = "packages = [{ include = 'a', from = 'lib' }, { include = 'b', to = 'c' }, { include = 'd', format = 'sdist' }, { include = 'e/**/*.py' }]\nexclude = ['lib/a/no.txt']";
+        let pyproject = format!("{BACKEND}{packages}");
+        let files = [
+            "lib/a/x.py",
+            "lib/a/no.txt",
+            "b/y.py",
+            "d/z.py",
+            "e/f/w.py",
+            "e/f/w.txt",
+        ];
+        let mut files = files.map(|path| (path, "")).to_vec();
+        files.push(("pyproject.toml", &pyproject));
+        assert_eq!(board(&files), ["a/x.py", "c/b/y.py", "e/f/w.py"]);
+    }
+
+    #[test]
+    fn includes_count_when_they_name_the_wheel() {
+        let pyproject = format!("{BACKEND}include = ['no.json', {{ path = 'yes.json', format = ['sdist', 'wheel'] }}]");
+        assert_eq!(
+            board(&[
+                ("pyproject.toml", &*pyproject),
+                ("foo.py", ""),
+                ("no.json", ""),
+                ("yes.json", "")
+            ]),
+            ["foo.py", "yes.json"]
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Which paths a board can take. Called by `select.rs`.
+
+/// Bytes of a path on the board: upip reads the 100 bytes of a tar header's name field, of which the tarball's top
+/// directory takes two.
+pub(super) const MAX_PATH: usize = 98;
+
+/// Why a board cannot take this path, in words for the uploader.
+pub(super) fn check(path: &str) -> Result<(), String> {
+    let parts = || path.split('/');
+    if path.starts_with('/') || parts().any(|part| part == "..") {
+        return Err("it leaves the folder it is installed in".to_owned());
+    }
+    if parts().any(|part| part.is_empty() || part == ".") || path.contains(['\0', '\\']) {
+        return Err("it is no plain path".to_owned());
+    }
+    match path.len() {
+        ..=MAX_PATH => Ok(()),
+        long => Err(format!("it is {long} bytes long, and a board takes {MAX_PATH}")),
+    }
+}
+
+/// Why the board's file system could not hold this path although upip and mip could carry it.
+pub(super) fn warning(path: &str) -> Option<&'static str> {
+    let ends_badly = |part: &str| part.ends_with([' ', '.']);
+    match path {
+        path if path.contains(|c: char| c.is_control() || r#"<>:"|?*"#.contains(c)) => {
+            Some("a FAT file system cannot hold its name")
+        }
+        path if path.split('/').any(ends_badly) => Some("a FAT file system drops the dot or space at its end"),
+        _ => None,
+    }
+}
+
+/// What upip never unpacks, by its path below the tarball's top directory.
+pub(super) fn is_skipped_by_upip(path: &str) -> bool {
+    ["setup.", "PKG-INFO", "README"]
+        .iter()
+        .any(|start| path.starts_with(start))
+        || path.contains(".egg-info")
+}
+
+/// What only looks like part of the package: tests, documents and the tools' own files at the top.
+pub(super) fn is_leftover(path: &str) -> bool {
+    match path.split_once('/') {
+        Some((folder, _)) => {
+            let folders = ["test", "tests", "doc", "docs", "example", "examples"];
+            folder.starts_with('.') || folders.contains(&folder.to_lowercase().as_str())
+        }
+        None => is_leftover_file(&path.to_lowercase()),
+    }
+}
+
+fn is_leftover_file(name: &str) -> bool {
+    const DOCUMENTS: [&str; 9] = [
+        "licen",
+        "copying",
+        "notice",
+        "authors",
+        "contribut",
+        "change",
+        "history",
+        "news",
+        "readme",
+    ];
+    const TOOLS: [&str; 6] = [
+        "pyproject.toml",
+        "manifest.in",
+        "tox.ini",
+        "conftest.py",
+        "noxfile.py",
+        "package.json",
+    ];
+    let is_module = name.ends_with(".py") || name.ends_with(".mpy");
+    match is_module {
+        true => TOOLS.contains(&name) || name.starts_with("test_") || name.ends_with("_test.py"),
+        false => {
+            name.starts_with('.') || TOOLS.contains(&name) || DOCUMENTS.iter().any(|start| name.starts_with(start))
+        }
+    }
+}
+
+/// Made by Python on the machine that packed the archive; nothing that a board can use.
+pub(super) fn is_bytecode_of_cpython(path: &str) -> bool {
+    path.ends_with(".pyc") || path.ends_with(".pyo") || path.split('/').any(|part| part == "__pycache__")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_refused_with_its_reason() {
+        assert_eq!(check(&"a".repeat(98)), Ok(()));
+        assert_eq!(
+            check(&"a".repeat(99)).unwrap_err(),
+            "it is 99 bytes long, and a board takes 98"
+        );
+        for path in ["/etc/x", "a/../../b", "a//b", "./a", "a\\b", ""] {
+            assert!(check(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn leftovers_are_told_from_modules() {
+        for path in [
+            "tests/a.py",
+            "docs/index.md",
+            "LICENSE",
+            "README.md",
+            "pyproject.toml",
+            "test_a.py",
+            ".gitignore",
+        ] {
+            assert!(is_leftover(path), "{path}");
+        }
+        for path in ["news.py", "foo/tests/a.py", "foo/LICENSE", "testing/a.py", "data.json"] {
+            assert!(!is_leftover(path), "{path}");
+        }
+    }
+}

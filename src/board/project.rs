@@ -1,0 +1,174 @@
+//! What an sdist says of itself: its members, and the files that tell how it is built. Nothing of it is executed.
+//! Called by `view.rs`, which fills it, and by the layouts, which read it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+/// Members of an sdist by their path below its top directory, and the text of those that tell how it is built.
+#[derive(Debug, Default)]
+pub(super) struct Project {
+    paths: BTreeSet<String>,
+    texts: BTreeMap<String, String>,
+}
+
+impl Project {
+    pub(super) fn add(&mut self, path: &str) {
+        self.paths.insert(path.to_owned());
+    }
+
+    pub(super) fn add_text(&mut self, path: &str, text: String) {
+        self.texts.insert(path.to_owned(), text);
+    }
+
+    /// Whether the text of this member is wanted.
+    pub(super) fn is_evidence(path: &str) -> bool {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        match file {
+            "pyproject.toml" | "setup.cfg" | "setup.py" => folder.is_empty(),
+            "top_level.txt" | "requires.txt" => folder.ends_with(".egg-info"),
+            _ => false,
+        }
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(String::as_str)
+    }
+
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.paths.contains(path)
+    }
+
+    pub(super) fn is_folder(&self, path: &str) -> bool {
+        self.below(path).next().is_some()
+    }
+
+    /// Every file below a folder; the empty path is the top.
+    pub(super) fn below<'a>(&'a self, folder: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let start = match folder {
+            "" => String::new(),
+            folder => format!("{folder}/"),
+        };
+        let from = self.paths.range(start.clone()..);
+        from.map(String::as_str)
+            .take_while(move |path| path.starts_with(&start))
+    }
+
+    /// Names of the files and folders in a folder.
+    pub(super) fn children<'a>(&'a self, folder: &str) -> BTreeSet<&'a str> {
+        let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
+        let first = |path: &'a str| path[skip..].split('/').next().unwrap_or_default();
+        self.below(folder).map(first).collect()
+    }
+
+    pub(super) fn text(&self, path: &str) -> Option<&str> {
+        self.texts.get(path).map(String::as_str)
+    }
+
+    /// `pyproject.toml`, or why it cannot be read; an empty table where there is none.
+    pub(super) fn pyproject(&self) -> Result<Table, toml::de::Error> {
+        self.text("pyproject.toml").unwrap_or_default().parse()
+    }
+
+    /// The setuptools folder that lies highest: `foo.egg-info` or `src/foo.egg-info`.
+    pub(super) fn egg_info(&self) -> Option<&str> {
+        let folder = |path: &'_ str| path.find(".egg-info/").map(|at| at + ".egg-info".len());
+        let folders = self.paths().filter_map(|path| Some(&path[..folder(path)?]));
+        folders.min_by_key(|folder| folder.matches('/').count())
+    }
+
+    /// A file of the egg-info folder, by its name.
+    pub(super) fn egg_info_text(&self, file: &str) -> Option<&str> {
+        self.text(&format!("{}/{file}", self.egg_info()?))
+    }
+}
+
+/// A table at a path of keys.
+pub(super) fn table<'a>(root: &'a Table, keys: &[&str]) -> Option<&'a Table> {
+    keys.iter().try_fold(root, |table, key| table.get(*key)?.as_table())
+}
+
+/// A string at a path of keys.
+pub(super) fn string<'a>(root: &'a Table, keys: &[&str]) -> Option<&'a str> {
+    let (key, folders) = keys.split_last()?;
+    table(root, folders)?.get(*key)?.as_str()
+}
+
+/// A list of strings; what is not a string is passed over.
+pub(super) fn strings(table: &Table, key: &str) -> Vec<String> {
+    let list = table.get(key).and_then(Value::as_array);
+    let texts = list.into_iter().flatten().filter_map(Value::as_str);
+    texts.map(str::to_owned).collect()
+}
+
+/// A folder as the members' paths spell it: without `./` in front and `/` at the end; empty for the top.
+pub(super) fn folder(written: &str) -> &str {
+    match written.trim_start_matches("./").trim_matches('/') {
+        "." => "",
+        folder => folder,
+    }
+}
+
+/// `folder/name`, where either may be empty.
+pub(super) fn join(parent: &str, name: &str) -> String {
+    match (folder(parent), name) {
+        ("", name) => name.to_owned(),
+        (parent, "") => parent.to_owned(),
+        (parent, name) => format!("{parent}/{name}"),
+    }
+}
+
+/// The sections of an INI file as `setup.cfg` is written: keys with `_` for `-`; a value may go on in
+/// indented lines. (Source: Python's configparser.)
+pub(super) fn ini(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let (mut section, mut key) = (String::new(), String::new());
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with(['#', ';']));
+    for line in lines {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            section = name.trim().to_owned();
+        } else if line.starts_with(char::is_whitespace) {
+            let value = sections
+                .entry(section.clone())
+                .or_default()
+                .entry(key.clone())
+                .or_default();
+            *value = format!("{value}\n{}", line.trim());
+        } else if let Some((name, value)) = line.split_once(['=', ':']) {
+            key = name.trim().replace('-', "_");
+            sections
+                .entry(section.clone())
+                .or_default()
+                .insert(key.clone(), value.trim().to_owned());
+        }
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ini_values_go_on_in_indented_lines() {
+        let sections = ini(
+            "[options]\npackages =\n    foo\n    foo.sub\n# no\nzip-safe: true\n[options.package_data]\n* = *.txt, *.bin\n",
+        );
+        assert_eq!(sections["options"]["packages"], "\nfoo\nfoo.sub");
+        assert_eq!(sections["options"]["zip_safe"], "true");
+        assert_eq!(sections["options.package_data"]["*"], "*.txt, *.bin");
+    }
+
+    #[test]
+    fn folders_are_told_from_names_that_begin_alike() {
+        let mut project = Project::default();
+        for path in ["foo/a.py", "foo-b/c.py", "foobar.py"] {
+            project.add(path);
+        }
+        assert_eq!(project.below("foo").collect::<Vec<_>>(), ["foo/a.py"]);
+        assert!(project.is_folder("foo-b") && !project.is_folder("foobar.py"));
+        assert_eq!(project.children(""), BTreeSet::from(["foo", "foo-b", "foobar.py"]));
+    }
+}

@@ -1,0 +1,171 @@
+//! Which release leads to which: the pins of pins, as a board would follow them. Called by `resolve.rs`.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use pep440_rs::VersionSpecifiers;
+
+use super::solve::{Choice, Provider};
+use super::{Candidate, Pin, Universe, alias};
+use crate::board::Requirement;
+use crate::dist::ProjectName;
+
+/// The chosen release of each project that is required directly or further down.
+pub(super) type Solution = BTreeMap<ProjectName, Choice>;
+
+/// The releases that are here, each project asked for once.
+pub(super) struct Graph<'a> {
+    universe: &'a dyn Universe,
+    known: RefCell<BTreeMap<ProjectName, Rc<Vec<Candidate>>>>,
+}
+
+impl<'a> Graph<'a> {
+    pub(super) fn new(universe: &'a dyn Universe) -> Self {
+        Self {
+            universe,
+            known: RefCell::default(),
+        }
+    }
+
+    /// A project's releases by rising preference: pre-releases below all others.
+    pub(super) fn releases(&self, project: &ProjectName) -> Rc<Vec<Candidate>> {
+        if let Some(known) = self.known.borrow().get(project) {
+            return Rc::clone(known);
+        }
+        let mut releases = self.universe.releases(project);
+        releases.sort_by(|a, b| (a.version.is_stable(), &a.version).cmp(&(b.version.is_stable(), &b.version)));
+        let releases = Rc::new(releases);
+        self.known.borrow_mut().insert(project.clone(), Rc::clone(&releases));
+        releases
+    }
+
+    /// The name under which a project is here: its own, or the one with or without `micropython-`.
+    pub(super) fn locate(&self, project: &ProjectName) -> Option<ProjectName> {
+        let is_here = |project: &ProjectName| !self.releases(project).is_empty();
+        std::iter::once(project.clone()).chain(alias(project)).find(is_here)
+    }
+
+    pub(super) fn find(&self, requirement: &Requirement) -> Option<ProjectName> {
+        self.locate(&ProjectName::parse(&requirement.name).ok()?)
+    }
+
+    /// The releases of a project that are in a range.
+    pub(super) fn matching(&self, project: &ProjectName, range: &VersionSpecifiers) -> Vec<Choice> {
+        let fits = |release: &Candidate| {
+            range.is_empty() || release.version.pep440().is_some_and(|version| range.contains(version))
+        };
+        let releases = self.releases(project);
+        (0..releases.len()).filter(|choice| fits(&releases[*choice])).collect()
+    }
+
+    /// Versions for everything that a release needs, or why there are none.
+    pub(super) fn solve(&self, project: &ProjectName, release: &Candidate) -> Result<Solution, String> {
+        let provider = Provider {
+            graph: self,
+            root: project,
+            release,
+        };
+        Ok(provider.solve()?.into_iter().collect())
+    }
+
+    /// The best release for each requirement without regard to the others.
+    pub(super) fn each_alone(&self, project: &ProjectName, release: &Candidate) -> Solution {
+        let best = |requirement: &Requirement| {
+            let found = self.find(requirement).filter(|found| found != project)?;
+            let choice = *self.matching(&found, &requirement.range).last()?;
+            Some((found, choice))
+        };
+        release.requires.iter().filter_map(best).collect()
+    }
+
+    /// What a release requires itself, at the versions of a solution: each before what it requires in turn.
+    pub(super) fn direct(&self, root: &Pin, release: &Candidate, solution: &Solution) -> Vec<Pin> {
+        let wanted: BTreeSet<ProjectName> = self.required(release);
+        let mut done = BTreeSet::from([root.project.clone()]);
+        let mut order = Vec::new();
+        for project in &wanted {
+            self.descend(project, solution, &mut done, &mut order);
+        }
+        order.reverse();
+        order.retain(|pin| wanted.contains(&pin.project));
+        order
+    }
+
+    /// Adds a project after all that it requires.
+    fn descend(
+        &self,
+        project: &ProjectName,
+        solution: &Solution,
+        done: &mut BTreeSet<ProjectName>,
+        order: &mut Vec<Pin>,
+    ) {
+        let Some(choice) = solution.get(project).filter(|_| done.insert(project.clone())) else {
+            return;
+        };
+        let release = &self.releases(project)[*choice];
+        for next in self.required(release) {
+            self.descend(&next, solution, done, order);
+        }
+        order.push(Pin {
+            project: project.clone(),
+            version: release.version.clone(),
+        });
+    }
+
+    fn required(&self, release: &Candidate) -> BTreeSet<ProjectName> {
+        release
+            .requires
+            .iter()
+            .filter_map(|requirement| self.find(requirement))
+            .collect()
+    }
+
+    /// Whether a board that follows the pins from one release comes by another.
+    pub(super) fn reaches(&self, from: &Pin, to: &Pin) -> bool {
+        self.followed(std::slice::from_ref(from)).contains(to)
+    }
+
+    /// Every release that a board comes by when it follows pins, the cycles not yet broken.
+    fn followed(&self, pins: &[Pin]) -> BTreeSet<Pin> {
+        let mut seen = BTreeSet::new();
+        let mut open = pins.to_vec();
+        while let Some(pin) = open.pop() {
+            if seen.insert(pin.clone()) {
+                open.extend(self.pins_of(&pin));
+            }
+        }
+        seen
+    }
+
+    fn pins_of(&self, pin: &Pin) -> Vec<Pin> {
+        let releases = self.releases(&pin.project);
+        let Some(release) = releases.iter().find(|release| release.version == pin.version) else {
+            return Vec::new();
+        };
+        let solution = self
+            .solve(&pin.project, release)
+            .unwrap_or_else(|_| self.each_alone(&pin.project, release));
+        self.direct(pin, release, &solution)
+    }
+
+    /// Where following the pins brings another version than the solution has.
+    pub(super) fn disagreements(&self, pins: &[Pin], solution: &Solution) -> Vec<String> {
+        let mut notes = Vec::new();
+        for pin in pins {
+            for brought in self.followed(&self.pins_of(pin)) {
+                let Some(choice) = solution.get(&brought.project) else {
+                    continue;
+                };
+                let chosen = &self.releases(&brought.project)[*choice].version;
+                if *chosen != brought.version {
+                    notes.push(format!(
+                        "{0} {chosen} is needed, but what {1} requires brings {0} {2}: which of them stays depends on the client",
+                        brought.project, pin.project, brought.version
+                    ));
+                }
+            }
+        }
+        notes
+    }
+}

@@ -1,0 +1,124 @@
+//! The versions of all requirements together, by PubGrub. Called by `graph.rs`.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use pubgrub::{
+    DefaultStringReporter, Dependencies, DependencyConstraints, DependencyProvider, PackageResolutionStatistics,
+    PubGrubError, Ranges, Reporter,
+};
+
+use super::Candidate;
+use super::graph::Graph;
+use crate::dist::ProjectName;
+
+/// A release as an index into its project's releases by rising preference.
+pub(super) type Choice = usize;
+
+/// PubGrub's view of the releases, with one of them fixed.
+pub(super) struct Provider<'a> {
+    pub(super) graph: &'a Graph<'a>,
+    pub(super) root: &'a ProjectName,
+    pub(super) release: &'a Candidate,
+}
+
+impl Provider<'_> {
+    /// The chosen release of each project, or why there is none.
+    pub(super) fn solve(&self) -> Result<Vec<(ProjectName, Choice)>, String> {
+        match pubgrub::resolve(self, self.root.clone(), 0_usize) {
+            Ok(solution) => Ok(solution
+                .into_iter()
+                .filter(|(project, _)| project != self.root)
+                .collect()),
+            Err(PubGrubError::NoSolution(mut tree)) => {
+                tree.collapse_no_versions();
+                Err(DefaultStringReporter::report(&tree).replace('\n', " "))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The releases of a project that fit all requirements of one release on it.
+    fn constraints(&self, release: &Candidate, of: &ProjectName) -> DependencyConstraints<ProjectName, Ranges<Choice>> {
+        let is_root = of == self.root;
+        let mut constraints = DependencyConstraints::default();
+        for requirement in &release.requires {
+            let Some(project) = self.graph.find(requirement).filter(|project| project != of) else {
+                continue;
+            };
+            let fitting = match project == *self.root {
+                true => self.root_if(requirement),
+                false => self.graph.matching(&project, &requirement.range),
+            };
+            if is_root && fitting.is_empty() {
+                continue;
+            }
+            let range = fitting
+                .into_iter()
+                .fold(Ranges::empty(), |range, choice| range.union(&Ranges::singleton(choice)));
+            let so_far = constraints.entry(project).or_insert_with(Ranges::full);
+            *so_far = so_far.intersection(&range);
+        }
+        constraints
+    }
+
+    fn root_if(&self, requirement: &super::Requirement) -> Vec<Choice> {
+        let fits = self
+            .release
+            .version
+            .pep440()
+            .is_some_and(|version| requirement.range.contains(version));
+        if fits { vec![0] } else { Vec::new() }
+    }
+}
+
+impl DependencyProvider for Provider<'_> {
+    type P = ProjectName;
+    type V = Choice;
+    type VS = Ranges<Choice>;
+    type M = Never;
+    type Priority = std::cmp::Reverse<usize>;
+    type Err = Infallible;
+
+    /// Those with the fewest releases to choose from go first.
+    fn prioritize(
+        &self,
+        project: &ProjectName,
+        range: &Ranges<Choice>,
+        _: &PackageResolutionStatistics,
+    ) -> Self::Priority {
+        let releases = self.graph.releases(project);
+        std::cmp::Reverse((0..releases.len()).filter(|choice| range.contains(choice)).count())
+    }
+
+    fn choose_version(&self, project: &ProjectName, range: &Ranges<Choice>) -> Result<Option<Choice>, Infallible> {
+        if project == self.root {
+            return Ok(range.contains(&0).then_some(0));
+        }
+        Ok((0..self.graph.releases(project).len())
+            .rev()
+            .find(|choice| range.contains(choice)))
+    }
+
+    fn get_dependencies(
+        &self,
+        project: &ProjectName,
+        choice: &Choice,
+    ) -> Result<Dependencies<ProjectName, Ranges<Choice>, Never>, Infallible> {
+        let constraints = match project == self.root {
+            true => self.constraints(self.release, project),
+            false => self.constraints(&self.graph.releases(project)[*choice], project),
+        };
+        Ok(Dependencies::Available(constraints))
+    }
+}
+
+/// PubGrub's reason for a release without known dependencies, of which there is none here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Never {}
+
+impl fmt::Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}

@@ -1,0 +1,265 @@
+//! A process that may do little: Landlock for the file system, seccomp for the network, limits of time and memory.
+//! Called by `mpy.rs`.
+//!
+//! Landlock and seccomp bind a thread and what it starts; so the process is started by a thread of its own, which ends
+//! with it. A kernel without either runs the process under the remaining limits, and the log says so once. The limits of
+//! memory and time are set as soon as the process runs, before a compiler can have read much of its source.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
+use std::time::Duration;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, prlimit};
+
+/// Where a program's libraries and its loader lie.
+const LIBRARIES: [&str; 7] = [
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/nix/store",
+    "/etc/ld.so.cache",
+];
+
+/// Wall clock, for a process that waits for what never comes.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Limits of the kernel: seconds of CPU, bytes of address space and of any file written, open files, core dumps.
+const LIMITS: [(Resource, u64); 5] = [
+    (Resource::Cpu, 10),
+    (Resource::As, 256 << 20),
+    (Resource::Fsize, 16 << 20),
+    (Resource::Nofile, 16),
+    (Resource::Core, 0),
+];
+
+/// Most bytes that are read of what it says.
+const SAID: u64 = 8 << 10;
+
+/// The files beside itself and its libraries that a process may open.
+pub(super) struct Files<'a> {
+    pub(super) read: &'a Path,
+    pub(super) write: &'a Path,
+}
+
+/// How a process ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Success,
+    /// With what it wrote to stderr.
+    Failure(String),
+    /// By the clock or a signal.
+    Killed,
+}
+
+/// Runs a program to its end.
+pub(super) fn run(program: &Path, arguments: &[&OsStr], files: &Files<'_>) -> io::Result<Ending> {
+    let confined = || {
+        confine(program, files)?;
+        finish(start(program, arguments)?)
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("sandbox".to_owned())
+            .spawn_scoped(scope, confined)?;
+        thread
+            .join()
+            .map_err(|_| io::Error::other("the thread that starts the process panicked"))?
+    })
+}
+
+fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+fn finish(mut child: Child) -> io::Result<Ending> {
+    let ended = limit(&child).and_then(|()| wait(&child));
+    if !matches!(ended, Ok(true)) {
+        child.kill()?;
+    }
+    let status = child.wait()?;
+    ended?;
+    ending(status, child.stderr.take())
+}
+
+fn limit(child: &Child) -> io::Result<()> {
+    for (resource, most) in LIMITS {
+        match prlimit(
+            Some(Pid::from_child(child)),
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        ) {
+            Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Whether it ended within its time.
+fn wait(child: &Child) -> io::Result<bool> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let time = Timespec {
+        tv_sec: TIME.as_secs() as i64,
+        tv_nsec: 0,
+    };
+    Ok(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time))? == 1)
+}
+
+fn ending(status: ExitStatus, stderr: Option<impl Read>) -> io::Result<Ending> {
+    let mut said = Vec::new();
+    if let Some(stderr) = stderr {
+        stderr.take(SAID).read_to_end(&mut said)?;
+    }
+    Ok(match status.code() {
+        Some(0) => Ending::Success,
+        Some(_) => Ending::Failure(String::from_utf8_lossy(&said).into_owned()),
+        None => Ending::Killed,
+    })
+}
+
+/// Binds the current thread and what it starts.
+fn confine(program: &Path, files: &Files<'_>) -> io::Result<()> {
+    let landlock = restrict(program, files).map_err(io::Error::other)?;
+    if landlock.ruleset == RulesetStatus::NotEnforced {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| tracing::warn!("this kernel has no Landlock: mpy-cross can read what micropypi can read"));
+    }
+    network::deny().map_err(io::Error::other)
+}
+
+fn restrict(program: &Path, files: &Files<'_>) -> Result<RestrictionStatus, RulesetError> {
+    let abi = ABI::V6;
+    let read = AccessFs::ReadFile | AccessFs::Execute | AccessFs::ReadDir;
+    let ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?;
+    let ruleset = ruleset.scope(Scope::from_all(abi))?.create()?;
+    let ruleset = ruleset.add_rules(path_beneath_rules(LIBRARIES, read))?;
+    let ruleset = ruleset.add_rules(path_beneath_rules([program], AccessFs::ReadFile | AccessFs::Execute))?;
+    let ruleset = ruleset.add_rules(path_beneath_rules([files.read], AccessFs::ReadFile))?;
+    let ruleset = ruleset.add_rules(path_beneath_rules(
+        [Path::new("/dev/null")],
+        AccessFs::ReadFile | AccessFs::WriteFile,
+    ))?;
+    let write = AccessFs::WriteFile | AccessFs::Truncate;
+    match PathFd::new(files.write) {
+        Ok(file) => ruleset.add_rule(PathBeneath::new(file, write))?.restrict_self(),
+        Err(_) => ruleset.restrict_self(),
+    }
+}
+
+/// No sockets, of any kind.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod network {
+    use std::collections::BTreeMap;
+
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+    pub(super) fn deny() -> Result<(), seccompiler::Error> {
+        let calls = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_io_uring_setup];
+        let rules: BTreeMap<_, _> = calls.map(|call| (call, Vec::new())).into();
+        let refused = SeccompAction::Errno(libc::EPERM as u32);
+        let arch = std::env::consts::ARCH.try_into()?;
+        let filter: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch)?.try_into()?;
+        apply_filter(&filter)
+    }
+}
+
+/// Landlock alone keeps from TCP, where the kernel has it.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod network {
+    pub(super) fn deny() -> Result<(), std::convert::Infallible> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(program: &str, arguments: &[&str], files: &Files<'_>) -> Ending {
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        super::run(Path::new(program), &arguments, files).unwrap()
+    }
+
+    #[test]
+    fn only_the_two_files_can_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, other, out] = ["own", "other", "out"].map(|name| folder.path().join(name));
+        for path in [&own, &other, &out] {
+            std::fs::write(path, "text").unwrap();
+        }
+        let files = Files {
+            read: &own,
+            write: &out,
+        };
+        let copy = |from: &Path, to: &Path| run("/bin/cp", &[from.to_str().unwrap(), to.to_str().unwrap()], &files);
+        assert_eq!(copy(&own, &out), Ending::Success);
+        if RulesetStatus::NotEnforced
+            == std::thread::spawn(|| {
+                Ruleset::default()
+                    .handle_access(AccessFs::ReadFile)
+                    .unwrap()
+                    .create()
+                    .unwrap()
+                    .restrict_self()
+                    .unwrap()
+                    .ruleset
+            })
+            .join()
+            .unwrap()
+        {
+            return;
+        }
+        assert!(matches!(copy(&other, &out), Ending::Failure(said) if said.contains("Permission denied")));
+        assert!(matches!(copy(&own, &other), Ending::Failure(said) if said.contains("Permission denied")));
+    }
+
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[test]
+    fn there_are_no_sockets() {
+        let files = Files {
+            read: Path::new("/dev/null"),
+            write: Path::new("/dev/null"),
+        };
+        let script = "socket(my $s, 2, 2, 0) or die $!";
+        assert!(
+            matches!(run("/usr/bin/perl", &["-e", script], &files), Ending::Failure(said) if said.starts_with("Operation not permitted"))
+        );
+    }
+
+    #[test]
+    fn memory_is_limited() {
+        let files = Files {
+            read: Path::new("/dev/null"),
+            write: Path::new("/dev/null"),
+        };
+        assert!(matches!(
+            run(
+                "/usr/bin/perl",
+                &["-e", "sleep 1; my $x = 'a' x 400_000_000; exit 0"],
+                &files
+            ),
+            Ending::Failure(_)
+        ));
+    }
+}

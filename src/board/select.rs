@@ -1,0 +1,161 @@
+//! From a layout to the files that a board gets: leftovers, patterns, and what a board cannot take. Called by `view.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::layout::Layout;
+use super::path;
+use super::patterns::Patterns;
+use super::view::Refusal;
+
+/// The files of a view before their content is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Selection {
+    /// Path on the board → path of the member.
+    pub(super) files: BTreeMap<String, String>,
+    pub(super) refused: Vec<Refusal>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Members that are links, and all members by the path on the board that an include pattern would give them.
+pub(super) struct Members<'a> {
+    pub(super) links: &'a BTreeSet<String>,
+    pub(super) includable: Vec<(&'a str, &'a str)>,
+}
+
+pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns, project: &str) -> Selection {
+    let mut selection = Selection {
+        notes: layout.notes,
+        ..Selection::default()
+    };
+    let included = members
+        .includable
+        .iter()
+        .filter(|(target, _)| patterns.includes(target));
+    let included = included.map(|(target, member)| ((*target).to_owned(), (*member).to_owned()));
+    let mut leftovers = BTreeSet::new();
+    for (target, member) in included.chain(layout.files) {
+        if path::is_bytecode_of_cpython(&target) || patterns.excludes(&target) {
+            continue;
+        }
+        match is_left(&target, patterns, project) {
+            true => _ = leftovers.insert(top(&target).to_owned()),
+            false => selection.take(target, member, members.links),
+        }
+    }
+    if !leftovers.is_empty() {
+        let names = leftovers.into_iter().collect::<Vec<_>>().join(", ");
+        selection
+            .notes
+            .push(format!("left out, as tests, documents or files of tools: {names}"));
+    }
+    selection.note_collisions();
+    selection
+}
+
+/// A project may be called `tests` itself; upip's own exceptions cannot be argued with.
+fn is_left(target: &str, patterns: &Patterns, project: &str) -> bool {
+    let is_own = top(target).eq_ignore_ascii_case(project) && target.contains('/');
+    path::is_skipped_by_upip(target) || (path::is_leftover(target) && !is_own && !patterns.includes(target))
+}
+
+fn top(path: &str) -> &str {
+    path.split('/').next().unwrap_or(path)
+}
+
+impl Selection {
+    fn take(&mut self, target: String, member: String, links: &BTreeSet<String>) {
+        let reason = match links.contains(&member) {
+            true => Err("it is a link, and a board's file system has none".to_owned()),
+            false => path::check(&target),
+        };
+        if let Err(reason) = reason {
+            self.refused.push(Refusal { path: target, reason });
+            return;
+        }
+        if let Some(warning) = path::warning(&target) {
+            self.notes.push(format!("{target}: {warning}"));
+        }
+        self.files.entry(target).or_insert(member);
+    }
+
+    /// FAT knows no case: of two names that differ in it alone, the second overwrites the first. A file that lies where
+    /// another path needs a folder cannot be written at all.
+    fn note_collisions(&mut self) {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        let mut notes = Vec::new();
+        for path in self.files.keys() {
+            if let Some(first) = seen.insert(path.to_lowercase(), path) {
+                notes.push(format!("{path} and {first} are one file on a FAT file system"));
+            }
+        }
+        self.notes.extend(notes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected(targets: &[&str], links: &[&str], patterns: &Patterns) -> Selection {
+        let layout = Layout {
+            files: targets
+                .iter()
+                .map(|path| ((*path).to_owned(), (*path).to_owned()))
+                .collect(),
+            ..Layout::default()
+        };
+        let links = links.iter().map(|path| (*path).to_owned()).collect();
+        select(
+            layout,
+            &Members {
+                links: &links,
+                includable: vec![("tests/data.py", "tests/data.py")],
+            },
+            patterns,
+            "foo",
+        )
+    }
+
+    #[test]
+    fn leftovers_are_named_once() {
+        let selection = selected(
+            &["foo.py", "tests/a.py", "tests/b.py", "LICENSE", "a/__pycache__/b.pyc"],
+            &[],
+            &Patterns::default(),
+        );
+        assert_eq!(selection.files.into_keys().collect::<Vec<_>>(), ["foo.py"]);
+        assert_eq!(
+            selection.notes,
+            ["left out, as tests, documents or files of tools: LICENSE, tests"]
+        );
+    }
+
+    #[test]
+    fn patterns_decide_the_rest_and_exclusion_wins() {
+        let patterns = Patterns::new(&["/tests".to_owned()], &["*.md".to_owned()]).unwrap();
+        let selection = selected(&["foo.py", "foo.md", "tests/a.py", "tests/b.md"], &[], &patterns);
+        assert_eq!(
+            selection.files.into_keys().collect::<Vec<_>>(),
+            ["foo.py", "tests/a.py", "tests/data.py"]
+        );
+    }
+
+    #[test]
+    fn links_and_long_paths_are_refused() {
+        let long = format!("{}.py", "a".repeat(99));
+        let selection = selected(&["foo.py", "bar.py", &long], &["bar.py"], &Patterns::default());
+        assert_eq!(selection.files.len(), 1);
+        let texts: Vec<_> = selection.refused.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts[1],
+            "bar.py cannot be installed on a board: it is a link, and a board's file system has none"
+        );
+        assert!(texts[0].ends_with("it is 102 bytes long, and a board takes 98"));
+    }
+
+    #[test]
+    fn names_that_differ_in_case_are_noted() {
+        let selection = selected(&["Foo.py", "foo.py"], &[], &Patterns::default());
+        assert_eq!(selection.notes, ["foo.py and Foo.py are one file on a FAT file system"]);
+    }
+}

@@ -1,0 +1,226 @@
+use std::io::Cursor;
+
+use super::*;
+
+/// A cache in memory.
+#[derive(Default)]
+struct Shelf {
+    staged: BTreeMap<[u8; 32], Vec<u8>>,
+    kept: BTreeMap<[u8; 32], Vec<u8>>,
+}
+
+impl Sink for Shelf {
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
+        let mut bytes = Vec::new();
+        let content = hash_copy(content, &mut bytes)?;
+        self.staged.insert(content.sha256, bytes);
+        Ok(content)
+    }
+
+    fn keep(&mut self, content: &Content) -> io::Result<()> {
+        self.kept.insert(content.sha256, self.staged[&content.sha256].clone());
+        Ok(())
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        members: 100,
+        unpacked_bytes: 1 << 20,
+        ratio: 1_000,
+        metadata_bytes: 1 << 16,
+    }
+}
+
+fn tar_gz(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (path, content) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, path, *content).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, content) in members {
+        zip.start_file(*path, ::zip::write::SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn view_of(file: &str, bytes: Vec<u8>, patterns: &Patterns) -> (View, Shelf) {
+    let mut shelf = Shelf::default();
+    let filename = DistFilename::parse(file).unwrap();
+    let view = view(Cursor::new(bytes), &filename, None, &limits(), patterns, &mut shelf).unwrap();
+    (view, shelf)
+}
+
+fn paths(files: &[BoardFile]) -> Vec<&str> {
+    files.iter().map(|file| &*file.path).collect()
+}
+
+fn owned(patterns: &[&str]) -> Vec<String> {
+    patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
+}
+
+#[test]
+fn a_classic_sdist_gives_what_upip_unpacked() {
+    let bytes = tar_gz(&[
+        ("foo-1.0/foo.py", b"x = 1"),
+        ("foo-1.0/LICENSE", b""),
+        ("foo-1.0/setup.py", b"setup()"),
+        ("foo-1.0/foo.egg-info/requires.txt", b"bar==1.0\n[extra]\nbaz\n"),
+    ]);
+    let (view, shelf) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
+    assert_eq!(paths(&view.files), ["foo.py"]);
+    assert_eq!(shelf.kept.values().collect::<Vec<_>>(), [b"x = 1"]);
+    assert_eq!(
+        (view.files[0].size, shelf.kept.keys().next()),
+        (5, Some(&view.files[0].sha256))
+    );
+    assert_eq!(
+        view.requires
+            .iter()
+            .map(|requirement| &*requirement.name)
+            .collect::<Vec<_>>(),
+        ["bar"]
+    );
+    assert!(view.refused.is_empty());
+}
+
+#[test]
+fn only_what_is_in_the_view_is_kept() {
+    let bytes = tar_gz(&[("foo-1.0/foo.py", b"x"), ("foo-1.0/Makefile", b"all:")]);
+    let (_, shelf) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
+    assert_eq!((shelf.staged.len(), shelf.kept.len()), (2, 1));
+}
+
+#[test]
+fn a_wheel_is_what_it_installs() {
+    let bytes = zip(&[
+        ("foo/__init__.py", b""),
+        ("foo/data.json", b"{}"),
+        ("tests/test_foo.py", b""),
+        ("foo-1.0.dist-info/METADATA", b"Metadata-Version: 2.1"),
+    ]);
+    let (view, _) = view_of("foo-1.0-py3-none-any.whl", bytes, &Patterns::default());
+    assert_eq!(paths(&view.files), ["foo/__init__.py", "foo/data.json"]);
+    assert_eq!(view.notes, ["left out, as tests, documents or files of tools: tests"]);
+}
+
+#[test]
+fn included_leftovers_are_read_a_second_time() {
+    let members: [(&str, &[u8]); 3] = [
+        ("foo-1.0/docs/help.txt", b"help"),
+        ("foo-1.0/foo.py", b"x"),
+        (
+            "foo-1.0/pyproject.toml",
+            b"[tool.micropypi]\ninclude = ['docs/']\nexclude = ['foo.py']",
+        ),
+    ];
+    let (view, shelf) = view_of("foo-1.0.tar.gz", tar_gz(&members), &Patterns::default());
+    assert_eq!(paths(&view.files), ["docs/help.txt"]);
+    assert_eq!(shelf.kept.values().collect::<Vec<_>>(), [b"help"]);
+}
+
+#[test]
+fn the_servers_patterns_count_too() {
+    let bytes = tar_gz(&[("foo-1.0/foo.py", b"x"), ("foo-1.0/bar.py", b"y")]);
+    let (view, _) = view_of(
+        "foo-1.0.tar.gz",
+        bytes,
+        &Patterns::new(&[], &owned(&["bar.py"])).unwrap(),
+    );
+    assert_eq!(paths(&view.files), ["foo.py"]);
+}
+
+#[test]
+fn broken_project_patterns_are_noted() {
+    let bytes = tar_gz(&[
+        ("foo-1.0/foo.py", b"x"),
+        ("foo-1.0/pyproject.toml", b"[tool.micropypi]\ninclude = ['a[']"),
+    ]);
+    let (view, _) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
+    assert_eq!(paths(&view.files), ["foo.py"]);
+    assert!(
+        view.notes
+            .contains(&"[tool.micropypi] does not count: the pattern \"a[\" cannot be read".to_owned())
+    );
+}
+
+#[test]
+fn bytecode_stands_for_its_source() {
+    let bytes = tar_gz(&[
+        ("foo-1.0/a.py", b""),
+        ("foo-1.0/a.mpy", b"M\x06\x00\x1f"),
+        ("foo-1.0/b.mpy", b"M\x06\x00\x1f"),
+        ("foo-1.0/old.mpy", b"M\x05\x00\x1f"),
+        ("foo-1.0/c.py", b""),
+        ("foo-1.0/c.mpy", b"M\x06\x14\x1f"),
+    ]);
+    let (view, _) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
+    assert_eq!(paths(&view.files), ["a.py", "b.mpy", "c.py"]);
+    let six: Vec<_> = view.files_for(true).iter().map(|file| &*file.path).collect();
+    assert_eq!(six, ["a.mpy", "b.mpy", "c.py"]);
+    assert_eq!(
+        view.to_compile().iter().map(|file| &*file.path).collect::<Vec<_>>(),
+        ["c.py"]
+    );
+    assert_eq!(view.notes.len(), 2);
+}
+
+#[test]
+fn links_in_the_package_are_refused() {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_entry_type(tar::EntryType::Symlink);
+    for path in ["foo-1.0/foo.py", "foo-1.0/docs/a.md"] {
+        tar.append_link(&mut header, path, "elsewhere").unwrap();
+    }
+    let bytes = tar.into_inner().unwrap().finish().unwrap();
+    let (view, _) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
+    assert_eq!(view.refused.len(), 1);
+    assert_eq!(
+        view.refused[0].to_string(),
+        "foo.py cannot be installed on a board: it is a link, and a board's file system has none"
+    );
+    assert_eq!(
+        view.notes.last().unwrap(),
+        "there is nothing in it that a board could import"
+    );
+}
+
+#[test]
+fn pyproject_is_found_in_an_sdist() {
+    let bytes = tar_gz(&[
+        ("foo-1.0/foo/pyproject.toml", b"x = 1"),
+        ("foo-1.0/pyproject.toml", b"y = 2"),
+    ]);
+    let found = read_pyproject(
+        Cursor::new(bytes),
+        &DistFilename::parse("foo-1.0.tar.gz").unwrap(),
+        &limits(),
+    );
+    assert!(found.unwrap().unwrap().contains_key("y"));
+}
+
+#[test]
+fn pure_wheels_go_before_sdists_and_platform_wheels_never() {
+    let files = [
+        "a-1.tar.gz",
+        "a-1.zip",
+        "a-1-py3-none-any.whl",
+        "a-1-py2-none-any.whl",
+        "a-1-cp311-cp311-linux_x86_64.whl",
+    ];
+    let files = files.map(|file| DistFilename::parse(file).unwrap());
+    let chosen = |range: &[DistFilename]| choose(range).map(|file| file.as_str().to_owned());
+    assert_eq!(chosen(&files).unwrap(), "a-1-py3-none-any.whl");
+    assert_eq!(chosen(&files[..2]).unwrap(), "a-1.tar.gz");
+    assert_eq!(chosen(&files[4..]), None);
+}

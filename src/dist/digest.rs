@@ -177,3 +177,53 @@ fn from_hex<const N: usize>(field: &'static str, text: Option<&str>) -> Result<O
     let bytes = pairs.collect::<Option<Vec<u8>>>().ok_or_else(wrong)?;
     bytes.try_into().map(Some).map_err(|_| wrong())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    // FIPS 180-4, RFC 7693 (as b2sum -l 256) and RFC 1321 of "abc".
+    const SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    const BLAKE2: &str = "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319";
+    const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+
+    #[test]
+    fn the_standards_test_vectors() {
+        let digests = Digests::of(&b"abc"[..]).unwrap();
+        assert_eq!(digests.sha256_hex().to_string(), SHA256);
+        assert_eq!(digests.blake2b_256_hex().to_string(), BLAKE2);
+        assert_eq!(digests.md5_hex().to_string(), MD5);
+    }
+
+    #[test]
+    fn claims_in_any_case_are_checked() {
+        let digests = Digests::of(&b"abc"[..]).unwrap();
+        let claimed = ClaimedDigests::parse(Some(&SHA256.to_uppercase()), Some(BLAKE2), Some("")).unwrap();
+        assert_eq!(claimed.check(&digests), Ok(()));
+        let mismatch = claimed.check(&Digests::of(&b"abd"[..]).unwrap()).unwrap_err();
+        assert!(matches!(&mismatch, DigestMismatch::Differs { name: "SHA-256", claimed, .. } if claimed == SHA256));
+        let sentence = mismatch.to_string();
+        assert!(sentence.contains("SHA-256") && sentence.contains(SHA256), "{sentence}");
+    }
+
+    #[test]
+    fn a_claim_that_is_no_digest_names_its_field() {
+        let too_short = ClaimedDigests::parse(None, None, Some("9001")).unwrap_err();
+        assert_eq!(
+            too_short.to_string(),
+            "the form field md5_digest must be 32 hexadecimal digits"
+        );
+        assert!(ClaimedDigests::parse(Some(&"zz".repeat(32)), None, None).is_err());
+        assert!(ClaimedDigests::parse(Some(&"é".repeat(32)), None, None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_do_not_matter(bytes in prop::collection::vec(any::<u8>(), 0..2000), size in 1_usize..100) {
+            let mut hasher = Hasher::new();
+            bytes.chunks(size).for_each(|piece| hasher.update(piece));
+            prop_assert_eq!(hasher.finish(), Digests::of(&bytes[..]).unwrap());
+        }
+    }
+}

@@ -1,145 +1,190 @@
-//! File names of distributions: what they say about project, version and form. Everybody may call it.
+//! The file name of a distribution, which says its project, its version and its kind. Everybody may call it.
+//!
+//! Two doors: [`DistFilename::parse_upload`] takes what build tools of today make, [`DistFilename::parse`] also what has
+//! piled up in folders over the years, split as pypiserver splits it wherever PEP 440 has nothing better to say.
 
-use super::{ArchiveFormat, NameError, ProjectName, ReleaseVersion};
+use std::borrow::Cow;
+use std::fmt;
 
-/// The longest name that file systems take, in bytes.
-const LONGEST: usize = 255;
+use super::{ArchiveFormat, NameError, ProjectName, ReleaseVersion, VersionError};
 
-/// What a distribution file is.
+/// Longest file name, in bytes: what Linux file systems take.
+const MAX_BYTES: usize = 255;
+
+/// The platform marks with which old binary distributions end, after a `.` or a `-`.
+const PLATFORM_MARKS: [&str; 7] = ["macosx", "linux", "sunos", "solaris", "irix", "cygwin", "win"];
+
+/// What a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DistKind {
     /// A source distribution.
     Sdist(SdistFormat),
-    /// A wheel (PyPA's binary distribution format).
+    /// A wheel, PEP 427.
     Wheel(WheelTags),
-    /// An egg, or another form from before wheels: listed, never opened.
+    /// Eggs, installers and other binary forms of old: listed, never opened.
     Egg,
 }
 
 /// How a source distribution is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SdistFormat {
-    /// `.tar.gz`, `.tgz`
+    /// `.tar.gz`, and `.tgz` of old.
     TarGz,
-    /// `.zip`
+    /// `.zip`.
     Zip,
-    /// `.tar`, `.tar.bz2`, `.tar.xz` and the like: listed, never opened.
-    Other,
+    /// `.tar.bz2` of old: listed, never opened.
+    TarBz2,
+    /// `.tar.xz` of old: listed, never opened.
+    TarXz,
+    /// `.tar` of old: listed, never opened.
+    Tar,
 }
 
-/// What a wheel fits (PEP 425).
+/// What a wheel runs on: the build and compatibility tags, PEP 425, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the specification's")]
 pub struct WheelTags {
-    /// The build number.
     pub build: Option<Box<str>>,
-    /// `py3`
     pub python: Box<str>,
-    /// `none`
     pub abi: Box<str>,
-    /// `any`
     pub platform: Box<str>,
 }
 
-impl WheelTags {
-    /// Whether the wheel holds nothing that is built for a platform.
-    pub fn is_pure(&self) -> bool {
-        &*self.abi == "none" && &*self.platform == "any"
-    }
-}
-
-/// A distribution's file name, understood.
+/// The file name of a distribution, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistFilename {
     file: Box<str>,
-    name: Box<str>,
+    name_bytes: usize,
     project: ProjectName,
     version: ReleaseVersion,
     kind: DistKind,
 }
 
-/// Why a file name is not one of a distribution. Each is a sentence for the uploader.
+/// Why a file name is not that of a distribution. Each is a sentence about `file`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum FilenameError {
-    #[error("the file name is empty")]
-    Empty,
-    #[error("the file name has {0} bytes; at most {LONGEST} are allowed")]
+    /// More than 255 bytes.
+    #[error("the file name has {0} bytes, more than the {MAX_BYTES} that are allowed")]
     TooLong(usize),
-    #[error("the file name {0:?} holds characters that are not allowed: use ASCII letters, digits and . _ - + !")]
-    Illegal(String),
-    #[error("{0} is neither an sdist (.tar.gz, .zip) nor a wheel (.whl)")]
+    /// It would lie in another folder.
+    #[error("the file name {0:?} holds a path; give the bare name of the file")]
+    Path(String),
+    /// Empty, or hidden.
+    #[error("the file name {0:?} must begin with a letter or digit")]
+    Start(String),
+    /// Control characters, NUL, non-ASCII, and what else no build tool writes.
+    #[error("the file name {file:?} holds {character:?}; it takes ASCII letters, digits, '.', '-', '_', '+' and '!'")]
+    Character {
+        /// The file name.
+        file: String,
+        /// The first character that is refused.
+        character: char,
+    },
+    /// No kind of distribution ends like this.
+    #[error("{0:?} is not a distribution: its name must end with .tar.gz, .zip or .whl")]
     Extension(String),
-    #[error("the file name {0} has no version; an sdist is called NAME-VERSION.tar.gz")]
+    /// A kind of old, which cannot be uploaded any more.
+    #[error("{0:?} is of an old kind that cannot be uploaded; make an sdist (.tar.gz, .zip) or a wheel (.whl)")]
+    OldKind(String),
+    /// Name and version cannot be told apart.
+    #[error("the file name {0:?} has no version; it must be NAME-VERSION and the extension")]
     NoVersion(String),
-    #[error("{0} is no wheel's name: NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl")]
+    /// A wheel with too few or too many parts.
+    #[error("the file name {0:?} is not NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl")]
     Wheel(String),
-    #[error("the file name {file} is of another project than {project}; the form's name and the file's must agree")]
-    OtherProject { file: String, project: ProjectName },
-    #[error("the file name {file} has a version that PEP 440 does not know")]
-    Version { file: String },
-    #[error("the file name {file} begins with no project name")]
-    Name { file: String, source: NameError },
+    /// The name in it is no project name.
+    #[error("the file name {file:?} does not begin with a project name")]
+    Name {
+        /// The file name.
+        file: String,
+        /// What is wrong with the name.
+        source: NameError,
+    },
+    /// The version in it is no version.
+    #[error("the file name {file:?} does not hold a version after the name")]
+    Version {
+        /// The file name.
+        file: String,
+        /// What is wrong with the version.
+        source: VersionError,
+    },
+    /// An upload whose form names another project.
+    #[error("the file name {file:?} is not one of project {project}: it must begin with the project's name and a '-'")]
+    OtherProject {
+        /// The file name.
+        file: String,
+        /// The project.
+        project: ProjectName,
+    },
 }
 
-/// How old forms say what they are built for, after the version: `foo-1.0-py3.8.egg`, `foo-1.0.win32-py2.7.exe`.
-const BUILT_FOR: [&str; 6] = ["py", "cp", "win", "linux", "macosx", "cygwin"];
+impl SdistFormat {
+    /// The format, and the file name without its extension.
+    fn strip(file: &str) -> Option<(Self, &str)> {
+        [
+            (".tar.gz", Self::TarGz),
+            (".tgz", Self::TarGz),
+            (".zip", Self::Zip),
+            (".tar.bz2", Self::TarBz2),
+            (".tar.xz", Self::TarXz),
+            (".tar", Self::Tar),
+        ]
+        .into_iter()
+        .find_map(|(extension, format)| Some((format, strip_extension(file, extension)?)))
+    }
+}
+
+impl WheelTags {
+    /// Whether the wheel runs everywhere: ABI `none`, platform `any`.
+    pub fn is_pure(&self) -> bool {
+        &*self.abi == "none" && &*self.platform == "any"
+    }
+}
 
 impl DistFilename {
-    /// Reads the name of a file that lies in the folder; old forms and old versions too.
+    /// Parses the name of a file that lies in the folder: lenient about versions and extensions.
     ///
     /// # Errors
-    /// When it is no distribution's.
+    /// [`FilenameError`], a sentence.
     pub fn parse(file: &str) -> Result<Self, FilenameError> {
         check_characters(file)?;
-        if file.ends_with(".whl") {
-            return wheel(file);
+        if let Some(stem) = strip_extension(file, ".whl") {
+            return Self::parse_wheel(file, stem, ReleaseVersion::parse_lenient);
         }
-        let (stem, kind) = split_extension(file).ok_or_else(|| FilenameError::Extension(file.to_owned()))?;
-        let stem = if kind == DistKind::Egg {
-            without_platform(stem)
-        } else {
-            stem
-        };
-        let (name, version) = split_version(stem).ok_or_else(|| FilenameError::NoVersion(file.to_owned()))?;
-        let version =
-            ReleaseVersion::parse_lenient(version).map_err(|_| FilenameError::Version { file: file.to_owned() })?;
-        Self::new(file, name, version, kind)
+        if let Some((format, stem)) = SdistFormat::strip(file) {
+            return Self::split_leniently(file, stem, DistKind::Sdist(format));
+        }
+        let stem = [".egg", ".exe", ".msi"]
+            .iter()
+            .find_map(|extension| strip_extension(file, extension));
+        let stem = stem.ok_or_else(|| FilenameError::Extension(file.to_owned()))?;
+        Self::split_leniently(file, stem, DistKind::Egg)
     }
 
-    /// Reads the name of a file that is uploaded for a project: with the project known, no name is ambiguous.
+    /// Parses the name of a file that is uploaded to `project`: a wheel, or an sdist ending with `.tar.gz` or `.zip`, with a
+    /// PEP 440 version. Knowing the project tells `a-1-1.tar.gz` of `a` from that of `a-1`.
     ///
     /// # Errors
-    /// When it is not the name of a wheel, or of an sdist as `.tar.gz` or `.zip`, of that project, with a version of PEP 440.
+    /// [`FilenameError`], a sentence that the uploader can act on.
     pub fn parse_upload(file: &str, project: &ProjectName) -> Result<Self, FilenameError> {
         check_characters(file)?;
-        let parsed = if file.ends_with(".whl") {
-            wheel(file)?
-        } else {
-            sdist_of(file, project)?
-        };
-        if parsed.version.pep440().is_none() {
-            return Err(FilenameError::Version { file: file.to_owned() });
+        if let Some(stem) = file.strip_suffix(".whl") {
+            let wheel = Self::parse_wheel(file, stem, ReleaseVersion::parse)?;
+            return if wheel.project == *project {
+                Ok(wheel)
+            } else {
+                Err(other_project(file, project))
+            };
         }
-        if parsed.project != *project {
-            return Err(FilenameError::OtherProject {
-                file: file.to_owned(),
-                project: project.clone(),
-            });
+        if let Some(stem) = file.strip_suffix(".tar.gz") {
+            return Self::split_knowing(file, stem, project, SdistFormat::TarGz);
         }
-        Ok(parsed)
-    }
-
-    fn new(file: &str, name: &str, version: ReleaseVersion, kind: DistKind) -> Result<Self, FilenameError> {
-        let project = ProjectName::parse(name).map_err(|source| FilenameError::Name {
-            file: file.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            file: file.into(),
-            name: name.into(),
-            project,
-            version,
-            kind,
+        if let Some(stem) = file.strip_suffix(".zip") {
+            return Self::split_knowing(file, stem, project, SdistFormat::Zip);
+        }
+        Err(match Self::parse(file) {
+            Ok(_) => FilenameError::OldKind(file.to_owned()),
+            Err(error) => error,
         })
     }
 
@@ -148,24 +193,33 @@ impl DistFilename {
         &self.file
     }
 
-    /// The project.
+    /// The project that it belongs to.
     pub fn project(&self) -> &ProjectName {
         &self.project
     }
 
-    /// The project's name as the file name writes it.
+    /// The project's name as the file name spells it.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.file[..self.name_bytes]
     }
 
-    /// The version.
+    /// The release that it belongs to.
     pub fn version(&self) -> &ReleaseVersion {
         &self.version
     }
 
-    /// What the file is.
+    /// What it is.
     pub fn kind(&self) -> &DistKind {
         &self.kind
+    }
+
+    /// How to open it; `None` for what is never opened.
+    pub fn archive_format(&self) -> Option<ArchiveFormat> {
+        match self.kind {
+            DistKind::Sdist(SdistFormat::TarGz) => Some(ArchiveFormat::TarGz),
+            DistKind::Sdist(SdistFormat::Zip) | DistKind::Wheel(_) => Some(ArchiveFormat::Zip),
+            DistKind::Sdist(_) | DistKind::Egg => None,
+        }
     }
 
     /// Whether it is a wheel.
@@ -173,127 +227,176 @@ impl DistFilename {
         matches!(self.kind, DistKind::Wheel(_))
     }
 
-    /// How to open it; None for what is never opened.
-    pub fn archive_format(&self) -> Option<ArchiveFormat> {
-        match self.kind {
-            DistKind::Sdist(SdistFormat::TarGz) => Some(ArchiveFormat::TarGz),
-            DistKind::Sdist(SdistFormat::Zip) | DistKind::Wheel(_) => Some(ArchiveFormat::Zip),
-            DistKind::Sdist(SdistFormat::Other) | DistKind::Egg => None,
+    fn parse_wheel(
+        file: &str,
+        stem: &str,
+        parse_version: fn(&str) -> Result<ReleaseVersion, VersionError>,
+    ) -> Result<Self, FilenameError> {
+        let parts: Vec<&str> = stem.split('-').collect();
+        let (name, version, build, [python, abi, platform]) = match *parts {
+            [name, version, python, abi, platform] => (name, version, None, [python, abi, platform]),
+            [name, version, build, python, abi, platform] => (name, version, Some(build), [python, abi, platform]),
+            _ => return Err(FilenameError::Wheel(file.to_owned())),
+        };
+        let build_is_odd = build.is_some_and(|build| !build.starts_with(|first: char| first.is_ascii_digit()));
+        if build_is_odd || [python, abi, platform].contains(&"") {
+            return Err(FilenameError::Wheel(file.to_owned()));
         }
+        let kind = DistKind::Wheel(WheelTags {
+            build: build.map(Into::into),
+            python: python.into(),
+            abi: abi.into(),
+            platform: platform.into(),
+        });
+        Self::build(file, name, parse_version(&unescape_version(version)), kind)
+    }
+
+    /// Takes the first '-' before which stands the project's name and after which a version.
+    fn split_knowing(
+        file: &str,
+        stem: &str,
+        project: &ProjectName,
+        format: SdistFormat,
+    ) -> Result<Self, FilenameError> {
+        let mut refused = None;
+        for (name, version) in splits(stem) {
+            if !ProjectName::parse(name).is_ok_and(|name| name == *project) {
+                continue;
+            }
+            match Self::build(file, name, ReleaseVersion::parse(version), DistKind::Sdist(format)) {
+                Ok(filename) => return Ok(filename),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| other_project(file, project)))
+    }
+
+    fn split_leniently(file: &str, stem: &str, kind: DistKind) -> Result<Self, FilenameError> {
+        let (name, version) = split_guessing(stem).ok_or_else(|| FilenameError::NoVersion(file.to_owned()))?;
+        let is_whole = ReleaseVersion::parse(version).is_ok();
+        match cut_platform(version) {
+            Some(version) if !is_whole => {
+                Self::build(file, name, ReleaseVersion::parse_lenient(version), DistKind::Egg)
+            }
+            _ => Self::build(file, name, ReleaseVersion::parse_lenient(version), kind),
+        }
+    }
+
+    fn build(
+        file: &str,
+        name: &str,
+        version: Result<ReleaseVersion, VersionError>,
+        kind: DistKind,
+    ) -> Result<Self, FilenameError> {
+        let project = ProjectName::parse(name).map_err(|source| FilenameError::Name {
+            file: file.to_owned(),
+            source,
+        })?;
+        let version = version.map_err(|source| FilenameError::Version {
+            file: file.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            file: file.into(),
+            name_bytes: name.len(),
+            project,
+            version,
+            kind,
+        })
+    }
+}
+
+impl fmt::Display for DistFilename {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.file)
     }
 }
 
 fn check_characters(file: &str) -> Result<(), FilenameError> {
-    let is_legal = |b: u8| b.is_ascii_alphanumeric() || b"._-+!~".contains(&b);
-    if file.is_empty() {
-        return Err(FilenameError::Empty);
-    }
-    if file.len() > LONGEST {
+    if file.len() > MAX_BYTES {
         return Err(FilenameError::TooLong(file.len()));
     }
-    if file.starts_with('.') || file.contains("..") || !file.bytes().all(is_legal) {
-        return Err(FilenameError::Illegal(file.to_owned()));
+    if file.contains(['/', '\\']) || file.contains("..") {
+        return Err(FilenameError::Path(file.to_owned()));
+    }
+    if let Some(character) = file.chars().find(|character| !is_legal(*character)) {
+        return Err(FilenameError::Character {
+            file: file.to_owned(),
+            character,
+        });
+    }
+    if !file.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return Err(FilenameError::Start(file.to_owned()));
     }
     Ok(())
 }
 
-fn wheel(file: &str) -> Result<DistFilename, FilenameError> {
-    let malformed = || FilenameError::Wheel(file.to_owned());
-    let parts: Vec<&str> = file.strip_suffix(".whl").unwrap_or(file).split('-').collect();
-    let (name, version, build, [python, abi, platform]) = match *parts {
-        [name, version, python, abi, platform] => (name, version, None, [python, abi, platform]),
-        [name, version, build, python, abi, platform] => (name, version, Some(build), [python, abi, platform]),
-        _ => return Err(malformed()),
-    };
-    if [name, version, python, abi, platform].contains(&"")
-        || build.is_some_and(|b| !b.starts_with(|c: char| c.is_ascii_digit()))
-    {
-        return Err(malformed());
+fn is_legal(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | '+' | '!')
+}
+
+fn other_project(file: &str, project: &ProjectName) -> FilenameError {
+    FilenameError::OtherProject {
+        file: file.to_owned(),
+        project: project.clone(),
     }
-    let tags = WheelTags {
-        build: build.map(Into::into),
-        python: python.into(),
-        abi: abi.into(),
-        platform: platform.into(),
-    };
-    let version =
-        ReleaseVersion::parse_lenient(version).map_err(|_| FilenameError::Version { file: file.to_owned() })?;
-    DistFilename::new(file, name, version, DistKind::Wheel(tags))
 }
 
-/// Every place where the name could end is tried; the one where it is the project's is right.
-fn sdist_of(file: &str, project: &ProjectName) -> Result<DistFilename, FilenameError> {
-    let (stem, kind) = match split_extension(file) {
-        Some((stem, kind @ DistKind::Sdist(SdistFormat::TarGz | SdistFormat::Zip))) if !file.ends_with(".tgz") => {
-            (stem, kind)
-        }
-        _ => return Err(FilenameError::Extension(file.to_owned())),
-    };
-    let mut splits = splits(stem)
-        .filter(|(name, _)| ProjectName::parse(name).is_ok_and(|name| name == *project))
-        .peekable();
-    if splits.peek().is_none() {
-        let has_version = split_version(stem).is_some();
-        let (file, project) = (file.to_owned(), project.clone());
-        return Err(if has_version {
-            FilenameError::OtherProject { file, project }
-        } else {
-            FilenameError::NoVersion(file)
-        });
+/// Strips an ASCII extension in any case, as long as something stands before it.
+fn strip_extension<'a>(file: &'a str, extension: &str) -> Option<&'a str> {
+    let (stem, end) = file.split_at_checked(file.len().checked_sub(extension.len())?)?;
+    (!stem.is_empty() && end.eq_ignore_ascii_case(extension)).then_some(stem)
+}
+
+/// Wheels write the '-' of a version as '_' (PEP 427). PEP 440 takes both alike, everywhere but in `1.0-1`.
+fn unescape_version(escaped: &str) -> Cow<'_, str> {
+    let dashed = escaped.replace('_', "-");
+    let is_version = |text: &str| ReleaseVersion::parse(text).is_ok();
+    if !is_version(escaped) && is_version(&dashed) {
+        Cow::Owned(dashed)
+    } else {
+        Cow::Borrowed(escaped)
     }
-    let parsed = splits.find_map(|(name, version)| Some((name, ReleaseVersion::parse(version).ok()?)));
-    let (name, version) = parsed.ok_or_else(|| FilenameError::Version { file: file.to_owned() })?;
-    DistFilename::new(file, name, version, kind)
 }
 
-fn splits(stem: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
-    stem.match_indices('-').map(|(at, _)| (&stem[..at], &stem[at + 1..]))
+/// All pairs of name and version that a '-' can part.
+fn splits(stem: &str) -> impl Iterator<Item = (&str, &str)> {
+    stem.match_indices('-')
+        .map(|(dash, _)| (&stem[..dash], &stem[dash + 1..]))
 }
 
-fn split_extension(file: &str) -> Option<(&str, DistKind)> {
-    const OTHER: [&str; 6] = [".tar.bz2", ".tar.xz", ".tar.Z", ".tar.lzma", ".tbz", ".tar"];
-    let sdist = |ending: &str, format| Some((file.strip_suffix(ending)?, DistKind::Sdist(format)));
-    let egg = || {
-        [".egg", ".exe", ".msi"]
-            .iter()
-            .find_map(|ending| Some((file.strip_suffix(ending)?, DistKind::Egg)))
-    };
-    sdist(".tar.gz", SdistFormat::TarGz)
-        .or_else(|| sdist(".tgz", SdistFormat::TarGz))
-        .or_else(|| sdist(".zip", SdistFormat::Zip))
-        .or_else(|| OTHER.iter().find_map(|ending| sdist(ending, SdistFormat::Other)))
-        .or_else(egg)
-}
-
-/// Cuts `-py3.8`, `.win32-py2.7` and the like off.
-fn without_platform(stem: &str) -> &str {
-    let version_from = split_version(stem).map_or(0, |(name, _)| name.len() + 1);
-    let places = stem[version_from..]
-        .match_indices(['-', '.'])
-        .map(|(at, _)| version_from + at);
-    let built_for = |at: &usize| BUILT_FOR.iter().any(|tag| stem[at + 1..].starts_with(tag));
-    places.into_iter().find(built_for).map_or(stem, |at| &stem[..at])
-}
-
-/// Where several places are possible: as pypiserver guesses, since the folder may have been its.
-fn split_version(stem: &str) -> Option<(&str, &str)> {
-    let is_version = |(_, version): &(&str, &str)| {
-        version.starts_with(|c: char| c.is_ascii_digit()) && ReleaseVersion::parse(version).is_ok()
-    };
-    let mut candidates = splits(stem).filter(is_version);
-    let dotted = |(_, version): &(&str, &str)| {
-        version
-            .trim_start_matches(|c: char| c.is_ascii_digit())
-            .starts_with(|c: char| c.is_ascii_alphabetic() || "_.!+".contains(c))
-    };
-    if stem.contains('.') {
-        let first = candidates.clone().find(dotted).or_else(|| candidates.next());
-        return first.or_else(|| splits(stem).find(dotted)).or_else(|| legacy(stem));
+/// Tells name and version apart where nobody knows the project. As pypiserver does, except that a rest which PEP 440 knows
+/// (once the platform is cut off) wins over one which only begins like a version.
+fn split_guessing(stem: &str) -> Option<(&str, &str)> {
+    let last = stem.rsplit_once('-')?;
+    if !stem.contains('.') {
+        return Some(last);
     }
-    candidates.last().or_else(|| legacy(stem))
+    let begins_like_one = |rest: &str| {
+        rest.trim_start_matches(['v', 'V'])
+            .starts_with(|c: char| c.is_ascii_digit())
+    };
+    let candidates = || splits(stem).filter(|(_, rest)| begins_like_one(rest));
+    let is_version = |rest: &str| ReleaseVersion::parse(cut_platform(rest).unwrap_or(rest)).is_ok();
+    candidates()
+        .find(|(_, rest)| is_version(rest))
+        .or_else(|| candidates().next())
+        .or(Some(last))
 }
 
-fn legacy(stem: &str) -> Option<(&str, &str)> {
-    let (name, version) = stem.rsplit_once('-')?;
-    (!name.is_empty() && !version.is_empty()).then_some((name, version))
+/// The part of a version before `-py3.8`, `.linux-x86_64` and the like; `None` if there is no such mark.
+fn cut_platform(version: &str) -> Option<&str> {
+    let mut separators = version.match_indices(['.', '-']);
+    separators.find_map(|(at, _)| is_platform_mark(&version[at + 1..]).then_some(&version[..at]))
 }
+
+fn is_platform_mark(rest: &str) -> bool {
+    let digit_follows = |mark: &str| {
+        rest.strip_prefix(mark)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    digit_follows("py") || digit_follows("cp") || PLATFORM_MARKS.iter().any(|mark| rest.starts_with(mark))
+}
+
+#[cfg(test)]
+mod tests;

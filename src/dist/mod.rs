@@ -2,15 +2,13 @@
 //! members, digests. Pure: no I/O beyond the reader that it is handed. Everybody may call it.
 
 mod archive;
-mod core_metadata;
 mod digest;
 mod filename;
 mod metadata;
 mod name;
 mod version;
 
-pub use archive::{ArchiveError, ArchiveFormat, Limits, Member, MemberKind, walk};
-pub use core_metadata::read_core_metadata;
+pub use archive::{ArchiveError, ArchiveFormat, Limits, Member, MemberKind, read_core_metadata, walk};
 pub use digest::{ClaimedDigests, DigestMismatch, Digests, Hasher, Hex};
 pub use filename::{DistFilename, DistKind, FilenameError, SdistFormat, WheelTags};
 pub use metadata::{CoreMetadata, MetadataError};

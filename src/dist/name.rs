@@ -1,46 +1,49 @@
-//! Project names: any legal spelling in, the normalized one out. Everybody may call it.
+//! The name of a project: one door for every spelling. Everybody may call it.
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
-/// The longest name; none on PyPI is as long, and a file name has room for it.
-const LONGEST: usize = 128;
+/// Longest project name, in bytes. With a version and an extension it still makes a file name (255 bytes).
+const MAX_BYTES: usize = 128;
 
-/// A project's name, normalized (PyPA's name normalization, PEP 503): `My_Pkg` is `my-pkg`.
+/// A project name as PEP 503 normalizes it: lower case, runs of `-`, `_` and `.` as one `-`. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProjectName(Arc<str>);
 
-/// A text that is no project name.
+/// Why a text is no project name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing at all.
+    /// No text at all.
     #[error("the project name is empty")]
     Empty,
-    /// More than 128 characters.
-    #[error("the project name has {0} characters; at most {LONGEST} are allowed")]
+    /// More than 128 bytes.
+    #[error("the project name has {0} bytes, more than the {MAX_BYTES} that are allowed")]
     TooLong(usize),
-    /// Not `^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])$`, ignoring case.
-    #[error("{0:?} is no project name: letters, digits, and between them . _ - are allowed")]
-    Illegal(String),
+    /// Not what the specification of names allows.
+    #[error(
+        "{0:?} is not a project name: it takes ASCII letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+    )]
+    Invalid(String),
 }
 
 impl ProjectName {
-    /// Reads any spelling.
+    /// Takes any legal spelling (`My_Pkg`, `my.pkg`, `my-pkg`), as the [specification of names] has it.
     ///
     /// # Errors
-    /// When it is no legal project name (PyPA's core metadata specification, field Name).
+    /// [`NameError`], a sentence that says what a name may be.
+    ///
+    /// [specification of names]: https://packaging.python.org/en/latest/specifications/name-normalization/
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let bytes = text.as_bytes();
-        let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        if text.is_empty() {
             return Err(NameError::Empty);
-        };
-        if bytes.len() > LONGEST {
-            return Err(NameError::TooLong(text.chars().count()));
         }
-        let is_inner = |b: &u8| b.is_ascii_alphanumeric() || is_separator(*b);
-        if !first.is_ascii_alphanumeric() || !last.is_ascii_alphanumeric() || !bytes.iter().all(is_inner) {
-            return Err(NameError::Illegal(text.to_owned()));
+        if text.len() > MAX_BYTES {
+            return Err(NameError::TooLong(text.len()));
+        }
+        if !is_legal(text.as_bytes()) {
+            return Err(NameError::Invalid(text.to_owned()));
         }
         Ok(Self(normalize(text).into()))
     }
@@ -51,30 +54,99 @@ impl ProjectName {
     }
 }
 
-fn is_separator(byte: u8) -> bool {
-    matches!(byte, b'.' | b'_' | b'-')
+fn is_legal(text: &[u8]) -> bool {
+    let ends_well = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    ends_well(text.first())
+        && ends_well(text.last())
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || is_separator(*byte))
 }
 
-fn normalize(text: &str) -> String {
-    let mut normalized = String::with_capacity(text.len());
-    for byte in text.bytes() {
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'_' | b'.')
+}
+
+fn normalize(legal: &str) -> String {
+    let mut normal = String::with_capacity(legal.len());
+    for byte in legal.bytes() {
         if !is_separator(byte) {
-            normalized.push(char::from(byte.to_ascii_lowercase()));
-        } else if !normalized.ends_with('-') {
-            normalized.push('-');
+            normal.push(char::from(byte.to_ascii_lowercase()));
+        } else if !normal.ends_with('-') {
+            normal.push('-');
         }
     }
-    normalized
+    normal
 }
 
 impl fmt::Display for ProjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
 
 impl Borrow<str> for ProjectName {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+impl AsRef<str> for ProjectName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProjectName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_spelling_is_one_project() {
+        for spelling in ["My_Pkg", "my.pkg", "MY-PKG", "my-_.pkg", "mY__pkg"] {
+            assert_eq!(ProjectName::parse(spelling).unwrap().as_str(), "my-pkg");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in [
+            "", "-a", "a-", "_", ".", "a b", "a/b", "..", "a\0", "naïve", "a\n", "a+b",
+        ] {
+            assert!(ProjectName::parse(text).is_err(), "{text:?}");
+        }
+        assert!(ProjectName::parse(&"a".repeat(128)).is_ok());
+        assert_eq!(ProjectName::parse(&"a".repeat(129)), Err(NameError::TooLong(129)));
+    }
+
+    proptest! {
+        #[test]
+        fn parse_never_panics(text in any::<String>()) {
+            let _ = ProjectName::parse(&text);
+        }
+
+        #[test]
+        fn normalizing_again_changes_nothing(text in "[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?") {
+            let name = ProjectName::parse(&text).unwrap();
+            prop_assert_eq!(&ProjectName::parse(name.as_str()).unwrap(), &name);
+            prop_assert!(!name.as_str().contains("--"));
+        }
+
+        #[test]
+        fn spellings_agree(words in prop::collection::vec("[A-Za-z0-9]{1,6}", 1..5), separators in prop::collection::vec("[-_.]{1,3}", 4)) {
+            let spelled: String = words.iter().enumerate()
+                .map(|(i, word)| if i == 0 { word.clone() } else { format!("{}{word}", separators[i - 1]) })
+                .collect();
+            prop_assert_eq!(ProjectName::parse(&spelled).unwrap(), ProjectName::parse(&words.join("-").to_uppercase()).unwrap());
+        }
     }
 }

@@ -1,83 +1,107 @@
-//! Versions: as they are written, with their meaning where they have one. Everybody may call it.
+//! The version of a release: PEP 440 where it can be, its bare text where an old file has something else.
+//! Everybody may call it.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use pep440_rs::Version;
 
-/// A version as it is written, compared by what it means: `1.0` equals `1.0.0` (PEP 440). Versions of old files that
-/// mean nothing sort before all others, by their text.
+/// Longest version, in bytes.
+const MAX_BYTES: usize = 200;
+
+/// A version as written, with its PEP 440 meaning where it has one. Cheap to clone.
+///
+/// Compared by meaning: `1.0` equals `1.0.0`. Legacy versions are compared by text and sort below all others.
 #[derive(Debug, Clone)]
 pub struct ReleaseVersion {
     text: Arc<str>,
-    parsed: Option<Version>,
+    pep440: Option<Version>,
 }
 
-/// A text that is no version.
+/// Why a text is no version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
-    /// Not in the grammar of PEP 440.
-    #[error("{0:?} is no version as PEP 440 has them, such as 1.0, 1.2rc1 or 1.0+local")]
+    /// No text at all.
+    #[error("the version is empty")]
+    Empty,
+    /// More than 200 bytes.
+    #[error("the version has {0} bytes, more than the {MAX_BYTES} that are allowed")]
+    TooLong(usize),
+    /// Characters that no version has, be it old or new.
+    #[error("{0:?} is not a version: it takes ASCII letters, digits, '.', '-', '_', '+' and '!'")]
+    Character(String),
+    /// Not as PEP 440 has it.
+    #[error("{0:?} is not a version as PEP 440 has it; 1.0.2, 1.1rc1 and 1.1rc1+dev42 are")]
     NotPep440(String),
-    /// Empty, or with characters that no file name has.
-    #[error("{0:?} is no version")]
-    Illegal(String),
 }
 
 impl ReleaseVersion {
-    /// Reads a version of PEP 440, in any of its spellings.
+    /// The door for uploads: PEP 440 only.
     ///
     /// # Errors
-    /// When it is none.
+    /// [`VersionError`], a sentence that shows legal versions.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
-        let parsed: Version = text.parse().map_err(|_| VersionError::NotPep440(text.to_owned()))?;
+        let version = Self::parse_lenient(text)?;
+        match version.pep440 {
+            Some(_) => Ok(version),
+            None => Err(VersionError::NotPep440(text.to_owned())),
+        }
+    }
+
+    /// The door for what lies in the folder: legacy versions, too.
+    ///
+    /// # Errors
+    /// [`VersionError`], unless the text is 1 to 200 letters, digits, `.`, `-`, `_`, `+` and `!`.
+    pub fn parse_lenient(text: &str) -> Result<Self, VersionError> {
+        if text.is_empty() {
+            return Err(VersionError::Empty);
+        }
+        if text.len() > MAX_BYTES {
+            return Err(VersionError::TooLong(text.len()));
+        }
+        if !text.bytes().all(is_legal) {
+            return Err(VersionError::Character(text.to_owned()));
+        }
         Ok(Self {
-            text: text.trim().into(),
-            parsed: Some(parsed),
+            text: text.into(),
+            pep440: Version::from_str(text).ok(),
         })
     }
 
-    /// Reads a version of PEP 440, or what old files have in its place.
-    ///
-    /// # Errors
-    /// When it is empty or holds what no file name can hold.
-    pub fn parse_lenient(text: &str) -> Result<Self, VersionError> {
-        let is_legal = |b: u8| b.is_ascii_graphic() && !matches!(b, b'/' | b'\\' | b'"' | b'\'' | b'<' | b'>' | b'&');
-        if text.is_empty() || !text.bytes().all(is_legal) {
-            return Err(VersionError::Illegal(text.to_owned()));
-        }
-        Ok(Self::parse(text).unwrap_or_else(|_| Self {
-            text: text.into(),
-            parsed: None,
-        }))
-    }
-
-    /// As it was written.
+    /// The version as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What it means.
+    /// What PEP 440 makes of it; `None` for a legacy version.
     pub fn pep440(&self) -> Option<&Version> {
-        self.parsed.as_ref()
+        self.pep440.as_ref()
     }
 
-    /// Neither a pre-release nor a development release. What means nothing is not stable.
+    /// Neither a pre-release nor a development release. A legacy version is not stable.
     pub fn is_stable(&self) -> bool {
-        self.parsed.as_ref().is_some_and(|version| !version.any_prerelease())
+        self.pep440.as_ref().is_some_and(|version| !version.any_prerelease())
+    }
+
+    fn legacy_text(&self) -> Option<&str> {
+        self.pep440.is_none().then_some(&*self.text)
     }
 }
 
-impl Ord for ReleaseVersion {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.parsed, &other.parsed) {
-            (None, None) => self.text.cmp(&other.text),
-            (one, other) => one.cmp(other),
-        }
+fn is_legal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'+' | b'!')
+}
+
+impl PartialEq for ReleaseVersion {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
     }
 }
+
+impl Eq for ReleaseVersion {}
 
 impl PartialOrd for ReleaseVersion {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -85,25 +109,115 @@ impl PartialOrd for ReleaseVersion {
     }
 }
 
-impl PartialEq for ReleaseVersion {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+impl Ord for ReleaseVersion {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // `None` sorts below `Some`: legacy below PEP 440.
+        let by_meaning = self.pep440.cmp(&other.pep440);
+        by_meaning.then_with(|| self.legacy_text().cmp(&other.legacy_text()))
     }
 }
 
-impl Eq for ReleaseVersion {}
-
 impl Hash for ReleaseVersion {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match &self.parsed {
-            Some(version) => version.hash(state),
-            None => self.text.hash(state),
-        }
+        self.pep440.hash(state);
+        self.legacy_text().hash(state);
     }
 }
 
 impl fmt::Display for ReleaseVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.pad(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::hash::DefaultHasher;
+
+    fn version(text: &str) -> ReleaseVersion {
+        ReleaseVersion::parse_lenient(text).unwrap()
+    }
+
+    fn hash(version: &ReleaseVersion) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        version.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn meaning_decides_and_the_text_stays() {
+        assert_eq!(version("1.0"), version("1.0.0"));
+        assert_eq!(version("1.0-1"), version("1.0.post1"));
+        assert_eq!(version("v1.0RC1"), version("1.0c1"));
+        assert_eq!(version("0.2.0rc99+dev42").to_string(), "0.2.0rc99+dev42");
+    }
+
+    #[test]
+    fn order_is_pep440s_above_legacy() {
+        let ordered = [
+            "1.0-dev-r123",
+            "zzz",
+            "0.1.0rc1",
+            "0.1.0rc1+dev1",
+            "0.1.0",
+            "0.2.0rc99+dev42",
+            "0.2.0",
+            "0.10.0",
+            "1!0.1",
+        ];
+        assert!(ordered.windows(2).all(|pair| version(pair[0]) < version(pair[1])));
+    }
+
+    #[test]
+    fn uploads_are_pep440() {
+        for text in [
+            "1.0-dev-r123",
+            "latest",
+            "1.0.x",
+            "1.0+",
+            "",
+            "1 0",
+            " 1.0",
+            "1.0\n",
+            "1.0/2",
+            "١.٠",
+        ] {
+            assert!(ReleaseVersion::parse(text).is_err(), "{text:?}");
+        }
+        assert!(ReleaseVersion::parse("99999999999999999999999999.0").is_err());
+        assert_eq!(ReleaseVersion::parse(&"1".repeat(201)), Err(VersionError::TooLong(201)));
+    }
+
+    #[test]
+    fn stable_is_neither_pre_nor_dev() {
+        assert!(version("1.0").is_stable() && version("1.0.post1").is_stable() && version("1.0+local").is_stable());
+        assert!(!version("1.0rc1").is_stable() && !version("1.0.dev1").is_stable() && !version("1.0.x").is_stable());
+    }
+
+    const PEP440: &str = "(v?)([1-9]!)?(0|[1-9][0-9]{0,5})(\\.(0|[1-9][0-9]{0,5})){0,4}((a|b|rc|alpha|c|pre)[0-9]{1,3})?(\\.post[0-9]{1,3}|-[0-9]{1,3})?(\\.dev[0-9]{1,3})?(\\+[a-z0-9]{1,5}(\\.[a-z0-9]{1,5})?)?";
+
+    proptest! {
+        #[test]
+        fn parse_never_panics(text in any::<String>()) {
+            let _ = ReleaseVersion::parse(&text);
+        }
+
+        #[test]
+        fn versions_round_trip(text in PEP440) {
+            let version = ReleaseVersion::parse(&text).unwrap();
+            prop_assert_eq!(version.as_str(), &text);
+            let canonical = ReleaseVersion::parse(&version.pep440().unwrap().to_string()).unwrap();
+            prop_assert_eq!(hash(&canonical), hash(&version));
+            prop_assert_eq!(canonical, version);
+        }
+
+        #[test]
+        fn equal_and_hash_agree(a in "[0-2](\\.[0-1]){0,2}(-[0-1])?", b in "[0-2](\\.[0-1]){0,2}(-[0-1])?") {
+            let (a, b) = (version(&a), version(&b));
+            prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+            prop_assert!(a != b || hash(&a) == hash(&b));
+        }
     }
 }

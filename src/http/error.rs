@@ -9,6 +9,7 @@ use tokio::task::JoinError;
 
 use super::form::FormError;
 use crate::auth::Denied;
+use crate::dist::ArchiveError;
 use crate::index::PublishError;
 use crate::store::{CacheError, StoreError};
 
@@ -105,6 +106,7 @@ fn publish_status(error: &PublishError) -> StatusCode {
     match error {
         PublishError::Exists { .. } => StatusCode::CONFLICT,
         PublishError::Store(error) => store_status(error),
+        PublishError::Archive(ArchiveError::Read(_) | ArchiveError::Visitor(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         PublishError::Name(_)
         | PublishError::Version(_)
         | PublishError::Filename(_)

@@ -1,169 +1,166 @@
-//! The members of an archive, one by one, within limits. Everybody may call it.
+//! What lies in a distribution: its members one by one, and its core metadata. Everybody may call it.
+//!
+//! An archive comes from anybody, so nothing that it claims is believed: bytes are counted as they are unpacked, names are
+//! checked before anybody sees them, and no buffer grows with what a header says.
 
+mod budget;
+mod core_metadata;
+mod error;
+mod path;
 mod tar;
 mod zip;
 
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 
-/// What an archive may hold. Anybody on the LAN can send one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use budget::{Budget, Content};
+pub use core_metadata::read_core_metadata;
+pub use error::ArchiveError;
+
+/// What an archive may cost at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Members.
+    /// Most members.
     pub members: usize,
-    /// Bytes of all members, unpacked.
+    /// Most bytes that it unpacks to, headers and padding included.
     pub unpacked_bytes: u64,
-    /// Times that an archive of more than 1 MiB may grow when it is unpacked.
+    /// Most times that it grows when it is unpacked. What unpacks to less than 1 MiB is exempt.
     pub ratio: u32,
-    /// Bytes of core metadata.
+    /// Most bytes of core metadata.
     pub metadata_bytes: u64,
 }
 
-/// An archive that unpacks to this much is harmless, however well it is packed.
-const HARMLESS: u64 = 1 << 20;
-
-impl Limits {
-    /// The most that an archive of `packed` bytes may unpack to.
-    fn most_unpacked(&self, packed: u64) -> u64 {
-        packed
-            .saturating_mul(u64::from(self.ratio))
-            .max(HARMLESS)
-            .min(self.unpacked_bytes)
-    }
-}
-
-/// How members are packed.
+/// The archives that are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveFormat {
-    /// A tar archive in gzip.
+    /// A tar in one or more gzip members: ustar, PAX or GNU.
     TarGz,
-    /// A zip archive; wheels are such.
+    /// A zip or zip64 whose members are stored or deflated.
     Zip,
 }
 
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberKind {
-    /// A file with content.
+    /// A regular file.
     File,
     /// A directory.
     Directory,
-    /// A symbolic or hard link.
+    /// A symbolic or hard link; what it points to is not told.
     Link,
-    /// A device, a pipe, or something else that no package needs.
+    /// A device, a pipe and the like.
     Other,
 }
 
-/// A member of an archive.
+/// A member of an archive, as the visitor of [`walk`] sees it.
 pub struct Member<'a> {
-    /// Relative, `/` between its parts, none of them `..`.
+    /// Relative and UTF-8, without `..`, without `./` in front or `/` at the end.
     pub path: &'a str,
     /// What it is.
     pub kind: MemberKind,
-    /// Bytes, as the archive says.
+    /// Length of the content, in bytes. The content is that long, or reading it fails.
     pub size: u64,
-    /// The content.
+    /// The content. What the visitor leaves unread is skipped.
     pub content: &'a mut dyn Read,
 }
 
-/// What is wrong with an archive. Each is a sentence for the uploader.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum ArchiveError {
-    #[error("the archive is damaged or cut short")]
-    Damaged(#[source] io::Error),
-    #[error("the archive has more than {limit} members ([limits] archive_members)")]
-    TooManyMembers { limit: usize },
-    #[error("the archive unpacks to more than {limit} bytes ([limits] unpacked_bytes, unpack_ratio)")]
-    TooLarge { limit: u64 },
-    #[error("the archive's member {path:?} would be written outside of its directory")]
-    Escapes { path: String },
-    #[error("the archive's member {path:?} has a name that is not UTF-8, or has control characters")]
-    IllegalName { path: String },
-    #[error("the archive's member {path:?} is encrypted")]
-    Encrypted { path: String },
-    #[error("the wheel has no METADATA in the .dist-info directory that its file name asks for")]
-    NoMetadata,
-    #[error("the archive has more than one PKG-INFO or METADATA where one belongs")]
-    TwoMetadata,
-    #[error("the metadata inside the archive is larger than {limit} bytes ([limits] metadata_bytes)")]
-    MetadataTooLarge { limit: u64 },
-    #[error("the metadata inside the archive is not UTF-8")]
-    MetadataNotUtf8,
-}
-
-/// What is done with each member; `Break` ends the walk.
-pub(super) type Visit<'a> = dyn FnMut(Member<'_>) -> io::Result<ControlFlow<()>> + 'a;
-
-/// Hands out every member once, in the archive's order. A visitor need not read a content to its end.
+/// Walks every member once, in archive order, and reads the archive to its end, so that what is damaged or grows beyond the
+/// limits is found even where nobody looks at it. The visitor may stop early with [`ControlFlow::Break`].
+///
+/// The reader is read from its beginning, in large pieces; it needs no buffer of its own. Memory use does not depend on
+/// the archive.
 ///
 /// # Errors
-/// When the archive is damaged, beyond the limits, or has a member that leaves it; the visitor's own errors, too, count
-/// as damage.
+/// [`ArchiveError`]; an error of the visitor comes back as [`ArchiveError::Visitor`].
 pub fn walk<R: Read + Seek>(
-    reader: R,
+    mut reader: R,
     format: ArchiveFormat,
     limits: &Limits,
-    visit: &mut Visit<'_>,
+    visit: &mut dyn FnMut(Member<'_>) -> io::Result<ControlFlow<()>>,
 ) -> Result<(), ArchiveError> {
+    let packed_bytes = reader.seek(SeekFrom::End(0)).map_err(ArchiveError::Read)?;
+    reader.rewind().map_err(ArchiveError::Read)?;
+    let budget = Budget::new(packed_bytes, limits);
+    let walk = Walk {
+        format,
+        member_limit: limits.members,
+        members: 0,
+        budget: &budget,
+        visit,
+    };
     match format {
-        ArchiveFormat::TarGz => tar::walk(reader, limits, visit),
-        ArchiveFormat::Zip => zip::walk(reader, limits, visit),
+        ArchiveFormat::TarGz => tar::walk(reader, walk),
+        ArchiveFormat::Zip => zip::walk(reader, walk),
     }
 }
 
-/// The path of a member that stays inside of the archive's directory, without `.` parts.
-fn safe_path(raw: &[u8]) -> Result<String, ArchiveError> {
-    let shown = || String::from_utf8_lossy(raw).into_owned();
-    let text = std::str::from_utf8(raw).map_err(|_| ArchiveError::IllegalName { path: shown() })?;
-    if text.chars().any(char::is_control) {
-        return Err(ArchiveError::IllegalName { path: shown() });
-    }
-    let parts: Vec<&str> = text
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
-    let has_drive = text.as_bytes().get(1) == Some(&b':');
-    if text.starts_with('/') || text.contains('\\') || has_drive || parts.contains(&"..") {
-        return Err(ArchiveError::Escapes { path: shown() });
-    }
-    Ok(parts.join("/"))
+/// A walk on its way: what both formats share.
+struct Walk<'a> {
+    format: ArchiveFormat,
+    member_limit: usize,
+    members: usize,
+    budget: &'a Budget,
+    visit: &'a mut dyn FnMut(Member<'_>) -> io::Result<ControlFlow<()>>,
 }
 
-/// Ends a stream of unpacked bytes that grows beyond its limit.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
-}
-
-/// The inner error by which a [`Bounded`] reader ends.
-#[derive(Debug, thiserror::Error)]
-#[error("too many bytes")]
-struct Exceeded;
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.left = self
-            .left
-            .checked_sub(read as u64)
-            .ok_or_else(|| io::Error::other(Exceeded))?;
-        Ok(read)
-    }
-}
-
-/// Tells a limit from damage.
-fn damaged(error: io::Error, limit: u64) -> ArchiveError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
-    while let Some(inner) = cause {
-        if inner.is::<Exceeded>() {
-            return ArchiveError::TooLarge { limit };
+impl Walk<'_> {
+    /// Shows one member to the visitor and skips what it leaves unread.
+    fn member(
+        &mut self,
+        raw_path: &[u8],
+        kind: MemberKind,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<ControlFlow<()>, ArchiveError> {
+        self.count_members(1)?;
+        let path = path::check(raw_path)?;
+        let mut content = Content::new(content, size);
+        if !path.is_empty() {
+            let visited = (self.visit)(Member {
+                path,
+                kind,
+                size,
+                content: &mut content,
+            });
+            match visited {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
+                Err(error) if content.has_failed() => return Err(self.failure(error)),
+                Err(error) => return Err(ArchiveError::Visitor(error)),
+            }
         }
-        let nested = inner
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .map(|inner| inner as _);
-        cause = nested.or_else(|| inner.source());
+        io::copy(&mut content, &mut io::sink()).map_err(|error| self.failure(error))?;
+        Ok(ControlFlow::Continue(()))
     }
-    ArchiveError::Damaged(error)
+
+    fn count_members(&mut self, more: usize) -> Result<(), ArchiveError> {
+        self.members = self.members.saturating_add(more);
+        if self.members > self.member_limit {
+            return Err(ArchiveError::Members {
+                limit: self.member_limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// Why reading the archive failed: the limits, the disk, or the archive itself.
+    fn failure(&self, error: io::Error) -> ArchiveError {
+        if let Some(refusal) = self.budget.refusal() {
+            return refusal;
+        }
+        if error.raw_os_error().is_some() {
+            return ArchiveError::Read(error);
+        }
+        self.damaged(error.to_string())
+    }
+
+    fn damaged(&self, detail: String) -> ArchiveError {
+        ArchiveError::Damaged {
+            format: self.format,
+            detail,
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,91 +1,157 @@
-//! tar in gzip: read in one pass. Long names (GNU, PAX) are read here and not by the `tar` crate, which would take as
-//! many bytes for one as the archive claims. Called by `archive/mod.rs`.
+//! Members of a `.tar.gz`.
+//!
+//! The crate `tar` finds the headers; its raw mode is used because its own reading of GNU and PAX extensions keeps them in
+//! memory whole, however long they are.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
+use std::mem;
+use std::ops::ControlFlow;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType, PaxExtensions};
 
-use super::{ArchiveError, Bounded, Limits, Member, MemberKind, Visit, damaged, safe_path};
+use super::budget::Metered;
+use super::{ArchiveError, MemberKind, Walk, path};
 
-/// Bytes of a long name, or of the PAX records of one member.
-const LONGEST_NAME: u64 = 64 << 10;
+/// How much is read and unpacked at once, in bytes.
+const BLOCK: usize = 64 * 1024;
 
-pub(super) fn walk<R: Read + Seek>(mut reader: R, limits: &Limits, visit: &mut Visit<'_>) -> Result<(), ArchiveError> {
-    let packed = reader.seek(SeekFrom::End(0)).map_err(ArchiveError::Damaged)?;
-    reader.rewind().map_err(ArchiveError::Damaged)?;
-    let most = limits.most_unpacked(packed);
-    let broken = |error| damaged(error, most);
-    let mut archive = Archive::new(Bounded {
-        inner: MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, reader)),
-        left: most,
-    });
-    let mut long_name = None;
-    let mut members = 0usize;
-    for entry in archive.entries().map_err(broken)?.raw(true) {
-        let mut entry = entry.map_err(broken)?;
-        match entry.header().entry_type() {
-            EntryType::GNULongName => long_name = Some(trimmed(bounded(&mut entry).map_err(broken)?)),
-            EntryType::XHeader => long_name = pax_path(&bounded(&mut entry).map_err(broken)?).or(long_name),
-            EntryType::GNULongLink | EntryType::XGlobalHeader => {}
-            entry_type => {
-                members += 1;
-                if members > limits.members {
-                    return Err(ArchiveError::TooManyMembers { limit: limits.members });
-                }
-                let path = safe_path(&long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned()))?;
-                let (kind, size) = (kind(entry_type), entry.size());
-                if visit(Member {
-                    path: &path,
-                    kind,
-                    size,
-                    content: &mut entry,
-                })
-                .map_err(broken)?
-                .is_break()
-                {
-                    return Ok(());
-                }
-            }
-        }
+/// Longest GNU or PAX extension of one member, in bytes.
+const MAX_EXTENSION: u64 = 1 << 20;
+
+pub(super) fn walk<R: Read>(reader: R, mut walk: Walk<'_>) -> Result<(), ArchiveError> {
+    let gzip = MultiGzDecoder::new(BufReader::with_capacity(BLOCK, reader));
+    let unpacked = BufReader::with_capacity(BLOCK, Metered::new(gzip, walk.budget));
+    let mut archive = Archive::new(unpacked);
+    if walk_members(&mut archive, &mut walk)?.is_break() {
+        return Ok(());
     }
-    // What follows the end of the archive is read, too: a gzip that is cut short shows only there.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(broken)?;
+    // Padding follows the last member; only at the very end gzip's checksum is compared.
+    let rest = io::copy(&mut archive.into_inner(), &mut io::sink());
+    rest.map_err(|error| walk.failure(error))?;
     Ok(())
 }
 
-fn kind(entry_type: EntryType) -> MemberKind {
-    match entry_type {
+fn walk_members<R: Read>(archive: &mut Archive<R>, walk: &mut Walk<'_>) -> Result<ControlFlow<()>, ArchiveError> {
+    let mut extensions = Extensions::default();
+    let entries = archive.entries().map_err(|error| walk.failure(error))?;
+    for entry in entries.raw(true) {
+        let mut entry = entry.map_err(|error| walk.failure(error))?;
+        if extensions.take(&mut entry, walk)? {
+            continue;
+        }
+        if visit(&mut entry, mem::take(&mut extensions), walk)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    match extensions.path {
+        Some(_) => Err(walk.damaged("a long name without its member".to_owned())),
+        None => Ok(ControlFlow::Continue(())),
+    }
+}
+
+fn visit<R: Read>(
+    entry: &mut Entry<'_, R>,
+    extensions: Extensions,
+    walk: &mut Walk<'_>,
+) -> Result<ControlFlow<()>, ArchiveError> {
+    let raw_path = extensions.path.unwrap_or_else(|| entry.path_bytes().into_owned());
+    let kind = kind(entry.header().entry_type(), &raw_path)?;
+    let size = entry.size();
+    // Readers disagree on whether such content is there, so that one archive would be two.
+    if matches!(kind, MemberKind::Directory | MemberKind::Link) && size > 0 {
+        return Err(walk.damaged(format!("{:?} is no file and yet has content", path::show(&raw_path))));
+    }
+    if extensions.size.is_some_and(|claimed| claimed != size) {
+        return Err(walk.damaged(format!("two headers of {:?} differ in its size", path::show(&raw_path))));
+    }
+    walk.member(&raw_path, kind, size, entry)
+}
+
+fn kind(entry_type: EntryType, raw_path: &[u8]) -> Result<MemberKind, ArchiveError> {
+    Ok(match entry_type {
+        // Before ustar, directories were files whose name ends with '/'.
+        EntryType::Regular if raw_path.ends_with(b"/") => MemberKind::Directory,
         EntryType::Regular | EntryType::Continuous => MemberKind::File,
         EntryType::Directory => MemberKind::Directory,
         EntryType::Symlink | EntryType::Link => MemberKind::Link,
+        EntryType::GNUSparse => return Err(sparse(raw_path)),
         _ => MemberKind::Other,
+    })
+}
+
+fn sparse(raw_path: &[u8]) -> ArchiveError {
+    ArchiveError::Unsupported {
+        path: path::show(raw_path),
+        how: "a sparse file".to_owned(),
     }
 }
 
-fn bounded<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Vec<u8>> {
-    if entry.size() > LONGEST_NAME {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "a member's name is too long",
-        ));
+/// What headers of their own say about the member after them.
+#[derive(Default)]
+struct Extensions {
+    path: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+impl Extensions {
+    /// Takes the entry if it is an extension. A link's long target is of no interest.
+    fn take<R: Read>(&mut self, entry: &mut Entry<'_, R>, walk: &Walk<'_>) -> Result<bool, ArchiveError> {
+        match entry.header().entry_type() {
+            EntryType::GNULongName => {
+                let mut name = read_extension(entry, walk)?;
+                name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+                self.set_path(name, walk)?;
+            }
+            EntryType::XHeader => self.take_pax(&read_extension(entry, walk)?, walk)?,
+            EntryType::XGlobalHeader => Self::check_global(&read_extension(entry, walk)?, walk)?,
+            EntryType::GNULongLink => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn take_pax(&mut self, records: &[u8], walk: &Walk<'_>) -> Result<(), ArchiveError> {
+        for record in PaxExtensions::new(records) {
+            let record = record.map_err(|error| walk.failure(error))?;
+            match record.key_bytes() {
+                b"path" => self.set_path(record.value_bytes().to_owned(), walk)?,
+                b"size" => self.size = Some(parse_size(record.value_bytes(), walk)?),
+                key if key.starts_with(b"GNU.sparse.") => return Err(sparse(record.value_bytes())),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A name or size for all members makes no sense, and readers disagree on what to make of it.
+    fn check_global(records: &[u8], walk: &Walk<'_>) -> Result<(), ArchiveError> {
+        let mut global = Self::default();
+        global.take_pax(records, walk)?;
+        if global.path.is_some() || global.size.is_some() {
+            return Err(walk.damaged("a global header that names a member".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn set_path(&mut self, path: Vec<u8>, walk: &Walk<'_>) -> Result<(), ArchiveError> {
+        match self.path.replace(path) {
+            Some(_) => Err(walk.damaged("two long names for one member".to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn read_extension<R: Read>(entry: &mut Entry<'_, R>, walk: &Walk<'_>) -> Result<Vec<u8>, ArchiveError> {
+    if entry.size() > MAX_EXTENSION {
+        return Err(walk.damaged(format!("a header of more than {MAX_EXTENSION} bytes")));
     }
     let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes)?;
+    entry.read_to_end(&mut bytes).map_err(|error| walk.failure(error))?;
     Ok(bytes)
 }
 
-/// GNU tar ends a long name with NUL.
-fn trimmed(mut name: Vec<u8>) -> Vec<u8> {
-    while name.last() == Some(&0) {
-        name.pop();
-    }
-    name
-}
-
-fn pax_path(records: &[u8]) -> Option<Vec<u8>> {
-    let path = PaxExtensions::new(records)
-        .flatten()
-        .find(|record| record.key_bytes() == b"path")?;
-    Some(path.value_bytes().to_vec())
+fn parse_size(digits: &[u8], walk: &Walk<'_>) -> Result<u64, ArchiveError> {
+    let size = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    size.ok_or_else(|| walk.damaged("a size that is no number".to_owned()))
 }

@@ -1,58 +1,84 @@
-//! zip, by its central directory. Called by `archive/mod.rs`.
+//! Members of a `.zip`, a wheel among them.
+//!
+//! Read by the central directory, as installers do, one entry at a time: neither the directory nor the names are kept.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek};
+use std::ops::ControlFlow;
 
-use zip::ZipArchive;
+use zip::CompressionMethod;
+use zip::read::{Config, ZipFileEntry, ZipReadOptions};
 use zip::result::ZipError;
+use zip::unstable::read::ZipIterable;
 
-use super::{ArchiveError, Bounded, Limits, Member, MemberKind, Visit, damaged, safe_path};
+use super::budget::Metered;
+use super::{ArchiveError, MemberKind, Walk, path};
 
-pub(super) fn walk<R: Read + Seek>(mut reader: R, limits: &Limits, visit: &mut Visit<'_>) -> Result<(), ArchiveError> {
-    let packed = reader.seek(SeekFrom::End(0)).map_err(ArchiveError::Damaged)?;
-    let most = limits.most_unpacked(packed);
-    let mut archive = ZipArchive::new(io::BufReader::new(reader)).map_err(|error| broken(error, most))?;
-    if archive.len() > limits.members {
-        return Err(ArchiveError::TooManyMembers { limit: limits.members });
-    }
-    let mut claimed = 0u64;
-    // True bytes, since a size in the directory is only a claim.
-    let mut left = most;
-    for index in 0..archive.len() {
-        let entry = archive.by_index_data(index).map_err(|error| broken(error, most))?;
-        let path = safe_path(entry.name_raw())?;
-        if entry.encrypted() {
-            return Err(ArchiveError::Encrypted { path });
-        }
-        claimed = claimed.saturating_add(entry.size());
-        if claimed > most {
-            return Err(ArchiveError::TooLarge { limit: most });
-        }
-        let kind = match () {
-            () if entry.is_dir() => MemberKind::Directory,
-            () if entry.is_symlink() => MemberKind::Link,
-            () => MemberKind::File,
-        };
-        let size = entry.size();
-        let content = archive.by_index(index).map_err(|error| broken(error, most))?;
-        let mut content = Bounded { inner: content, left };
-        let flow = visit(Member {
-            path: &path,
-            kind,
-            size,
-            content: &mut content,
-        })
-        .map_err(|error| damaged(error, most))?;
-        left = content.left;
-        if flow.is_break() {
+/// How much is read at once, in bytes. Every member costs two reads, so a large one does not pay.
+const BLOCK: usize = 8 * 1024;
+
+pub(super) fn walk<R: Read + Seek>(reader: R, mut walk: Walk<'_>) -> Result<(), ArchiveError> {
+    let reader = BufReader::with_capacity(BLOCK, reader);
+    let archive = ZipIterable::try_new(reader, Config::default()).map_err(|error| failure(error, &walk))?;
+    // A name or size that the two headers of a member tell differently makes one archive two.
+    let mut archive = archive.enforce_header_consistency(true);
+    let entries = archive.files().map_err(|error| failure(error, &walk))?;
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(|error| failure(error, &walk))?;
+        if visit(entry, entries.reader_mut(), &mut walk)?.is_break() {
             break;
         }
     }
     Ok(())
 }
 
-fn broken(error: ZipError, most: u64) -> ArchiveError {
+fn visit<R: Read + Seek>(
+    entry: ZipFileEntry<'_>,
+    reader: &mut R,
+    walk: &mut Walk<'_>,
+) -> Result<ControlFlow<()>, ArchiveError> {
+    check_packing(&entry)?;
+    let raw_path = entry.name_raw().to_owned();
+    let (kind, size) = (kind(&entry), entry.size());
+    let content = entry
+        .with_reader(reader, ZipReadOptions::new())
+        .map_err(|error| failure(error, walk))?;
+    let mut content = Metered::new(content, walk.budget);
+    walk.member(&raw_path, kind, size, &mut content)
+}
+
+fn check_packing(entry: &ZipFileEntry<'_>) -> Result<(), ArchiveError> {
+    let path = || path::show(entry.name_raw());
+    if entry.encrypted() {
+        return Err(ArchiveError::Encrypted { path: path() });
+    }
+    match entry.compression() {
+        CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
+        other => Err(ArchiveError::Unsupported {
+            path: path(),
+            how: format!("{other} data"),
+        }),
+    }
+}
+
+fn kind(entry: &ZipFileEntry<'_>) -> MemberKind {
+    const FILE_TYPE: u32 = 0o170_000;
+    const REGULAR: u32 = 0o100_000;
+    if entry.is_dir() {
+        return MemberKind::Directory;
+    }
+    if entry.is_symlink() {
+        return MemberKind::Link;
+    }
+    // Writers that are not of Unix leave the type out.
+    match entry.unix_mode().unwrap_or(0) & FILE_TYPE {
+        0 | REGULAR => MemberKind::File,
+        _ => MemberKind::Other,
+    }
+}
+
+fn failure(error: ZipError, walk: &Walk<'_>) -> ArchiveError {
     match error {
-        ZipError::Io(error) => damaged(error, most),
-        error => ArchiveError::Damaged(io::Error::new(io::ErrorKind::InvalidData, error)),
+        ZipError::Io(error) => walk.failure(error),
+        error => walk.damaged(error.to_string()),
     }
 }

@@ -2,7 +2,6 @@
 # namespace or a real client.
 {
   lib,
-  stdenv,
   rustPlatform,
   # The same program for the machine that builds, which prints man page and completions; null where this one can.
   runnable ? null,
@@ -26,7 +25,9 @@ rustPlatform.buildRustPackage {
   doCheck = false;
 
   postInstall = ''
-    bash packaging/stage "$out/bin/micropypi" "" "$out" ${lib.optionalString (runnable != null) (lib.getExe runnable)}
+    bash packaging/stage "$out/bin/micropypi" "" "$out" ${
+      lib.optionalString (runnable != null) (lib.getExe runnable)
+    }
   '';
 
   meta = {

@@ -23,6 +23,9 @@ in
   inherit static;
   deb = if pkgs.stdenv.hostPlatform.isAarch64 then deb "arm64" arm64 else deb "amd64" amd64;
   deb-arm64 = deb "arm64" arm64;
-  deb-armhf = deb "armhf" (cross pkgs.pkgsCross.armv7l-hf-multiplatform);
   oci = pkgs.callPackage ./oci.nix { inherit amd64 arm64; };
+}
+# nixpkgs has this cross target; the stand-in that CI evaluates the flake with has not.
+// pkgs.lib.optionalAttrs (pkgs.pkgsCross ? armv7l-hf-multiplatform) {
+  deb-armhf = deb "armhf" (cross pkgs.pkgsCross.armv7l-hf-multiplatform);
 }

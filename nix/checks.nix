@@ -1,0 +1,68 @@
+# `nix flake check`: what CI does with Debian's packages, done with nixpkgs' own, and the module in virtual machines.
+{
+  pkgs,
+  self,
+  packages,
+}:
+
+let
+  inherit (pkgs) lib;
+
+  inspect =
+    name: tool: script:
+    pkgs.runCommand "micropypi-${name}" { nativeBuildInputs = [ tool ]; } script;
+
+  evaluated = pkgs.nixos {
+    imports = [ self.nixosModules.default ];
+    services.micropypi = {
+      enable = true;
+      openFirewall = true;
+      htpasswdFile = "/run/secrets/htpasswd";
+      settings.store.overwrite = true;
+    };
+    boot.isContainer = true;
+    system.stateVersion = "26.05";
+  };
+
+  vmTest = file: pkgs.testers.runNixOSTest (import file { module = self.nixosModules.default; });
+in
+{
+  clippy = packages.default.overrideAttrs (old: {
+    pname = "micropypi-clippy";
+    nativeBuildInputs = (old.nativeBuildInputs or [ ]) ++ [ pkgs.clippy ];
+    buildPhase = "cargo clippy --all-targets --offline -- -D warnings";
+    installPhase = "touch $out";
+    postInstall = "";
+  });
+
+  # The rooms' own tests; the black-box ones install real clients, and that needs the network.
+  tests = packages.default.overrideAttrs {
+    pname = "micropypi-tests";
+    doCheck = true;
+    cargoTestFlags = [
+      "--lib"
+      "--bins"
+    ];
+  };
+
+  deb-contents = inspect "deb-contents" pkgs.dpkg ''
+    dpkg-deb --fsys-tarfile ${packages.deb}/*.deb | tar -t >contents
+    for file in usr/bin/micropypi usr/lib/systemd/system/micropypi.service etc/micropypi/config.toml; do
+      grep -qx "./$file" contents
+    done
+    mv contents "$out"
+  '';
+
+  image-contents = inspect "image-contents" pkgs.skopeo ''
+    skopeo --tmpdir . inspect --raw oci-archive:$(echo ${packages.oci}/*.tar) >"$out"
+    grep -q '"amd64"' "$out"
+    grep -q '"arm64"' "$out"
+  '';
+
+  vm-machine = vmTest ./tests/machine.nix;
+  vm-lan = vmTest ./tests/lan.nix;
+}
+# The stand-in for nixpkgs that CI evaluates the flake with has no NixOS; tests/packaging/nix evaluates the module there.
+// lib.optionalAttrs (pkgs ? nixos) {
+  module = evaluated.config.systemd.units."micropypi.service".unit;
+}

@@ -28,16 +28,6 @@ let
   setting =
     type: default: description:
     lib.mkOption { inherit type default description; };
-  section =
-    description: options:
-    lib.mkOption {
-      inherit description;
-      default = { };
-      type = lib.types.submodule {
-        freeformType = format.type;
-        inherit options;
-      };
-    };
 in
 {
   options.services.micropypi = {
@@ -86,41 +76,53 @@ in
           trusted_proxies = setting (lib.types.listOf lib.types.str) [ ] ''
             Networks whose `X-Forwarded-*` headers are believed.
           '';
-          store = section "Where the packages are." {
-            overwrite = setting lib.types.bool false ''
-              Whether an upload may replace a file that has other content.
-            '';
-          };
-          auth = section "Who may do what." {
-            protect = setting (lib.types.listOf (
-              lib.types.enum [
-                "list"
-                "download"
-                "update"
-              ]
-            )) [ "update" ] "What asks for a password. Boards cannot send one.";
-          };
-          index = section "What the index shows." {
-            latest = setting (lib.types.enum [
+          store.overwrite = setting lib.types.bool false ''
+            Whether an upload may replace a file that has other content.
+          '';
+          auth.protect =
+            setting
+              (lib.types.listOf (
+                lib.types.enum [
+                  "list"
+                  "download"
+                  "update"
+                ]
+              ))
+              [ "update" ]
+              ''
+                What asks for a password. Boards cannot send one.
+              '';
+          index.latest =
+            setting
+              (lib.types.enum [
+                "newest"
+                "stable"
+              ])
               "newest"
-              "stable"
-            ]) "newest" "The release for clients that name none; `newest` counts pre-releases too.";
-            fallback_url = setting (lib.types.nullOr lib.types.str) null ''
-              The index that clients are redirected to for a project that is not here; null for 404.
-            '';
-          };
-          mdns = section "How the LAN finds the server." {
-            enabled = setting lib.types.bool true "Whether the server is announced by mDNS.";
-            name = setting lib.types.str "micropypi" "The name on the LAN, without `.local`.";
-          };
-          log = section "What the journal gets." {
-            level = setting (lib.types.enum [
-              "error"
-              "warn"
+              ''
+                The release for clients that name none; `newest` counts pre-releases too.
+              '';
+          index.fallback_url = setting (lib.types.nullOr lib.types.str) null ''
+            The index that clients are redirected to for a project that is not here; null for 404.
+          '';
+          mdns.enabled = setting lib.types.bool true ''
+            Whether the server is announced on the LAN by mDNS.
+          '';
+          mdns.name = setting lib.types.str "micropypi" ''
+            The name on the LAN, without `.local`.
+          '';
+          log.level =
+            setting
+              (lib.types.enum [
+                "error"
+                "warn"
+                "info"
+                "debug"
+              ])
               "info"
-              "debug"
-            ]) "info" "The least important level that is written.";
-          };
+              ''
+                The least important level that is written.
+              '';
         };
       };
     };

@@ -10,7 +10,7 @@ use tokio::task::JoinError;
 use super::form::FormError;
 use crate::auth::Denied;
 use crate::dist::ArchiveError;
-use crate::index::PublishError;
+use crate::index::{BoardFileError, PublishError};
 use crate::store::{CacheError, StoreError};
 
 /// Why a request is not answered as it hoped.
@@ -26,6 +26,8 @@ pub(super) enum HttpError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Cache(#[from] CacheError),
+    #[error(transparent)]
+    BoardFile(#[from] BoardFileError),
     #[error("{0} is not here")]
     NotFound(String),
     #[error("the Host header is none")]
@@ -54,7 +56,7 @@ impl HttpError {
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Gone(_) => StatusCode::GONE,
             Self::Changing => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Cache(_) | Self::Io(_) | Self::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Cache(_) | Self::BoardFile(_) | Self::Io(_) | Self::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -113,7 +115,8 @@ fn publish_status(error: &PublishError) -> StatusCode {
         | PublishError::VersionsDiffer { .. }
         | PublishError::Digest(_)
         | PublishError::Archive(_)
-        | PublishError::Metadata(_) => StatusCode::BAD_REQUEST,
+        | PublishError::Metadata(_)
+        | PublishError::Refused(_) => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The files: `GET /packages/` lists them, `GET /packages/{path}` sends one, or its `.metadata` (PEP 658), or its `.asc`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -138,6 +139,17 @@ async fn send(app: &Arc<App>, file: &Arc<File>, headers: &HeaderMap) -> Result<R
             HeaderValue::try_from(range).expect("digits are legal in a header"),
         );
     }
+    Ok(response)
+}
+
+/// Sends a file of the cache, which is what its URL says for ever.
+pub(super) async fn send_derived(path: PathBuf, size: u64, media_type: &'static str) -> Result<Response, HttpError> {
+    let body = Body::from_stream(Pieces::new(open(path).await?, 0..size));
+    let mut response = Response::new(body);
+    let out = response.headers_mut();
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    out.insert(CONTENT_LENGTH, HeaderValue::from(size));
+    out.insert(CACHE_CONTROL, REVALIDATE);
     Ok(response)
 }
 

@@ -1,10 +1,12 @@
 //! HTTP in, one use case, HTTP out: a file a protocol. Called by `serve.rs`.
 
+mod board_module;
 mod connections;
 mod error;
 mod files;
 mod form;
 mod json;
+mod mip;
 mod negotiate;
 mod ops;
 mod origin;

@@ -16,6 +16,31 @@ use super::{App, Connection};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin(pub(super) String);
 
+/// As [`Origin`], for mip, which leaves the port out of `Host`: then it is the port that the board has reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BoardOrigin(pub(super) String);
+
+impl FromRequestParts<Arc<App>> for BoardOrigin {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        let Origin(base) = Origin::from_request_parts(parts, app).await?;
+        let port = connection(parts).local.port();
+        let host = parts
+            .headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        let is_direct = base == format!("http://{host}:80") || base == format!("https://{host}:443");
+        let scheme = base.split("://").next().unwrap_or("http");
+        Ok(Self(if is_direct {
+            format!("{scheme}://{host}:{port}")
+        } else {
+            base
+        }))
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Origin {
     type Rejection = HttpError;
 

@@ -1,8 +1,9 @@
-//! The page for a person at `/`: how to upload, how to install, what is here.
+//! The pages for a person: `GET /` says how to upload, how to install, and what is here; `GET /project/{project}/` what
+//! there is to know of a project.
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -10,43 +11,68 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::respond::REVALIDATE;
+use super::request_log::Subject;
+use super::respond::{REVALIDATE, blocking};
+use super::right::{List, May};
 use crate::auth::Action;
-use crate::index::{Catalog, Project};
+use crate::dist::ProjectName;
+use crate::index::{Catalog, Index, Project, Release};
 
 /// Projects that the page names; the rest is behind a link.
 const NAMED: usize = 200;
+/// Releases that a project's page shows.
+const RELEASES: usize = 20;
 
 const STYLE: &str = include_str!("style.css");
 
 /// Asks for no password; it names the projects only where the list of them asks for none either.
-pub(super) async fn home(State(app): State<Arc<App>>, origin: Origin) -> Result<Response, HttpError> {
+pub(super) async fn home(State(app): State<Arc<App>>, origin: Origin) -> Response {
     if let Some(page) = &app.site.welcome {
-        return Ok(([(CACHE_CONTROL, REVALIDATE)], Html(page.clone())).into_response());
+        return ([(CACHE_CONTROL, REVALIDATE)], Html(page.clone())).into_response();
     }
     let catalog = app.index.catalog();
     let is_public = !app.auth.asks_for_password(Action::List);
-    let page = html! {
+    let body = html! {
+        header {
+            h1 { "micropypi" }
+            p { "A package index for MicroPython, for pip and for uv: " (count(&catalog)) "." }
+        }
+        (how_to(&origin.0))
+        @if is_public { (projects(&catalog)) }
+        (footer(""))
+    };
+    html_response(document("micropypi", &body))
+}
+
+fn html_response(page: Markup) -> Response {
+    ([(CACHE_CONTROL, REVALIDATE)], Html(page.into_string())).into_response()
+}
+
+fn document(title: &str, body: &Markup) -> Markup {
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "micropypi" }
+                title { (title) }
+                link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                header {
-                    h1 { "micropypi" }
-                    p { "A package index for MicroPython, for pip and for uv: " (count(&catalog)) "." }
-                }
-                (how_to(&origin.0))
-                @if is_public { (projects(&catalog)) }
-                footer { "micropypi " (env!("CARGO_PKG_VERSION")) " · " a href="simple/" { "simple index" } " · " a href="packages/" { "all files" } }
-            }
+            body { (body) }
         }
-    };
-    Ok(([(CACHE_CONTROL, REVALIDATE)], Html(page.into_string())).into_response())
+    }
+}
+
+fn footer(base: &str) -> Markup {
+    html! {
+        footer {
+            "micropypi " (env!("CARGO_PKG_VERSION"))
+            " · " a href=(format!("{base}simple/")) { "simple index" }
+            " · " a href=(format!("{base}packages/")) { "all files" }
+            @if !base.is_empty() { " · " a href=(base) { "home" } }
+        }
+    }
 }
 
 fn count(catalog: &Catalog) -> String {
@@ -58,25 +84,29 @@ fn count(catalog: &Catalog) -> String {
     )
 }
 
-fn how_to(base: &str) -> Markup {
-    let authority = base
-        .split("://")
+/// `HOST:PORT`, as pip's `--trusted-host` takes it.
+fn authority(base: &str) -> &str {
+    base.split("://")
         .nth(1)
         .and_then(|rest| rest.split('/').next())
-        .unwrap_or_default();
+        .unwrap_or_default()
+}
+
+fn how_to(base: &str) -> Markup {
     html! {
         section {
             h2 { "Upload" }
             pre { "twine upload --repository-url " (base) "/ dist/*" }
             h2 { "Install on a computer" }
             pre {
-                "pip install --index-url " (base) "/simple/ --trusted-host " (authority) " NAME\n"
+                "pip install --index-url " (base) "/simple/ --trusted-host " (authority(base)) " NAME\n"
                 "uv pip install --index-url " (base) "/simple/ NAME"
             }
             h2 { "Install on a board" }
             pre {
-                "# MicroPython up to 1.19\n"
-                "import upip\nupip.index_urls = [\"" (base) "\"]\nupip.install(\"NAME\")"
+                "# MicroPython 1.20 and later\nimport mip\nmip.install(\"NAME\", index=\"" (base) "\")\n\n"
+                "# up to 1.19\nimport upip\nupip.index_urls = [\"" (base) "\"]\nupip.install(\"NAME\")\n\n"
+                "# the same from a computer, over USB\nmpremote mip --index " (base) " install NAME"
             }
         }
     }
@@ -98,15 +128,101 @@ fn projects(catalog: &Catalog) -> Markup {
 
 fn row(catalog: &Catalog, project: &Project) -> Markup {
     let latest = project.latest(catalog.latest());
-    let summary = latest
-        .files
-        .iter()
-        .find_map(|file| file.metadata.as_ref()?.summary.as_deref());
     html! {
         tr {
-            td { a href=(format!("simple/{}/", project.name())) { (project.display_name()) } }
+            td { a href=(format!("project/{}/", project.name())) { (project.display_name()) } }
             td { (latest.version.as_str()) }
-            td { (summary.unwrap_or_default()) }
+            td { (latest.summary().unwrap_or_default()) }
         }
+    }
+}
+
+/// `GET /project/{project}/`: what a person wants to know of a project, and what a board gets of each release.
+pub(super) async fn project(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    origin: Origin,
+) -> Result<Response, HttpError> {
+    let Ok(name) = ProjectName::parse(&name) else {
+        return Err(HttpError::NotFound(name));
+    };
+    let catalog = app.index.catalog();
+    let Some(project) = catalog.project(&name).cloned() else {
+        return Err(HttpError::NotFound(format!("the project {name}")));
+    };
+    let page = blocking(move || project_page(&app.index, &catalog, &project, &origin.0)).await?;
+    Ok(Subject::project(&name).on(html_response(page)))
+}
+
+fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str) -> Markup {
+    let latest = project.latest(catalog.latest());
+    let newest_first = project.releases().iter().rev().take(RELEASES);
+    let rest = project.releases().len().saturating_sub(RELEASES);
+    let title = format!("{} {}", project.display_name(), latest.version);
+    let body = html! {
+        header {
+            h1 { (title) }
+            @if let Some(summary) = latest.summary() { p { (summary) } }
+        }
+        section {
+            h2 { "Install" }
+            pre { (install(project, base)) }
+        }
+        section {
+            h2 { "Releases" }
+            @for release in newest_first { (release_section(index, catalog, project, release)) }
+            @if rest > 0 { p { "… and " a href=(format!("../../simple/{}/", project.name())) { (rest) " older ones" } } }
+        }
+        (footer("../../"))
+    };
+    document(&title, &body)
+}
+
+fn release_section(index: &Index, catalog: &Catalog, project: &Project, release: &Release) -> Markup {
+    let board = release.describing().map(|_| index.board(catalog, project, release));
+    html! {
+        h3 { (release.version.as_str()) @if release.is_yanked() { " (yanked)" } }
+        ul {
+            @for file in &release.files {
+                li {
+                    a href=(format!("../../packages/{}", file.url_path())) { (file.name.as_str()) }
+                    " " (size(file.stamp.size))
+                    @if let Some(reason) = &file.yanked { " — yanked: " (reason) }
+                    @if let Some(defect) = &file.defect { " — " (defect) }
+                }
+            }
+        }
+        @match board {
+            None => p { "For a board there is nothing: the files are built for other platforms." },
+            Some(board) => {
+                p.board {
+                    "On a board: "
+                    @for (position, file) in board.files().iter().enumerate() { @if position > 0 { ", " } code { (file.path) } }
+                    @if board.files().is_empty() { "nothing" }
+                }
+                @let notes: Vec<String> = board.notes().collect();
+                @if !notes.is_empty() { ul.notes { @for note in &notes { li { (note) } } } }
+            }
+        }
+    }
+}
+
+fn install(project: &Project, base: &str) -> String {
+    let name = project.name();
+    format!(
+        "pip install --index-url {base}/simple/ --trusted-host {} {name}\n\
+         mpremote mip --index {base} install {name}\n\
+         import mip; mip.install(\"{name}\", index=\"{base}\")",
+        authority(base)
+    )
+}
+
+/// Whole bytes up to 9999, then kilobytes and megabytes of 1000.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
     }
 }

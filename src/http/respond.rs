@@ -38,8 +38,12 @@ pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -
 }
 
 /// JSON, neither compressed nor cached: boards inflate nothing and remember nothing.
-pub(super) fn json(text: String) -> Response {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], text).into_response()
+pub(super) fn json(text: impl Into<Body>) -> Response {
+    (
+        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")],
+        text.into(),
+    )
+        .into_response()
 }
 
 /// Runs what blocks where blocking is allowed.

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
-use super::{App, files, json, ops, pages, simple, upip, upload};
+use super::{App, board_module, files, json, mip, ops, pages, simple, upip, upload};
 
 /// All routes, over the shared state. Static segments win over `{project}`, so a project called `simple` is found
 /// below `/simple/` only.
@@ -27,6 +27,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/packages/{*path}", get(files::get))
         .route("/pypi/{project}/json", get(json::project))
         .route("/pypi/{project}/{version}/json", get(json::release))
+        .route("/package/{abi}/{project}/{file}", get(mip::manifest))
+        .route("/file/{digits}/{hash}", get(mip::content))
+        .route("/index.json", get(mip::index))
+        .route("/{project}/package.json", get(mip::package))
+        .route("/{project}/{version}/package.json", get(mip::package_of_version))
+        .route("/boards/{project}/{file}", get(mip::tarball))
+        .route("/micropypi.py", get(board_module::source))
+        .route("/micropypi.mpy", get(board_module::bytecode))
+        .route("/project/{project}/", get(pages::project))
         .route("/health", get(ops::health))
         .route("/RPC2", post(ops::xml_rpc))
         .fallback(ops::nothing_here);

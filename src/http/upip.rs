@@ -25,7 +25,7 @@ pub(super) async fn json(
     };
     let missing = || HttpError::NotFound(format!("the project {name}"));
     let catalog = app.index.catalog();
-    let template = catalog.upip(catalog.project(&name).ok_or_else(missing)?);
+    let template = catalog.upip(catalog.project_for_board(&name).ok_or_else(missing)?);
     if template.is_empty() {
         return Err(missing());
     }

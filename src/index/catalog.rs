@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use imbl::OrdMap;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use super::boards::Board;
 use super::page::{Depth, Format, Page, Pages, Template};
-use super::{simple, upip};
-use crate::config::Latest;
-use crate::dist::{Digests, DistFilename, ProjectName, ReleaseVersion};
+use super::{mip, simple, upip};
+use crate::board::{self, View};
+use crate::config::{Latest, Upip};
+use crate::dist::{Digests, DistFilename, DistKind, ProjectName, ReleaseVersion, SdistFormat};
 use crate::store::{Found, MetadataFacts, Stamp};
 
 /// What a path cannot hold (RFC 3986 section 3.3). `+` can, and must stay as it is: upip decodes nothing.
@@ -77,14 +80,54 @@ pub struct Release {
     pub version: ReleaseVersion,
     /// By file name.
     pub files: Vec<Arc<File>>,
+    /// What a board gets of it; filled by `boards.rs`.
+    pub(super) view: OnceLock<Arc<View>>,
+    board: ArcSwapOption<Board>,
 }
 
 impl Release {
-    /// The one file that upip gets: the sdist that upip can unpack.
-    pub fn sdist_for_upip(&self) -> Option<&Arc<File>> {
+    fn new(version: ReleaseVersion, files: Vec<Arc<File>>) -> Self {
+        Self {
+            version,
+            files,
+            view: OnceLock::new(),
+            board: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The sdist that upip can unpack.
+    pub fn sdist(&self) -> Option<&Arc<File>> {
+        let is_sdist = |file: &&Arc<File>| *file.name.kind() == DistKind::Sdist(SdistFormat::TarGz);
+        self.files.iter().find(is_sdist)
+    }
+
+    /// The file that says best what a board gets; None where there is none, as for platform wheels.
+    pub fn describing(&self) -> Option<&Arc<File>> {
+        let chosen = board::choose(self.files.iter().map(|file| &file.name))?;
+        self.files.iter().find(|file| file.name == *chosen)
+    }
+
+    /// The summary of the first file that has one.
+    pub fn summary(&self) -> Option<&str> {
         self.files
             .iter()
-            .find(|file| !file.name.is_wheel() && file.path.ends_with(".tar.gz"))
+            .find_map(|file| file.metadata.as_ref()?.summary.as_deref())
+    }
+
+    /// Whether every file of it was yanked (PEP 592).
+    pub fn is_yanked(&self) -> bool {
+        self.files.iter().all(|file| file.yanked.is_some())
+    }
+
+    /// What a board gets, where it is known for this state of the catalog.
+    pub fn board(&self, serial: u64) -> Option<Arc<Board>> {
+        self.board.load_full().filter(|board| board.is_of(serial))
+    }
+
+    pub(super) fn keep_board(&self, board: Board) -> Arc<Board> {
+        let board = Arc::new(board);
+        self.board.store(Some(Arc::clone(&board)));
+        board
     }
 }
 
@@ -106,7 +149,7 @@ impl Project {
         }
         let releases = versions.into_iter().map(|(version, mut files)| {
             files.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
-            Release { version, files }
+            Release::new(version, files)
         });
         Self {
             name,
@@ -151,6 +194,21 @@ impl Project {
         }
     }
 
+    /// The release that a board gets that names none: the latest one with something to install, unless it was yanked.
+    pub fn latest_for_board(&self, rule: Latest) -> Option<&Release> {
+        let newest_first = || {
+            self.releases
+                .iter()
+                .rev()
+                .filter(|release| release.describing().is_some() && !release.is_yanked())
+        };
+        let stable = || newest_first().find(|release| release.version.is_stable());
+        match rule {
+            Latest::Newest => newest_first().next(),
+            Latest::Stable => stable().or_else(|| newest_first().next()),
+        }
+    }
+
     /// All files, ascending by version.
     pub fn files(&self) -> impl Iterator<Item = &Arc<File>> {
         self.releases.iter().flat_map(|release| &release.files)
@@ -170,9 +228,9 @@ impl Project {
             .get_or_render(format, depth, || simple::project(self, format, depth))
     }
 
-    /// upip's JSON of at most `limit` releases (0: all), but for the base URL. Always asked with the same rule and limit.
-    fn upip(&self, latest: Latest, limit: usize) -> &Template {
-        self.upip.get_or_init(|| upip::template(self, latest, limit))
+    /// upip's JSON, but for the base URL. Always asked with the same rules.
+    fn upip(&self, rules: Rules) -> &Template {
+        self.upip.get_or_init(|| upip::template(self, rules))
     }
 
     /// Rendering so few files costs less than handing the work to another thread.
@@ -187,24 +245,57 @@ pub struct Catalog {
     projects: OrdMap<ProjectName, Arc<Project>>,
     files: OrdMap<Arc<str>, Arc<File>>,
     pages: Pages,
-    latest: Latest,
-    upip_releases: usize,
+    mip_index: OnceLock<Box<Page>>,
+    rules: Rules,
+    serial: u64,
+}
+
+/// What the operator decided about the answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Which release a client gets that names none.
+    pub latest: Latest,
+    /// What upip downloads.
+    pub upip: Upip,
+    /// How many of the newest releases upip is told of; 0 is all.
+    pub upip_releases: usize,
 }
 
 impl Catalog {
-    pub(super) fn new(latest: Latest, upip_releases: usize) -> Self {
+    pub(super) fn new(rules: Rules) -> Self {
         Self {
             projects: OrdMap::new(),
             files: OrdMap::new(),
             pages: Pages::default(),
-            latest,
-            upip_releases,
+            mip_index: OnceLock::new(),
+            rules,
+            serial: 0,
         }
     }
 
     /// Which release a client gets that names none.
     pub fn latest(&self) -> Latest {
-        self.latest
+        self.rules.latest
+    }
+
+    /// What upip downloads.
+    pub fn upip_gets(&self) -> Upip {
+        self.rules.upip
+    }
+
+    /// Counts the changes.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// A project as a board asks for it: `micropython-foo` and `foo` stand for each other where one of them is missing.
+    pub fn project_for_board(&self, name: &ProjectName) -> Option<&Arc<Project>> {
+        self.project(name).or_else(|| self.project(&board::alias(name)?))
+    }
+
+    /// The index of all packages that mip's tools browse; rendered when it is first asked for. May take long.
+    pub fn mip_index(&self) -> &Page {
+        self.mip_index.get_or_init(|| Box::new(Page::new(mip::index(self))))
     }
 
     /// By normalized name.
@@ -214,7 +305,7 @@ impl Catalog {
 
     /// upip's JSON of a project, but for the base URL.
     pub fn upip<'a>(&self, project: &'a Project) -> &'a Template {
-        project.upip(self.latest, self.upip_releases)
+        project.upip(self.rules)
     }
 
     /// All projects, by name.
@@ -292,7 +383,9 @@ impl Catalog {
             projects,
             files,
             pages: Pages::default(),
-            ..*self
+            mip_index: OnceLock::new(),
+            rules: self.rules,
+            serial: self.serial + 1,
         }
     }
 }

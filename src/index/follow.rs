@@ -29,6 +29,7 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, rescan: Arc
         let index = Arc::clone(&index);
         let work = spawn_blocking(move || {
             index.refresh(scope, trust, &|_| ());
+            index.prepare_boards();
             index.flush();
         });
         if let Err(error) = work.await {

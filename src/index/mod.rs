@@ -1,8 +1,10 @@
 //! The catalog and the use cases over it: publish, remove, rescan. Where store, catalog and dist meet. Called by `http/` and `serve.rs`.
 
+mod boards;
 mod catalog;
 mod follow;
 mod learn;
+mod mip;
 mod page;
 mod publish;
 mod pypi_json;
@@ -15,15 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
-pub use catalog::{Catalog, File, Project, Release};
+pub use boards::{Board, BoardFileError, BoardOptions};
+pub use catalog::{Catalog, File, Project, Release, Rules};
 pub use follow::follow;
 pub use page::{Depth, Format, Page, Template};
 pub use publish::{Outcome, PublishError, Upload};
 pub use scan::{Scope, Trust};
 
-use crate::config::Latest;
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
-use crate::store::{Cache, CacheError, Found, Placing, Stamp, Store, StoreError};
+use crate::store::{Cache, CacheError, Contents, Found, Placing, Stamp, Store, StoreError};
 
 /// What the index needs to know beside its folders.
 #[derive(Debug, Clone)]
@@ -32,10 +34,10 @@ pub struct Options {
     pub limits: Limits,
     /// Whether an upload may replace a file.
     pub placing: Placing,
-    /// Which release a client gets that names none.
-    pub latest: Latest,
-    /// How many of the newest releases upip is told of; 0 is all.
-    pub upip_releases: usize,
+    /// What the operator decided about the answers.
+    pub rules: Rules,
+    /// How board files are made.
+    pub boards: BoardOptions,
 }
 
 /// The index: an immutable catalog for readers, and one writer at a time that replaces it.
@@ -43,6 +45,7 @@ pub struct Options {
 pub struct Index {
     store: Store,
     cache: Cache,
+    contents: Contents,
     options: Options,
     catalog: ArcSwap<Catalog>,
     /// Held from reading the catalog to replacing it, never while a file is read.
@@ -51,20 +54,24 @@ pub struct Index {
     ignored: Mutex<HashSet<Arc<str>>>,
     /// Files that may still be growing, as they were last seen.
     unsettled: Mutex<HashMap<Arc<str>, Stamp>>,
+    /// Files whose board views may be missing.
+    unprepared: Mutex<Vec<Arc<File>>>,
 }
 
 impl Index {
     /// An index that knows nothing yet; [`Index::refresh`] fills it.
     pub fn new(store: Store, cache: Cache, options: Options) -> Self {
-        let catalog = ArcSwap::from_pointee(Catalog::new(options.latest, options.upip_releases));
+        let catalog = ArcSwap::from_pointee(Catalog::new(options.rules));
         Self {
             store,
+            contents: Contents::new(cache.directory().join("files")),
             cache,
             options,
             catalog,
             writer: Mutex::default(),
             ignored: Mutex::default(),
             unsettled: Mutex::default(),
+            unprepared: Mutex::default(),
         }
     }
 
@@ -131,6 +138,7 @@ impl Index {
         for path in gone {
             self.cache.forget(path);
         }
+        lock(&self.unprepared).extend(put.iter().cloned());
         let _writer = lock(&self.writer);
         let next = self.catalog.load().with(put, gone);
         self.catalog.store(Arc::new(next));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::learn::metadata_facts;
 use super::{File, Index};
+use crate::board::{self, Refusal};
 use crate::dist::{
     self, ArchiveError, ClaimedDigests, CoreMetadata, DigestMismatch, Digests, DistFilename, FilenameError,
     MetadataError, NameError, ProjectName, ReleaseVersion, VersionError,
@@ -62,6 +63,8 @@ pub enum PublishError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    #[error("{0}; leave it out by exclude = [...] under [tool.micropypi] in pyproject.toml")]
+    Refused(Refusal),
     #[error(
         "File already exists: {file} is here with other content (sha256 {sha256}); raise the version, or set overwrite = true"
     )]
@@ -119,6 +122,7 @@ impl Index {
             CoreMetadata::parse(&bytes)?.agrees_with(&name)?;
             Ok::<_, MetadataError>(bytes)
         });
+        self.check_paths(upload, &name)?;
         let metadata = metadata
             .transpose()?
             .and_then(|bytes| Some((metadata_facts(&bytes).ok()?, bytes)));
@@ -127,6 +131,22 @@ impl Index {
             digests,
             metadata,
         })
+    }
+
+    /// What a board cannot take is told to whoever can mend it: the uploader.
+    fn check_paths(&self, upload: &Upload, name: &DistFilename) -> Result<(), PublishError> {
+        if board::choose([name]).is_none() {
+            return Ok(());
+        }
+        let archive = upload.staged.reader()?;
+        // What else keeps the view from being made is noted on the release, when it is made.
+        let view = self
+            .sort_out(archive, name, None, &self.options.boards.patterns)
+            .unwrap_or_default();
+        view.refused
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |refusal| Err(PublishError::Refused(refusal)))
     }
 
     /// The file of this name, wherever it lies.

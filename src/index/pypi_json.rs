@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::simple::upload_time;
-use super::{Catalog, File, Index, Project, Release};
+use super::{Catalog, File, Index, Project, Release, upip};
 use crate::dist::{CoreMetadata, DistKind};
 use crate::store::CacheError;
 
@@ -15,9 +15,15 @@ struct ProjectJson<'a> {
     info: Info<'a>,
     last_serial: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    releases: Option<BTreeMap<&'a str, Vec<FileJson<'a>>>>,
+    releases: Option<BTreeMap<&'a str, [OneFile; 1]>>,
     urls: Vec<FileJson<'a>>,
     vulnerabilities: [(); 0],
+}
+
+/// All that upip reads of a file. Host tools take theirs from `urls`: what a board gets has digests of its own.
+#[derive(Serialize)]
+struct OneFile {
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -81,15 +87,16 @@ impl Index {
         with_releases: bool,
     ) -> Result<String, CacheError> {
         let metadata = self.describe(release)?;
-        let installable = project
+        let one_file = |release: &'_ Release| {
+            Some([OneFile {
+                url: format!("{base}/{}", upip::path(project, release, catalog.upip_gets())?),
+            }])
+        };
+        let all = project
             .releases()
             .iter()
-            .filter_map(|r| Some((r.version.as_str(), r.sdist_for_upip()?)));
-        let releases = with_releases.then(|| {
-            installable
-                .map(|(v, file)| (v, vec![FileJson::new(file, base)]))
-                .collect()
-        });
+            .filter_map(|r| Some((r.version.as_str(), one_file(r)?)));
+        let releases = with_releases.then(|| all.collect());
         let json = ProjectJson {
             info: Info::new(project, release, &metadata, base),
             last_serial: u32::try_from(catalog.file_count()).unwrap_or(u32::MAX),

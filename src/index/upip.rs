@@ -3,38 +3,48 @@
 
 use std::fmt::Write;
 
-use super::catalog::{Project, Release};
+use super::catalog::{Project, Release, Rules};
 use super::page::{BASE, Template};
-use crate::config::Latest;
+use crate::config::{Latest, Upip};
 
-/// `limit` newest releases, 0 for all, each with exactly one file. Without a release for upip: nothing, so that the
-/// board asks its next index.
-pub(super) fn template(project: &Project, latest: Latest, limit: usize) -> Template {
-    let installable = |release: &Release| release.sdist_for_upip().is_some();
-    let newest_first = project.releases().iter().rev().filter(|release| installable(release));
-    let listed: Vec<_> = newest_first.take(if limit == 0 { usize::MAX } else { limit }).collect();
-    let stable = || listed.iter().find(|release| release.version.is_stable());
-    let chosen = match latest {
+/// The newest releases, each with exactly one file. Without a release for upip: nothing, so that the board asks its
+/// next index.
+pub(super) fn template(project: &Project, rules: Rules) -> Template {
+    let limit = if rules.upip_releases == 0 {
+        usize::MAX
+    } else {
+        rules.upip_releases
+    };
+    let newest_first = project.releases().iter().rev();
+    let listed = newest_first.filter_map(|release| Some((release, path(project, release, rules.upip)?)));
+    let listed: Vec<_> = listed.take(limit).collect();
+    let stable = || listed.iter().find(|(release, _)| release.version.is_stable());
+    let latest = match rules.latest {
         Latest::Newest => listed.first(),
         Latest::Stable => stable().or(listed.first()),
     };
-    let Some(chosen) = chosen else {
+    let Some((latest, _)) = latest else {
         return Template::default();
     };
-    let mut json = format!(r#"{{"info":{{"version":{}}},"releases":{{"#, quoted(chosen));
-    for (position, release) in listed.iter().enumerate() {
-        let file = release.sdist_for_upip().expect("only such releases are listed");
+    let mut json = format!(r#"{{"info":{{"version":{}}},"releases":{{"#, quoted(latest));
+    for (position, (release, path)) in listed.iter().enumerate() {
         let comma = if position == 0 { "" } else { "," };
-        write!(
-            json,
-            r#"{comma}{}:[{{"url":"{BASE}/packages/{}"}}]"#,
-            quoted(release),
-            file.url_path()
-        )
-        .expect("a string takes every character");
+        write!(json, r#"{comma}{}:[{{"url":"{BASE}/{path}"}}]"#, quoted(release))
+            .expect("a string takes every character");
     }
     json.push_str("}}");
     Template::new(&json)
+}
+
+/// The path of the one file of a release, below the base URL.
+pub(super) fn path(project: &Project, release: &Release, upip: Upip) -> Option<String> {
+    match upip {
+        Upip::Original => Some(format!("packages/{}", release.sdist()?.url_path())),
+        Upip::Tarball => {
+            release.describing()?;
+            Some(format!("boards/{}/{}.tar.gz", project.name(), release.version))
+        }
+    }
 }
 
 /// Versions of old files can be any text.

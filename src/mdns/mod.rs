@@ -21,6 +21,9 @@ pub const INDEX_TYPE: &str = "_pypi._tcp.local.";
 /// The module for boards, served at `/micropypi.py`: it asks the LAN for a server and installs from it.
 pub const BOARD_MODULE: &str = include_str!("micropypi.py");
 
+/// The same as bytecode: what `mpy-cross -s micropypi.py micropypi.py` makes of it. A test holds the two together.
+pub const BOARD_BYTECODE: &[u8] = include_bytes!("micropypi.mpy");
+
 /// Why a server cannot be announced or looked for.
 #[derive(Debug, thiserror::Error)]
 pub enum MdnsError {

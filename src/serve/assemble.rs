@@ -9,12 +9,14 @@ use axum::Router;
 
 use super::ServeError;
 use crate::auth::{Authenticator, Policy};
-use crate::config::{AuthConfig, Config, LimitsConfig, Protect};
+use crate::board::Patterns;
+use crate::board::mpy::MpyCross;
+use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect};
 use crate::dist::Limits;
 use crate::http::{self, App, FormLimits, Site};
-use crate::index::{Index, Options};
+use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
-use crate::store::{Cache, Placing, Store};
+use crate::store::{Cache, Placing, Stamp, Store};
 use crate::tls::{Acceptor, TlsFiles};
 
 /// The parts that live as long as the server.
@@ -46,8 +48,12 @@ impl Assembly {
             } else {
                 Placing::New
             },
-            latest: config.index.latest,
-            upip_releases: config.boards.releases,
+            rules: Rules {
+                latest: config.index.latest,
+                upip: config.boards.upip,
+                upip_releases: config.boards.releases,
+            },
+            boards: board_options(&config.boards)?,
         };
         Ok(Self {
             index: Arc::new(Index::new(store, cache, options)),
@@ -112,6 +118,23 @@ fn site(config: &Config) -> Result<Site, ServeError> {
         welcome: config.welcome.as_ref().map(read).transpose()?,
         max_age: config.index.cache_control,
         health_endpoint: config.health_endpoint.clone(),
+    })
+}
+
+fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {
+    // A compiler that was replaced compiles everything anew.
+    let compiler = config.mpy_cross.as_ref().map(|path| match fs::metadata(path) {
+        Ok(metadata) => Ok((path, Stamp::of(&metadata))),
+        Err(source) => Err(ServeError::Compiler {
+            path: path.display().to_string(),
+            source,
+        }),
+    });
+    let compiler = compiler.transpose()?;
+    Ok(BoardOptions {
+        patterns: Patterns::new(&config.include, &config.exclude)?,
+        fingerprint: format!("{:?} {:?} {compiler:?}", config.include, config.exclude),
+        compiler: compiler.map(|(path, _)| MpyCross::new(path.clone())),
     })
 }
 

@@ -17,6 +17,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Action, AuthError};
+use crate::board::PatternError;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::http::{Connections, serve_connections};
 use crate::index::{Index, follow};
@@ -59,6 +60,10 @@ pub enum ServeError {
     },
     #[error("cannot read the page {path} ([welcome])")]
     Welcome { path: String, source: io::Error },
+    #[error("cannot find mpy-cross at {path} ([boards] mpy_cross)")]
+    Compiler { path: String, source: io::Error },
+    #[error("[boards] include, exclude")]
+    Patterns(#[from] PatternError),
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
     #[error("a part of the start failed")]

@@ -20,6 +20,8 @@ use crate::dist::Digests;
 const FILES: TableDefinition<&str, &[u8]> = TableDefinition::new("files");
 /// sha256 of core metadata → the core metadata, deflated.
 const METADATA: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("metadata");
+/// A digest of everything that it was made from → what was derived.
+const DERIVED: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("derived");
 /// The name carries the version of what is inside: another version starts afresh.
 const FILE_NAME: &str = "index-1.redb";
 /// redb's page cache; its default of 1 GiB is not for a Raspberry Pi.
@@ -75,10 +77,17 @@ impl<E: Into<redb::Error>> From<E> for CacheError {
 }
 
 /// What waits for the next [`Cache::flush`]; readers see it at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Pending {
     files: HashMap<Box<str>, Option<Facts>>,
     metadata: HashMap<[u8; 32], Arc<[u8]>>,
+    derived: HashMap<[u8; 32], Arc<[u8]>>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.metadata.is_empty() && self.derived.is_empty()
+    }
 }
 
 /// The cache's index.
@@ -176,30 +185,55 @@ impl Cache {
         Ok(whole.is_ok().then_some(bytes))
     }
 
+    /// What was derived under this key, if it is here. Reads the disk.
+    pub fn derived(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
+        if let Some(bytes) = self.pending().derived.get(key) {
+            return Some(bytes.to_vec());
+        }
+        let read = || -> Result<_, CacheError> {
+            let table = self.database.begin_read()?.open_table(DERIVED)?;
+            Ok(table.get(key)?.map(|bytes| bytes.value().to_vec()))
+        };
+        // What cannot be read is derived again.
+        read().ok().flatten()
+    }
+
+    /// Remembers what was derived, from the next [`Cache::flush`] on durably.
+    pub fn derive(&self, key: &[u8; 32], bytes: Vec<u8>) {
+        self.pending().derived.insert(*key, bytes.into());
+    }
+
     /// Writes what waits, in one durable transaction. Cheap when nothing does.
     ///
     /// # Errors
     /// When the database cannot be written; what waited is lost, and is learnt anew at the next start.
     pub fn flush(&self) -> Result<(), CacheError> {
-        let (files, metadata) = {
+        let waiting = {
             let mut pending = self.pending();
-            // The metadata stays readable here until it is readable there.
-            (std::mem::take(&mut pending.files), pending.metadata.clone())
+            // What readers look for stays here until it is readable there.
+            Pending {
+                files: std::mem::take(&mut pending.files),
+                ..pending.clone()
+            }
         };
-        if files.is_empty() && metadata.is_empty() {
+        if waiting.is_empty() {
             return Ok(());
         }
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         {
             let mut table = transaction.open_table(METADATA)?;
-            for (sha256, bytes) in &metadata {
+            for (sha256, bytes) in &waiting.metadata {
                 if table.get(sha256)?.is_none() {
                     table.insert(sha256, deflated(bytes).as_slice())?;
                 }
             }
+            let mut table = transaction.open_table(DERIVED)?;
+            for (key, bytes) in &waiting.derived {
+                table.insert(key, &**bytes)?;
+            }
             let mut table = transaction.open_table(FILES)?;
-            for (path, facts) in &files {
+            for (path, facts) in &waiting.files {
                 match facts {
                     Some(facts) => drop(table.insert(&**path, encoded(facts).as_slice())?),
                     None => drop(table.remove(&**path)?),
@@ -207,9 +241,13 @@ impl Cache {
             }
         }
         transaction.commit()?;
-        self.pending()
+        let mut pending = self.pending();
+        pending
             .metadata
-            .retain(|sha256, _| !metadata.contains_key(sha256));
+            .retain(|key, bytes| !waiting.metadata.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
+        pending
+            .derived
+            .retain(|key, bytes| !waiting.derived.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
         Ok(())
     }
 
@@ -226,6 +264,7 @@ fn open_database(path: &Path) -> Result<Database, DatabaseError> {
         let transaction = database.begin_write()?;
         transaction.open_table(FILES)?;
         transaction.open_table(METADATA)?;
+        transaction.open_table(DERIVED)?;
         Ok(transaction.commit()?)
     };
     match tables() {

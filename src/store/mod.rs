@@ -2,6 +2,7 @@
 
 mod cache;
 mod clean;
+mod contents;
 mod file;
 mod stage;
 mod walk;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts};
+pub use contents::Contents;
 pub use file::{Pieces, open};
 pub use stage::{Placing, Staged};
 pub use walk::{Found, SIDECARS, Stamp};

@@ -1,0 +1,163 @@
+//! mip, the installer of MicroPython 1.20 and later, and mpremote's: manifests by name, contents by digest. Always with a
+//! length, never a redirect; firmware up to 1.28 speaks HTTP/1.0 and sends a `Host` without a port, so manifests hold no
+//! URLs. (Source: micropython-lib's mip.)
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::error::HttpError;
+use super::origin::BoardOrigin;
+use super::request_log::Subject;
+use super::respond::{self, blocking};
+use super::right::{Download, List, May};
+use super::{App, files};
+use crate::board::BoardFile;
+use crate::dist::{Hex, ProjectName, ReleaseVersion};
+use crate::index::{Board, Catalog, Project, Release};
+
+/// `GET /package/{6|py}/{project}/{version|latest}.json`
+pub(super) async fn manifest(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path((abi, name, file)): Path<(String, String, String)>,
+) -> Result<Response, HttpError> {
+    let version = file.strip_suffix(".json").filter(|_| abi == "6" || abi == "py");
+    let version = version.ok_or_else(|| HttpError::NotFound(format!("/package/{abi}/{name}/{file}")))?;
+    let wanted = Wanted::find(&app, &name, version)?;
+    let subject = Subject::project(wanted.project.name());
+    let board = wanted.board(app).await?;
+    let manifest = if abi == "py" { &board.sources } else { &board.bytecode };
+    Ok(subject.on(respond::json(manifest.clone())))
+}
+
+/// `GET /file/{first digits}/{digits}`
+pub(super) async fn content(
+    State(app): State<Arc<App>>,
+    _: May<Download>,
+    Path((_, digits)): Path<(String, String)>,
+) -> Result<Response, HttpError> {
+    let missing = HttpError::NotFound(format!("a file of the digest {digits}"));
+    let found = blocking(move || app.index.contents().find(&digits)).await??;
+    let (path, size) = found.ok_or(missing)?;
+    files::send_derived(path, size, "application/octet-stream").await
+}
+
+/// `GET /index.json`
+pub(super) async fn index(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    blocking(move || respond::page(app.index.catalog().mip_index(), "application/json", &headers)).await
+}
+
+/// `GET /boards/{project}/{version}.tar.gz`: what `/{project}/json` names for upip.
+pub(super) async fn tarball(
+    State(app): State<Arc<App>>,
+    _: May<Download>,
+    Path((name, file)): Path<(String, String)>,
+) -> Result<Response, HttpError> {
+    let version = file
+        .strip_suffix(".tar.gz")
+        .ok_or_else(|| HttpError::NotFound(file.clone()))?;
+    let wanted = Wanted::find(&app, &name, version)?;
+    let subject = Subject::project(wanted.project.name());
+    let board = wanted.board(Arc::clone(&app)).await?;
+    let path = blocking(move || app.index.tarball(&board)).await??;
+    let size = tokio::fs::metadata(&path).await?.len();
+    Ok(subject.on(files::send_derived(path, size, "application/gzip").await?))
+}
+
+/// `GET /{project}/package.json`: for `mip.install("http://HOST:8089/{project}/")`.
+pub(super) async fn package(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    origin: BoardOrigin,
+) -> Result<Response, HttpError> {
+    package_json(app, &name, "latest", origin).await
+}
+
+/// `GET /{project}/{version}/package.json`
+pub(super) async fn package_of_version(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path((name, version)): Path<(String, String)>,
+    origin: BoardOrigin,
+) -> Result<Response, HttpError> {
+    package_json(app, &name, &version, origin).await
+}
+
+/// By URL, mip knows no index: files and requirements are named by absolute URLs, which firmware of every age takes.
+async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOrigin) -> Result<Response, HttpError> {
+    let wanted = Wanted::find(&app, name, version)?;
+    let subject = Subject::project(wanted.project.name());
+    let version = wanted.release().version.to_string();
+    let board = wanted.board(app).await?;
+    let base = origin.0;
+    let file = |file: &BoardFile| {
+        let digits = Hex(&file.sha256).to_string();
+        [file.path.clone(), format!("{base}/file/{}/{digits}", &digits[..2])]
+    };
+    let pins = board.resolution().pins.iter();
+    let deps = pins.map(|pin| {
+        [
+            format!("{base}/{}/{}/package.json", pin.project, pin.version),
+            "latest".to_owned(),
+        ]
+    });
+    let json = serde_json::json!({
+        "urls": board.files().into_iter().map(file).collect::<Vec<_>>(),
+        "deps": deps.collect::<Vec<_>>(),
+        "version": version,
+    });
+    Ok(subject.on(respond::json(json.to_string())))
+}
+
+/// A release that a board asks for.
+struct Wanted {
+    catalog: Arc<Catalog>,
+    project: Arc<Project>,
+    version: ReleaseVersion,
+}
+
+impl Wanted {
+    /// `version` as the board writes it, or `latest`.
+    fn find(app: &App, name: &str, version: &str) -> Result<Self, HttpError> {
+        let missing = || HttpError::NotFound(format!("{name} {version}"));
+        let catalog = app.index.catalog();
+        let parsed = ProjectName::parse(name).map_err(|_| missing())?;
+        let project = Arc::clone(catalog.project_for_board(&parsed).ok_or_else(missing)?);
+        let release = match version {
+            "latest" => project.latest_for_board(catalog.latest()),
+            exact => ReleaseVersion::parse_lenient(exact)
+                .ok()
+                .and_then(|version| project.release(&version)),
+        };
+        let release = release
+            .filter(|release| release.describing().is_some())
+            .ok_or_else(missing)?;
+        let version = release.version.clone();
+        Ok(Self {
+            catalog,
+            project,
+            version,
+        })
+    }
+
+    fn release(&self) -> &Release {
+        self.project
+            .release(&self.version)
+            .expect("the project had this release a moment ago, and is immutable")
+    }
+
+    async fn board(self, app: Arc<App>) -> Result<Arc<Board>, HttpError> {
+        if let Some(board) = self.release().board(self.catalog.serial()) {
+            return Ok(board);
+        }
+        blocking(move || app.index.board(&self.catalog, &self.project, self.release())).await
+    }
+}

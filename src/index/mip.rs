@@ -1,0 +1,50 @@
+//! The index of all packages, in the form of micropython-lib's `index.json`, which mip's tools browse. Called by `catalog.rs`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::catalog::{Catalog, Project, Release};
+
+#[derive(Serialize)]
+struct Index<'a> {
+    v: u8,
+    packages: Vec<Package<'a>>,
+}
+
+#[derive(Serialize)]
+struct Package<'a> {
+    name: &'a str,
+    version: &'a str,
+    description: &'a str,
+    /// By the ABI of the bytecode; the same for all of them, since sources stand in where there is none.
+    versions: BTreeMap<&'static str, Vec<&'a str>>,
+}
+
+pub(super) fn index(catalog: &Catalog) -> String {
+    let packages = catalog.projects().filter_map(|project| Package::new(catalog, project));
+    let index = Index {
+        v: 2,
+        packages: packages.collect(),
+    };
+    serde_json::to_string(&index).expect("these types have string keys only")
+}
+
+impl<'a> Package<'a> {
+    fn new(catalog: &Catalog, project: &'a Project) -> Option<Self> {
+        let installable = |release: &&Release| release.describing().is_some();
+        let versions: Vec<_> = project
+            .releases()
+            .iter()
+            .filter(installable)
+            .map(|r| r.version.as_str())
+            .collect();
+        let latest = project.latest_for_board(catalog.latest())?;
+        Some(Self {
+            name: project.name().as_str(),
+            version: latest.version.as_str(),
+            description: latest.summary().unwrap_or_default(),
+            versions: BTreeMap::from([("6", versions.clone()), ("py", versions)]),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! The contents of board files, each stored once under its SHA-256 in the cache directory. Called by `index/`.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::dist::Hex;
+
+/// The shortest beginning of a digest that names a content: mip knows no shorter one, and so many digits name the folder.
+const SHORTEST: usize = 4;
+
+/// A store of contents by digest: `abcd/REST-SIZE`. The size tells a whole file from what a power cut left of one.
+#[derive(Debug)]
+pub struct Contents {
+    directory: PathBuf,
+}
+
+impl Contents {
+    /// In this directory, which is made when the first content comes.
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// Stores `size` bytes of a reader under their digest. Nothing is read when they are here already.
+    ///
+    /// # Errors
+    /// The reader's and the system's.
+    pub fn put(&self, sha256: &[u8; 32], size: u64, content: impl Read) -> io::Result<()> {
+        let path = self.path(sha256, size);
+        if self.has(sha256, size) {
+            return Ok(());
+        }
+        let folder = path.parent().expect("a content lies in a folder");
+        fs::create_dir_all(folder)?;
+        let mut file = NamedTempFile::new_in(folder)?;
+        io::copy(&mut content.take(size), &mut file)?;
+        file.persist(path)?;
+        Ok(())
+    }
+
+    /// Whether a content is here, and whole.
+    pub fn has(&self, sha256: &[u8; 32], size: u64) -> bool {
+        is_whole(&self.path(sha256, size), size)
+    }
+
+    /// Opens a content.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::NotFound`] when it is not here.
+    pub fn open(&self, sha256: &[u8; 32], size: u64) -> io::Result<File> {
+        File::open(self.path(sha256, size))
+    }
+
+    /// A scratch file on the same file system, which has no name and goes away with its handle.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn scratch(&self) -> io::Result<File> {
+        fs::create_dir_all(&self.directory)?;
+        tempfile::tempfile_in(&self.directory)
+    }
+
+    /// Where a content lies, and its size.
+    pub fn path(&self, sha256: &[u8; 32], size: u64) -> PathBuf {
+        let hex = Hex(sha256).to_string();
+        let (folder, rest) = hex.split_at(SHORTEST);
+        self.directory.join(folder).join(format!("{rest}-{size}"))
+    }
+
+    /// The content whose digest begins with these hexadecimal digits. Reads a folder.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn find(&self, digits: &str) -> io::Result<Option<(PathBuf, u64)>> {
+        let is_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if digits.len() < SHORTEST || digits.len() > 64 || !is_hex {
+            return Ok(None);
+        }
+        let (folder, rest) = digits.split_at(SHORTEST);
+        let entries = match fs::read_dir(self.directory.join(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let size = name
+                .to_str()
+                .filter(|name| name.starts_with(rest))
+                .and_then(|name| name.split_once('-')?.1.parse().ok());
+            if let Some(size) = size.filter(|size| is_whole(&entry.path(), *size)) {
+                return Ok(Some((entry.path(), size)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn is_whole(path: &Path, size: u64) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.len() == size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dist::Digests;
+
+    #[test]
+    fn a_content_is_found_by_any_beginning_of_its_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let contents = Contents::new(dir.path().join("files"));
+        let digests = Digests::of(&b"x = 1\n"[..]).unwrap();
+        let hex = digests.sha256_hex().to_string();
+        assert_eq!(contents.find(&hex).unwrap(), None);
+        contents.put(&digests.sha256, 6, &b"x = 1\n"[..]).unwrap();
+        for length in [4, 8, 16, 64] {
+            let (path, size) = contents.find(&hex[..length]).unwrap().unwrap();
+            assert_eq!((fs::read(path).unwrap(), size), (b"x = 1\n".to_vec(), 6));
+        }
+        for wrong in [&hex[..3], "../x", "zzzz", "", &hex.to_uppercase()] {
+            assert_eq!(contents.find(wrong).unwrap(), None, "{wrong}");
+        }
+        fs::write(contents.path(&digests.sha256, 6), "x").unwrap();
+        assert!(!contents.has(&digests.sha256, 6));
+        assert_eq!(contents.find(&hex).unwrap(), None);
+    }
+}

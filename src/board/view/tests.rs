@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 
 use super::*;
-use crate::board::sink::{Content, hash_copy};
 
 /// A cache in memory.
 #[derive(Default)]

@@ -14,6 +14,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     found.extend(listeners(config));
     found.extend(directories(config));
     found.extend(tls(config));
+    found.extend(health_endpoint(config));
     found
 }
 
@@ -56,16 +57,31 @@ fn tls(config: &Config) -> Option<Contradiction> {
     if tls.certificate.as_os_str().is_empty() {
         return Some((
             "tls.certificate",
-            "HTTPS needs a certificate: a PEM file with its chain".to_owned(),
+            "HTTPS needs `certificate`, too: a PEM file, with its chain".to_owned(),
         ));
     }
     if tls.key.as_os_str().is_empty() {
         return Some((
             "tls.key",
-            "HTTPS needs the private key of its certificate: a PEM file".to_owned(),
+            "HTTPS needs `key`, too: a PEM file with the certificate's private key".to_owned(),
         ));
     }
     None
+}
+
+/// The first parts of the paths that answer something else.
+const TAKEN: [&str; 7] = ["simple", "packages", "legacy", "pypi", "package", "file", "RPC2"];
+
+fn health_endpoint(config: &Config) -> Option<Contradiction> {
+    let path = config.health_endpoint.as_deref()?;
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let taken = TAKEN.contains(&first);
+    taken.then(|| {
+        (
+            "health_endpoint",
+            format!("`/{first}` is where this server answers something else"),
+        )
+    })
 }
 
 fn duplicate<T: Hash + Eq>(mut items: impl Iterator<Item = T>) -> Option<T> {

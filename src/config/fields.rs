@@ -33,7 +33,7 @@ pub(super) fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
 pub(super) fn url_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let path = String::deserialize(deserializer)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/');
-    if path.len() < 2 || !path.starts_with('/') || !path.chars().all(legal) {
+    if path.trim_matches('/').is_empty() || !path.starts_with('/') || !path.chars().all(legal) {
         return Err(Error::custom(format!(
             "`{path}` is not a path: it begins with `/` and goes on with letters, digits, `-`, `_` and `/`"
         )));

@@ -17,10 +17,11 @@ const FILE_VARIABLE: &str = "MICROPYPI_CONFIG";
 pub struct Flags(pub(super) BTreeMap<String, Vec<String>>);
 
 impl Flags {
-    /// Sets the setting of this path; a list takes all the values, everything else the last.
+    /// Sets the setting of this path; a list takes all the values but empty ones, everything else the last.
     pub fn set<V: Into<String>>(&mut self, path: &str, values: impl IntoIterator<Item = V>) {
-        self.0
-            .insert(path.to_owned(), values.into_iter().map(Into::into).collect());
+        let mut values: Vec<String> = values.into_iter().map(Into::into).collect();
+        values.retain(|value| !value.is_empty() || !schema::is_list(path));
+        self.0.insert(path.to_owned(), values);
     }
 
     /// Sets the setting of this path by one text: a list is comma separated, or TOML where an entry holds a comma.

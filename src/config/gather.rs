@@ -59,7 +59,7 @@ impl<'i> Gathered<'i> {
         } else {
             (
                 format!("unknown key `{path}`"),
-                schema::nearest_path(&path).map(suggest),
+                schema::nearest_path(&path).map(suggest_below),
             )
         };
         self.problems.push(Problem {
@@ -97,7 +97,7 @@ impl<'i> Gathered<'i> {
                     (Place::File(_), Some(span)) => Place::File(span),
                     _ => place.clone(),
                 },
-                message: error.message().to_owned(),
+                message: in_plain_words(error.message()),
                 help: schema::usage(&path).map(|usage| format!("for example `{usage}`")),
             });
         }
@@ -115,16 +115,38 @@ impl<'i> Gathered<'i> {
             .map(|(path, (_, value))| (path.as_str(), value.clone()));
         let config = deserialize(values).expect("each setting was checked alone");
         let blame = |(path, message): check::Contradiction| Problem {
-            place: self
-                .settings
-                .get(path)
-                .map_or_else(|| Place::Default(path.to_owned()), |(place, _)| place.clone()),
+            place: self.place_of(path),
             message,
             help: None,
         };
         let problems: Vec<_> = check::contradictions(&config).into_iter().map(blame).collect();
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
+
+    /// Where a setting stands; of a missing one, where its section is begun.
+    fn place_of(&self, path: &str) -> Place {
+        let section = path.split_once('.').map(|(section, _)| format!("{section}."));
+        let sibling = |other: &&String| section.as_ref().is_some_and(|section| other.starts_with(section));
+        let known = self.settings.get_key_value(path).map(|(path, _)| path);
+        match known.or_else(|| self.settings.keys().find(sibling)) {
+            Some(path) => self.settings[path].0.clone(),
+            None => Place::Default(path.to_owned()),
+        }
+    }
+}
+
+/// The help for an unknown key of the file.
+fn suggest_below(path: &str) -> String {
+    match path.split_once('.') {
+        Some((section, key)) => format!("did you mean `{key}` below `[{section}]`?"),
+        None => suggest(path),
+    }
+}
+
+/// serde names Rust's types where it wants a number.
+fn in_plain_words(message: &str) -> String {
+    let number = |message: String, rust: &&str| message.replace(&format!("expected {rust}"), "expected a whole number");
+    ["u32", "u64", "usize"].iter().fold(message.to_owned(), number)
 }
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {

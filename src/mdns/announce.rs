@@ -81,7 +81,7 @@ impl Announcer {
 
     /// Says goodbye, so that the LAN forgets this server at once (RFC 6762, section 10.1). Blocks for 0.2 s, at most a
     /// few seconds.
-    pub fn stop(self) {
+    pub fn stop(&self) {
         if let Some(session) = self.shared.session().take() {
             session.say_goodbye(&self.shared.service);
         }

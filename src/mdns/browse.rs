@@ -80,7 +80,7 @@ pub fn browse(timeout: Duration, name: Option<&str>) -> Result<Vec<Server>, Mdns
     let mut found = Found::default();
     while let Ok(event) = v4.events.recv_deadline(deadline) {
         found.follow(event);
-        if name.is_some_and(|name| found.holds(name)) {
+        if name.is_some_and(|name| found.is_known(name)) {
             break;
         }
     }
@@ -103,8 +103,10 @@ impl Found {
         }
     }
 
-    fn holds(&self, name: &str) -> bool {
-        self.0.keys().any(|(server, _)| server == name)
+    /// Whether there is nothing more to wait for: an answer may hold an IPv6 address first, or none.
+    fn is_known(&self, name: &str) -> bool {
+        let known = |server: &Server| server.name == name && server.addresses.iter().any(IpAddr::is_ipv4);
+        self.0.values().any(known)
     }
 
     /// These servers, and the others that are not among them.
@@ -124,6 +126,8 @@ impl Querier {
     fn start(without: IfKind) -> Result<Self, mdns_sd::Error> {
         let daemon = ServiceDaemon::new()?;
         daemon.disable_interface(without)?;
+        // A new server's address may come with its page's announcement, and is not repeated with its index's.
+        daemon.accept_unsolicited(true)?;
         let events = daemon.browse(INDEX_TYPE)?;
         Ok(Self { daemon, events })
     }

@@ -226,10 +226,7 @@ impl Server {
         for task in self.background {
             task.abort();
         }
-        let goodbye = self
-            .announcer
-            .and_then(Arc::into_inner)
-            .map(|announcer| spawn_blocking(|| announcer.stop()));
+        let goodbye = self.announcer.map(|announcer| spawn_blocking(move || announcer.stop()));
         self.stop.cancel();
         self.serving.await.ok();
         if let Some(goodbye) = goodbye {

@@ -14,6 +14,7 @@ mod requires;
 mod resolve;
 mod sandbox;
 mod select;
+mod sink;
 mod tarball;
 mod view;
 
@@ -21,5 +22,6 @@ pub use manifest::{HASH_DIGITS, manifest_json};
 pub use patterns::{PatternError, Patterns};
 pub use requires::Requirement;
 pub use resolve::{Candidate, Missing, Pin, Resolution, Universe, alias, resolve};
+pub use sink::{Content, Sink, hash_copy};
 pub use tarball::{TarballError, write_tarball};
-pub use view::{BoardError, BoardFile, Content, Refusal, Sink, View, choose, hash_copy, read_pyproject, view};
+pub use view::{BoardError, BoardFile, Refusal, View, choose, read_pyproject, view};

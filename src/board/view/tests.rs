@@ -1,6 +1,8 @@
-use std::io::Cursor;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
 
 use super::*;
+use crate::board::sink::{Content, hash_copy};
 
 /// A cache in memory.
 #[derive(Default)]

@@ -1,0 +1,66 @@
+# Sourced by build-static with `arch`, `native`, `target` and `top` set: the environment in which cargo builds for a foreign Debian
+# architecture. A machine's own toolchain has only its own standard library, so the foreign one comes from Debian's rustc-web, which
+# bookworm-security keeps current; the compiler too, because the two must be of one version. All of it is unpacked below target/.
+
+cross=$top/target/cross/$arch
+export PATH=$PATH:/usr/sbin:/sbin
+
+# The mirror's index for armhf is at times older than its pool. Then the file is taken by name, and this is what it must be.
+armhf_std="libstd-rust-web-dev_1.96.0+dfsg1-1~deb12u2_armhf.deb"
+armhf_std_sha256=b9f9dd1d03a903680f918cb2bba00a2a3d76558545d5e6a8061072ab461bb989
+
+# apt with a state of its own, so that the machine's architectures and sources stay as they are.
+cross_apt() {
+  "apt-$1" -o Dir::State="$cross/apt" -o Dir::State::status="$cross/apt/status" -o Dir::Cache="$cross/apt" \
+    -o Dir::Etc::sourcelist="$cross/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o APT::Sandbox::User=root \
+    -o APT::Architectures::="$native" -o APT::Architectures::="$arch" -o Acquire::Languages=none -q "${@:2}"
+}
+
+cross_index() {
+  local mirror key=/usr/share/keyrings/debian-archive-keyring.gpg
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 -E '/debian/?$') ||
+    { echo "build-static: to build for $arch on $native, apt must know a mirror of Debian" >&2; return 1; }
+  mkdir -p "$cross/apt/lists/partial" "$cross/apt/archives/partial" "$cross/debs"
+  : >"$cross/apt/status"
+  printf "deb [signed-by=$key] %s %s main\n" "$mirror" bookworm "${mirror%/}-security" bookworm-security >"$cross/apt/sources.list"
+  cross_apt get update || echo "build-static: an index could not be read; going on with the others" >&2
+}
+
+cross_fetch() {
+  local version driver llvm
+  version=$(cross_apt cache show "rustc-web:$native" | sed -n 's/^Version: //p' | head -1)
+  driver=libstd-rust-web-$(grep -oE '^[0-9]+\.[0-9]+' <<<"$version")
+  llvm=$(cross_apt cache depends "$driver:$native" | grep -oE 'libllvm[0-9]+' | head -1)
+  cd "$cross/debs"
+  cross_apt get download {rustc-web,"$driver",libstd-rust-web-dev}":$native=$version" "$llvm:$native"
+  cross_apt get download "libstd-rust-web-dev:$arch=$version" || cross_fetch_pinned "$version"
+}
+
+cross_fetch_pinned() {
+  local uri
+  [ "$armhf_std" = "libstd-rust-web-dev_$1_$arch.deb" ] || return 1
+  uri=$(cross_apt get download --print-uris "libstd-rust-web-dev:$native=$1" | grep -oE "^'[^']*'" | tr -d "'")
+  /usr/lib/apt/apt-helper download-file "${uri%_*}_$arch.deb" "$armhf_std" "SHA256:$armhf_std_sha256"
+}
+
+# A rustc that finds its own libraries and the standard libraries of both architectures.
+cross_unpack() {
+  local deb
+  for deb in "$cross/debs"/*.deb; do dpkg-deb -x "$deb" "$cross/root"; done
+  cat >"$cross/rustc" <<WRAPPER
+#!/bin/sh
+LD_LIBRARY_PATH='$cross/root/usr/lib/$(uname -m)-linux-gnu' exec '$cross/root/usr/bin/rustc' --sysroot '$cross/root/usr' "\$@"
+WRAPPER
+  chmod +x "$cross/rustc"
+}
+
+linker=${target/-unknown/}-gcc
+linker=${linker/#armv7/arm}
+command -v "$linker" >/dev/null || {
+  echo "build-static: $linker is missing: apt install gcc-${linker%-gcc} libc6-dev-$arch-cross" >&2
+  exit 1
+}
+[ -x "$cross/rustc" ] || (cross_index && cross_fetch && cross_unpack) >&2
+export RUSTC=$cross/rustc
+target_variable=${target//-/_}
+export "CARGO_TARGET_${target_variable^^}_LINKER=$linker"

@@ -1,0 +1,224 @@
+//! The members of one archive as they come by: which are staged, and what the view keeps of them. Called by `view.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Seek};
+use std::ops::ControlFlow;
+
+use super::{BoardError, BoardFile, View, below_top, read_text};
+use crate::board::layout;
+use crate::board::mpy::{self, Abi};
+use crate::board::path;
+use crate::board::patterns::{PatternError, Patterns};
+use crate::board::project::Project;
+use crate::board::requires;
+use crate::board::select::{Members, Selection, select};
+use crate::board::sink::{Content, Sink};
+use crate::dist::{self, ArchiveError, CoreMetadata, DistFilename, Limits, Member, MemberKind};
+
+/// What is known of a staged member.
+struct Staged {
+    content: Content,
+    head: [u8; 3],
+}
+
+pub(super) struct Reading<'a> {
+    format: dist::ArchiveFormat,
+    is_wheel: bool,
+    limits: &'a Limits,
+    patterns: &'a Patterns,
+    sink: &'a mut dyn Sink,
+    project: Project,
+    links: BTreeSet<String>,
+    staged: BTreeMap<String, Staged>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        filename: &DistFilename,
+        limits: &'a Limits,
+        patterns: &'a Patterns,
+        sink: &'a mut dyn Sink,
+    ) -> Result<Self, BoardError> {
+        let format = filename
+            .archive_format()
+            .ok_or_else(|| BoardError::Kind(filename.as_str().to_owned()))?;
+        Ok(Self {
+            format,
+            is_wheel: filename.is_wheel(),
+            limits,
+            patterns,
+            sink,
+            project: Project::default(),
+            links: BTreeSet::new(),
+            staged: BTreeMap::new(),
+        })
+    }
+
+    /// Notes every member, and stages those that are wanted by their path.
+    pub(super) fn walk<R: Read + Seek>(
+        &mut self,
+        archive: R,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), ArchiveError> {
+        let (format, limits) = (self.format, self.limits);
+        dist::walk(archive, format, limits, &mut |mut member| {
+            let path = if self.is_wheel {
+                Some(member.path)
+            } else {
+                below_top(member.path)
+            };
+            if let Some(path) = path.filter(|path| !path.is_empty()).map(str::to_owned) {
+                self.visit(&path, &mut member, &is_wanted)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// Whether something was selected that looked like a leftover and was passed over.
+    pub(super) fn misses(&self, selection: &Selection) -> bool {
+        selection.files.values().any(|member| !self.staged.contains_key(member))
+    }
+
+    fn visit(&mut self, path: &str, member: &mut Member<'_>, is_wanted: &dyn Fn(&str) -> bool) -> io::Result<()> {
+        match member.kind {
+            MemberKind::Directory | MemberKind::Other => return Ok(()),
+            MemberKind::Link => _ = self.links.insert(path.to_owned()),
+            MemberKind::File if !self.is_wheel && Project::is_evidence(path) => {
+                let text = read_text(member.content, self.limits)?;
+                self.project.add_text(path, text.unwrap_or_default());
+            }
+            MemberKind::File if is_metadata(path) || path::is_bytecode_of_cpython(path) => {}
+            MemberKind::File if is_wanted(path) => self.stage(path, member.content)?,
+            MemberKind::File => {}
+        }
+        self.project.add(path);
+        Ok(())
+    }
+
+    fn stage(&mut self, path: &str, content: &mut dyn Read) -> io::Result<()> {
+        let mut head = [0; 3];
+        let length = read_head(content, &mut head)?;
+        let content = self.sink.stage(&mut (&head[..length]).chain(content))?;
+        self.staged.insert(path.to_owned(), Staged { content, head });
+        Ok(())
+    }
+
+    pub(super) fn select(&self, filename: &DistFilename) -> Selection {
+        let mut layout = match self.is_wheel {
+            true => layout::of_wheel(self.project.paths()),
+            false => layout::of_sdist(&self.project, filename.name()),
+        };
+        let patterns = self.own_patterns().unwrap_or_else(|error| {
+            layout.notes.push(format!("[tool.micropypi] does not count: {error}"));
+            self.patterns.clone()
+        });
+        let files = self.project.paths().filter(|path| !is_metadata(path));
+        let includable = files
+            .map(|path| (path.strip_prefix("src/").unwrap_or(path), path))
+            .collect();
+        select(
+            layout,
+            &Members {
+                links: &self.links,
+                includable,
+            },
+            &patterns,
+            filename.project().as_str(),
+        )
+    }
+
+    fn own_patterns(&self) -> Result<Patterns, PatternError> {
+        match self.project.pyproject() {
+            Ok(pyproject) => self.patterns.with_project(&pyproject),
+            Err(_) => Ok(self.patterns.clone()),
+        }
+    }
+
+    pub(super) fn finish(self, selection: Selection, metadata: Option<&CoreMetadata>) -> Result<View, BoardError> {
+        let (requires, notes) = requires::read(metadata, &self.project);
+        let mut view = View {
+            refused: selection.refused,
+            notes: selection.notes,
+            requires,
+            ..View::default()
+        };
+        for (path, member) in &selection.files {
+            let Some(Staged { content, head }) = self.staged.get(member) else {
+                continue;
+            };
+            let file = BoardFile {
+                path: path.clone(),
+                sha256: content.sha256,
+                size: content.size,
+            };
+            let has_source = path
+                .strip_suffix(".mpy")
+                .is_some_and(|stem| selection.files.contains_key(&format!("{stem}.py")));
+            let list = match sort(&mut view.notes, path, head, has_source) {
+                Place::Files => &mut view.files,
+                Place::Mpy => &mut view.mpy,
+                Place::Nowhere => continue,
+            };
+            list.push(file);
+            self.sink.keep(content)?;
+        }
+        view.notes.extend(notes);
+        if view.files.is_empty() {
+            view.notes
+                .push("there is nothing in it that a board could import".to_owned());
+        }
+        Ok(view)
+    }
+}
+
+enum Place {
+    Files,
+    Mpy,
+    Nowhere,
+}
+
+/// MicroPython imports `foo.py` before `foo.mpy`; so a manifest holds one of them.
+fn sort(notes: &mut Vec<String>, path: &str, head: &[u8; 3], has_source: bool) -> Place {
+    if !path.ends_with(".mpy") {
+        return Place::Files;
+    }
+    match (mpy::abi(head), has_source) {
+        (Abi::Bytecode, true) => Place::Mpy,
+        (Abi::Bytecode, false) => Place::Files,
+        (Abi::Native, true) => {
+            notes.push(format!(
+                "{path} is left out: it is native code for one kind of board, and its source is there"
+            ));
+            Place::Nowhere
+        }
+        (Abi::Native, false) => {
+            notes.push(format!("{path} is native code: only boards of its kind can import it"));
+            Place::Files
+        }
+        (Abi::Other, _) => {
+            notes.push(format!(
+                "{path} is left out: it is not bytecode that MicroPython 1.19 and later can import"
+            ));
+            Place::Nowhere
+        }
+    }
+}
+
+fn is_metadata(path: &str) -> bool {
+    path == "PKG-INFO"
+        || path.contains(".egg-info/")
+        || path.split('/').next().is_some_and(|top| top.ends_with(".dist-info"))
+}
+
+fn read_head(content: &mut dyn Read, head: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < head.len() {
+        match content.read(&mut head[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}

@@ -1,0 +1,347 @@
+//! Small projects built by the real backends: the board's view of the sdist is that of the wheel, and both are what pip
+//! installs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::clients::{pip_installed, run, write};
+use crate::shelf::Board;
+
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+/// Builds an sdist, and from it a wheel, as `python -m build` does.
+fn build(files: Files<'_>) -> (tempfile::TempDir, [PathBuf; 2]) {
+    let home = tempfile::tempdir().unwrap();
+    let source = home.path().join("source");
+    write(&source, files);
+    let out = home.path().join("dist");
+    let (source, out_dir) = (source.to_str().unwrap(), out.to_str().unwrap());
+    match files.iter().any(|(_, text)| text.contains("'uv_build'")) {
+        true => run(
+            "uv/bin/uv",
+            home.path(),
+            &["build", "--quiet", "--out-dir", out_dir, source],
+        ),
+        false => run(
+            "build/bin/python",
+            home.path(),
+            &["-m", "build", "--no-isolation", "--outdir", out_dir, source],
+        ),
+    };
+    let dists = [".tar.gz", ".whl"].map(|end| find(&out, end));
+    (home, dists)
+}
+
+fn find(folder: &Path, end: &str) -> PathBuf {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .into_iter()
+        .find(|path| path.to_str().unwrap().ends_with(end))
+        .expect("a distribution was built")
+}
+
+/// Builds, compares, and gives the paths on the board.
+fn same_on_board_and_host(files: Files<'_>) -> Vec<String> {
+    let (home, [sdist, wheel]) = build(files);
+    let installed = pip_installed(&wheel, home.path());
+    let (sdist, wheel) = (Board::of(&sdist), Board::of(&wheel));
+    assert_eq!(wheel.tree(), installed, "the wheel: {:?}", wheel.view.notes);
+    assert_eq!(sdist.tree(), installed, "the sdist: {:?}", sdist.view.notes);
+    assert_eq!(sdist.view.requires, wheel.view.requires);
+    assert!(sdist.view.refused.is_empty() && wheel.view.refused.is_empty());
+    installed.into_keys().collect()
+}
+
+const README: (&str, &str) = ("README.md", "# read me");
+const TESTS: (&str, &str) = ("tests/test_it.py", "assert True");
+const SETUPTOOLS: &str = "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n[project]\nname = 'small-board'\nversion = '1.0'\ndependencies = ['foo>=1 ; implementation_name == \"micropython\"']\n";
+
+/// `pyproject.toml` with this backend and these further lines.
+fn pyproject(backend: &str, requires: &str, rest: &str) -> String {
+    format!(
+        "[build-system]\nrequires = ['{requires}']\nbuild-backend = '{backend}'\n[project]\nname = 'small-board'\nversion = '1.0'\ndescription = 'small'\n{rest}"
+    )
+}
+
+#[test]
+fn setuptools_flat() {
+    let files = [
+        ("pyproject.toml", SETUPTOOLS),
+        README,
+        TESTS,
+        ("LICENSE", "MIT"),
+        ("small_board/__init__.py", "x = 1"),
+        ("small_board/sub/deep.py", "y = 2"),
+        ("small_board/py.typed", ""),
+    ];
+    let board = same_on_board_and_host(&files);
+    assert_eq!(
+        board,
+        [
+            "small_board/__init__.py",
+            "small_board/py.typed",
+            "small_board/sub/deep.py"
+        ]
+    );
+}
+
+#[test]
+fn setuptools_src_with_data() {
+    let files = [
+        ("pyproject.toml", SETUPTOOLS),
+        (
+            "MANIFEST.in",
+            "recursive-include src *.json *.md\nrecursive-include docs *",
+        ),
+        ("docs/index.md", "docs"),
+        TESTS,
+        ("src/small_board/__init__.py", "x = 1"),
+        ("src/small_board/data/a.json", "{}"),
+        ("src/other.py", "y = 2"),
+    ];
+    let board = same_on_board_and_host(&files);
+    assert_eq!(
+        board,
+        ["other.py", "small_board/__init__.py", "small_board/data/a.json"]
+    );
+}
+
+#[test]
+fn setuptools_single_module() {
+    let module = format!("{SETUPTOOLS}[tool.setuptools]\npy-modules = ['one']\n");
+    let files = [
+        ("pyproject.toml", &*module),
+        README,
+        TESTS,
+        ("one.py", "x = 1"),
+        ("two.py", ""),
+    ];
+    assert_eq!(same_on_board_and_host(&files), ["one.py"]);
+}
+
+#[test]
+fn setuptools_excluded_packages() {
+    let find = format!("{SETUPTOOLS}[tool.setuptools.packages.find]\nexclude = ['small_board.tests*', 'tests*']\n");
+    let files = [
+        ("pyproject.toml", &*find),
+        ("MANIFEST.in", "graft small_board"),
+        ("small_board/__init__.py", "x = 1"),
+        ("small_board/tests/__init__.py", ""),
+        ("small_board/tests/data.txt", "data"),
+    ];
+    same_on_board_and_host(&files);
+}
+
+#[test]
+fn setuptools_by_setup_py() {
+    let setup = "from setuptools import setup, find_packages\nsetup(name='small-board', version='1.0', packages=find_packages(exclude=['tests']), py_modules=['extra'], package_data={'small_board': ['*.bin']})";
+    let files = [
+        ("setup.py", setup),
+        (
+            "pyproject.toml",
+            "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n",
+        ),
+        ("small_board/__init__.py", ""),
+        ("small_board/a.bin", "bin"),
+        ("small_board/scripts/not_a_package.py", ""),
+        ("extra.py", ""),
+        ("tests/__init__.py", ""),
+    ];
+    assert_eq!(
+        same_on_board_and_host(&files),
+        ["extra.py", "small_board/__init__.py", "small_board/a.bin"]
+    );
+}
+
+#[test]
+fn setuptools_by_setup_cfg() {
+    let cfg = "[metadata]\nname = small-board\nversion = 1.0\n[options]\npackages = find_namespace:\npackage_dir =\n    = lib\n[options.packages.find]\nwhere = lib\n[options.package_data]\n* = *.txt\n";
+    let files = [
+        ("setup.cfg", cfg),
+        ("setup.py", "from setuptools import setup\nsetup()"),
+        ("MANIFEST.in", "graft lib"),
+        ("lib/space/board/a.py", ""),
+        ("lib/space/board/b.txt", "b"),
+        ("lib/space/board/c.md", "c"),
+    ];
+    assert_eq!(
+        same_on_board_and_host(&files),
+        ["space/board/a.py", "space/board/b.txt"]
+    );
+}
+
+#[test]
+fn flit() {
+    for root in ["", "src/"] {
+        let [init, data] = ["__init__.py", "data/a.json"].map(|file| format!("{root}small_board/{file}"));
+        let pyproject = pyproject("flit_core.buildapi", "flit_core", "");
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            README,
+            TESTS,
+            (&init, "x = 1"),
+            (&data, "{}"),
+        ];
+        assert_eq!(
+            same_on_board_and_host(&files),
+            ["small_board/__init__.py", "small_board/data/a.json"]
+        );
+    }
+}
+
+#[test]
+fn flit_single_module_of_another_name() {
+    let pyproject = pyproject(
+        "flit_core.buildapi",
+        "flit_core",
+        "[tool.flit.module]\nname = 'other'\n",
+    );
+    assert_eq!(
+        same_on_board_and_host(&[("pyproject.toml", &pyproject), ("other.py", "x = 1"), README]),
+        ["other.py"]
+    );
+}
+
+#[test]
+fn hatch() {
+    for root in ["", "src/"] {
+        let [init, data] = ["__init__.py", "data/a.json"].map(|file| format!("{root}small_board/{file}"));
+        let pyproject = pyproject("hatchling.build", "hatchling", "");
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            README,
+            TESTS,
+            ("docs/index.md", ""),
+            (&init, "x = 1"),
+            (&data, "{}"),
+        ];
+        assert_eq!(
+            same_on_board_and_host(&files),
+            ["small_board/__init__.py", "small_board/data/a.json"]
+        );
+    }
+}
+
+#[test]
+fn hatch_with_a_selection_of_its_own() {
+    let selection = "[tool.hatch.build]\nexclude = ['*.md']\n[tool.hatch.build.targets.wheel]\npackages = ['lib/one', 'two']\n[tool.hatch.build.targets.wheel.force-include]\n'assets/logo.bin' = 'one/logo.bin'\n";
+    let pyproject = pyproject("hatchling.build", "hatchling", selection);
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        ("lib/one/a.py", ""),
+        ("lib/one/no.md", ""),
+        ("lib/not.py", ""),
+        ("two/b.py", ""),
+        ("assets/logo.bin", "logo"),
+    ];
+    assert_eq!(same_on_board_and_host(&files), ["one/a.py", "one/logo.bin", "two/b.py"]);
+}
+
+#[test]
+fn hatch_includes_and_sources() {
+    let selection =
+        "[tool.hatch.build.targets.wheel]\ninclude = ['/src/**/*.py']\nexclude = ['secret.py']\nsources = ['src']\n";
+    let pyproject = pyproject("hatchling.build", "hatchling", selection);
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        ("src/a/b.py", ""),
+        ("src/a/c.txt", ""),
+        ("src/a/secret.py", ""),
+        ("d.py", ""),
+    ];
+    assert_eq!(same_on_board_and_host(&files), ["a/b.py"]);
+}
+
+#[test]
+fn poetry() {
+    for root in ["", "src/"] {
+        let [init, data] = ["__init__.py", "data/a.json"].map(|file| format!("{root}small_board/{file}"));
+        let pyproject = pyproject("poetry.core.masonry.api", "poetry-core", "");
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            README,
+            TESTS,
+            (&init, "x = 1"),
+            (&data, "{}"),
+        ];
+        assert_eq!(
+            same_on_board_and_host(&files),
+            ["small_board/__init__.py", "small_board/data/a.json"]
+        );
+    }
+}
+
+#[test]
+fn poetry_packages_and_includes() {
+    let packages = "[tool.poetry]\npackages = [{ include = 'one', from = 'lib' }, { include = 'two.py' }, { include = 'three', to = 'deep' }]\ninclude = [{ path = 'extra.json', format = ['sdist', 'wheel'] }, 'sdist_only.json']\nexclude = ['lib/one/no.py']\n";
+    let pyproject = pyproject("poetry.core.masonry.api", "poetry-core", packages);
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        ("lib/one/__init__.py", ""),
+        ("lib/one/no.py", ""),
+        ("two.py", ""),
+        ("three/a.py", ""),
+        ("extra.json", "{}"),
+        ("sdist_only.json", "{}"),
+    ];
+    assert_eq!(
+        same_on_board_and_host(&files),
+        ["deep/three/a.py", "extra.json", "one/__init__.py", "two.py"]
+    );
+}
+
+#[test]
+fn pdm() {
+    for root in ["", "src/"] {
+        let [init, data] = ["__init__.py", "data/a.json"].map(|file| format!("{root}small_board/{file}"));
+        let pyproject = pyproject("pdm.backend", "pdm-backend", "");
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            README,
+            TESTS,
+            (&init, "x = 1"),
+            (&data, "{}"),
+        ];
+        assert_eq!(
+            same_on_board_and_host(&files),
+            ["small_board/__init__.py", "small_board/data/a.json"]
+        );
+    }
+}
+
+#[test]
+fn pdm_modules_and_excludes() {
+    let settings =
+        "[tool.pdm.build]\nincludes = ['one.py', 'pkg/']\nexcludes = ['pkg/no.txt']\nsource-includes = ['extra']\n";
+    let pyproject = pyproject("pdm.backend", "pdm-backend", settings);
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        ("one.py", ""),
+        ("two.py", ""),
+        ("pkg/a.py", ""),
+        ("pkg/no.txt", ""),
+        ("extra/b.py", ""),
+    ];
+    assert_eq!(same_on_board_and_host(&files), ["one.py", "pkg/a.py"]);
+}
+
+#[test]
+fn uv() {
+    let pyproject = pyproject(
+        "uv_build",
+        "uv_build",
+        "[tool.uv.build-backend]\nwheel-exclude = ['no.txt']\n",
+    );
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        README,
+        TESTS,
+        ("src/small_board/__init__.py", "x = 1"),
+        ("src/small_board/a.json", "{}"),
+        ("src/small_board/no.txt", ""),
+    ];
+    assert_eq!(
+        same_on_board_and_host(&files),
+        ["small_board/__init__.py", "small_board/a.json"]
+    );
+}

@@ -17,6 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -41,28 +42,40 @@ pub struct Listener {
     pub tls: Option<Arc<Acceptor>>,
 }
 
+/// What a connection may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// How long a client may take for the head of a request, and between two requests.
+    pub head: Duration,
+    /// How long a client may take nothing of its answer.
+    pub idle: Duration,
+    /// Open connections; further ones wait.
+    pub open: usize,
+}
+
 /// What all connections share.
 #[derive(Clone)]
 pub struct Connections {
     router: Arc<ArcSwap<Router>>,
     http: http1::Builder,
+    idle: Duration,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Connections {
-    /// `head_patience` is how long a client may take for the head of a request, `most` how many connections may be
-    /// open; further ones wait. Cancelling `stop` ends everything.
-    pub fn new(router: Router, head_patience: Duration, most: usize, stop: CancellationToken) -> Self {
+    /// Cancelling `stop` ends everything.
+    pub fn new(router: Router, limits: ConnectionLimits, stop: CancellationToken) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(head_patience)
+            .header_read_timeout(limits.head)
             .max_buf_size(HEAD_BYTES);
         Self {
             router: Arc::new(ArcSwap::from_pointee(router)),
             http,
-            room: Arc::new(Semaphore::new(most)),
+            idle: limits.idle,
+            room: Arc::new(Semaphore::new(limits.open)),
             tasks: TaskTracker::new(),
             stop,
         }
@@ -143,7 +156,7 @@ async fn converse(
     watcher: Watcher,
 ) -> Result<(), String> {
     let local = stream.local_addr().map_err(|error| error.to_string())?;
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    tune(&stream, connections.idle).map_err(|error| error.to_string())?;
     match tls {
         None => serve(stream, connections, watcher, (peer, local, false)).await,
         Some(acceptor) => {
@@ -151,6 +164,13 @@ async fn converse(
             serve(stream, connections, watcher, (peer, local, true)).await
         }
     }
+}
+
+/// Pages go out at once; and a client that takes nothing any more is given up by the kernel (`TCP_USER_TIMEOUT`, tcp(7)),
+/// however much of its answer is left.
+fn tune(stream: &TcpStream, idle: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(idle))
 }
 
 async fn serve(

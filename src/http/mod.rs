@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use connections::{Connections, Listener, serve_connections};
+pub use connections::{ConnectionLimits, Connections, Listener, serve_connections};
 pub use router::router;
 
 use crate::auth::{Authenticator, UserName};

@@ -13,7 +13,7 @@ use crate::board::Patterns;
 use crate::board::mpy::MpyCross;
 use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect};
 use crate::dist::Limits;
-use crate::http::{self, App, FormLimits, Site};
+use crate::http::{self, App, ConnectionLimits, FormLimits, Site};
 use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
@@ -136,6 +136,14 @@ fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {
         fingerprint: format!("{:?} {:?} {compiler:?}", config.include, config.exclude),
         compiler: compiler.map(|(path, _)| MpyCross::new(path.clone())),
     })
+}
+
+pub(super) fn connection_limits(config: &LimitsConfig) -> ConnectionLimits {
+    ConnectionLimits {
+        head: Duration::from_secs(config.header_seconds),
+        idle: Duration::from_secs(config.body_idle_seconds),
+        open: config.connections,
+    }
 }
 
 fn form_limits(config: &LimitsConfig) -> FormLimits {

@@ -141,9 +141,8 @@ impl Server {
         let addresses = listen::describe(&bound);
         let announcer = announce(&config, &bound, &assembly).map(Arc::new);
         let stop = CancellationToken::new();
-        let limits = &config.limits;
-        let patience = Duration::from_secs(limits.header_seconds);
-        let connections = Connections::new(assembly.router(&config)?, patience, limits.connections, stop.clone());
+        let limits = assemble::connection_limits(&config.limits);
+        let connections = Connections::new(assembly.router(&config)?, limits, stop.clone());
         let serving = tokio::spawn(serve_connections(
             listen::listeners(bound, &assembly),
             connections.clone(),

@@ -87,12 +87,19 @@ pub fn run(loaded: Loaded, notes: Vec<String>) -> Result<(), ServeError> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(ServeError::Runtime)?;
-    runtime.block_on(async {
-        let signals = Signals::new().map_err(ServeError::Runtime)?;
-        let server = Server::start(loaded, passed, log).await?;
+    let outcome = runtime.block_on(async {
+        let mut signals = Signals::new().map_err(ServeError::Runtime)?;
+        let server = tokio::select! {
+            server = Server::start(loaded, passed, log) => server?,
+            // The first look at a large folder may take minutes; nobody has to wait for its end.
+            () = signals.end() => return Ok(()),
+        };
         server.until(signals).await;
         Ok(())
-    })
+    });
+    // What threads still do for boards is derived, and done again.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The signals that end or reload the server.
@@ -109,6 +116,14 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Waits for a signal to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
@@ -179,9 +194,9 @@ impl Server {
     async fn until(mut self, mut signals: Signals) {
         loop {
             tokio::select! {
+                _ = signals.hangup.recv() => self.reload().await,
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
-                _ = signals.hangup.recv() => self.reload().await,
             }
         }
         self.end().await;

@@ -1,5 +1,6 @@
 //! `run`: pypiserver's own command line, so that its users change one word. Source: pypiserver 2.4.2, `config.py`.
 
+use std::collections::BTreeSet;
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 
@@ -90,7 +91,9 @@ fn listen(args: &RunArgs) -> Result<Vec<String>, CommandError> {
     let addresses = format!("{}:{port}", bracketed(interface))
         .to_socket_addrs()
         .map_err(unknown)?;
-    Ok(addresses.map(|address| address.to_string()).collect())
+    // The resolver may say one thing twice.
+    let addresses: BTreeSet<String> = addresses.map(|address| address.to_string()).collect();
+    Ok(addresses.into_iter().collect())
 }
 
 /// `::1` → `[::1]`.
@@ -238,6 +241,12 @@ mod tests {
     #[test]
     fn no_passwords_takes_both_dots() {
         assert!(config("-P . -a .").auth.protect.is_empty());
+        let line = ["micropypi", "run", "-a", ""];
+        let Some(Command::Run(empty)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("run");
+        };
+        let flags = translate(&empty).unwrap();
+        assert!(config::load_pypiserver(flags, std::iter::empty(), defaults()).is_err());
         for half in ["-P .", "-a .", "-P . -a update", "-P file -a ."] {
             assert!(
                 matches!(translate(&parse(half)), Err(CommandError::OpenTakesBoth)),

@@ -17,10 +17,10 @@ const FILE_VARIABLE: &str = "MICROPYPI_CONFIG";
 pub struct Flags(pub(super) BTreeMap<String, Vec<String>>);
 
 impl Flags {
-    /// Sets the setting of this path; a list takes all the values but empty ones, everything else the last.
+    /// Sets the setting of this path; a list takes all the values, everything else the last. An empty text is a value,
+    /// and a wrong one for most: `protect` must not come to nothing because a shell's variable is empty.
     pub fn set<V: Into<String>>(&mut self, path: &str, values: impl IntoIterator<Item = V>) {
-        let mut values: Vec<String> = values.into_iter().map(Into::into).collect();
-        values.retain(|value| !value.is_empty() || !schema::is_list(path));
+        let values = values.into_iter().map(Into::into).collect();
         self.0.insert(path.to_owned(), values);
     }
 

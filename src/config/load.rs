@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn the_environment_has_every_type() {
         let env = [
-            ("MICROPYPI_LISTEN", "[::1]:1, 127.0.0.1:2,"),
+            ("MICROPYPI_LISTEN", "[::1]:1, 127.0.0.1:2"),
             ("MICROPYPI_STORE_PACKAGES", "['/a,b']"),
             ("MICROPYPI_STORE_OVERWRITE", "true"),
             ("MICROPYPI_LIMITS_UPLOAD_BYTES", "2 GiB"),
@@ -324,6 +324,16 @@ mod tests {
     fn broken_toml_has_a_caret() {
         let told = errors("[store\noverwrite = true", &[]);
         assert!(told.contains("config.toml:1:7: ") && told.contains('^'), "{told}");
+    }
+
+    #[test]
+    fn an_empty_text_does_not_take_protection_away() {
+        let mut flags = Flags::default();
+        flags.set_text("auth.protect", "");
+        assert!(load_text("", &[], flags).is_err());
+        assert!(load_text("", &[("MICROPYPI_AUTH_PROTECT", " ")], Flags::default()).is_err());
+        let unset = load_text("", &[("MICROPYPI_AUTH_PROTECT", "")], Flags::default()).unwrap();
+        assert_eq!(unset.config, Config::default());
     }
 
     #[test]

@@ -1,0 +1,261 @@
+//! The command line: what the commands print, where they look, and that those that only look change nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// `micropypi` with these arguments, in a directory, with nothing of this process's environment.
+fn micropypi(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_micropypi"));
+    command.current_dir(directory).env_clear().env("HOME", directory);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn home() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a command that fails says.
+#[track_caller]
+fn failure(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    text(&output.stderr)
+}
+
+#[track_caller]
+fn success(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    text(&output.stdout)
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).unwrap().next().is_none()
+}
+
+#[test]
+fn a_wrong_key_is_shown_in_place() {
+    let home = home();
+    fs::write(home.path().join("c.toml"), "[store]\noverwite = true\n").unwrap();
+    let output = micropypi(home.path(), &["serve", "--config", "c.toml"])
+        .output()
+        .unwrap();
+    let expected = "\
+error: c.toml:2:1: unknown key `store.overwite`
+  |
+2 | overwite = true
+  | ^^^^^^^^ did you mean `overwrite` below `[store]`?
+";
+    assert_eq!(failure(&output), expected);
+}
+
+#[test]
+fn every_mistake_of_every_source_is_told_at_once() {
+    let home = home();
+    fs::write(home.path().join("c.toml"), "listen = ['here']\n").unwrap();
+    let output = micropypi(home.path(), &["serve", "--log-level", "loud"])
+        .env("MICROPYPI_CONFIG", "c.toml")
+        .env("MICROPYPI_MDNS_NAMES", "lab")
+        .output()
+        .unwrap();
+    let said = failure(&output);
+    for expected in [
+        "error: 3 settings are wrong\n",
+        "c.toml:1:11: invalid socket address syntax\n",
+        "MICROPYPI_MDNS_NAMES in the environment: no such setting\n  = did you mean `MICROPYPI_MDNS_NAME`?\n",
+        "log.level on the command line: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`\n",
+    ] {
+        assert!(said.contains(expected), "{expected:?} is not in\n{said}");
+    }
+}
+
+#[test]
+fn a_named_file_that_is_missing_is_an_error_with_its_cause() {
+    let home = home();
+    let output = micropypi(home.path(), &["check-config", "--config", "none.toml"])
+        .output()
+        .unwrap();
+    let expected = "\
+error: cannot read the configuration file none.toml
+caused by: No such file or directory (os error 2)
+";
+    assert_eq!(failure(&output), expected);
+}
+
+#[test]
+fn check_config_changes_nothing_and_shows_what_takes_effect() {
+    let home = home();
+    let directory = home.path().join("empty");
+    fs::create_dir(&directory).unwrap();
+    fs::write(
+        home.path().join("c.toml"),
+        "[mdns]\nname = 'lab'\n[auth]\npasswords = '/none/htpasswd'\n",
+    )
+    .unwrap();
+    let output = micropypi(&directory, &["check-config", "-c", "../c.toml", "--show"])
+        .env("MICROPYPI_STORE_OVERWRITE", "true")
+        .output()
+        .unwrap();
+    let shown = success(&output);
+    assert!(shown.starts_with("../c.toml: OK\n"), "{shown}");
+    assert!(
+        shown.contains("name = \"lab\"") && shown.contains("overwrite = true"),
+        "{shown}"
+    );
+    assert_eq!(
+        text(&output.stderr),
+        "warning: auth.passwords: /none/htpasswd is not there\n"
+    );
+    assert!(is_empty(&directory));
+    // What is shown is itself a configuration.
+    fs::write(home.path().join("shown.toml"), shown.split_once('\n').unwrap().1).unwrap();
+    success(
+        &micropypi(&directory, &["check-config", "-c", "../shown.toml"])
+            .output()
+            .unwrap(),
+    );
+}
+
+#[test]
+fn the_packaged_file_is_right() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/config.toml");
+    let home = home();
+    assert_eq!(
+        success(&micropypi(home.path(), &["check-config", "-c", file]).output().unwrap()),
+        format!("{file}: OK\n")
+    );
+}
+
+/// Starts a quick trial, and gives what it has printed on stdout when it listens.
+fn trial(directory: &Path) -> String {
+    let mut child = micropypi(directory, &["--listen", "127.0.0.1:0", "--mdns=false"])
+        .spawn()
+        .unwrap();
+    let log = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let listening = { log }.find(|line| line.contains("127.0.0.1:"));
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(listening.is_some(), "it never listened");
+    text(&output.stdout)
+}
+
+#[test]
+fn the_quick_trial_makes_one_user_once() {
+    let home = home();
+    let printed = trial(home.path());
+    let password = printed.trim_end().rsplit(' ').next().unwrap();
+    assert!(
+        printed.contains("twine upload --repository-url http://127.0.0.1:"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains(&format!("-u micropypi -p {password} dist/*")),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("\n[micropypi]\nrepository = http://127.0.0.1:"),
+        "{printed}"
+    );
+    let file = fs::read_to_string(home.path().join("data/auth/.htpasswd")).unwrap();
+    assert!(file.starts_with("micropypi:$2") && !file.contains(password), "{file}");
+    assert_eq!(trial(home.path()), "");
+    assert_eq!(
+        fs::read_to_string(home.path().join("data/auth/.htpasswd")).unwrap(),
+        file
+    );
+}
+
+#[test]
+fn passwd_writes_the_file_that_the_server_reads() {
+    let home = home();
+    let set = |arguments: &[&str]| {
+        let mut child = micropypi(home.path(), arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"open sesame\n").unwrap();
+        success(&child.wait_with_output().unwrap())
+    };
+    assert_eq!(
+        set(&["passwd", "alice"]),
+        "added the user alice to data/auth/.htpasswd\n"
+    );
+    fs::write(home.path().join("c.toml"), "[auth]\npasswords = 'secrets'\n").unwrap();
+    assert_eq!(
+        set(&["passwd", "alice", "-c", "c.toml"]),
+        "added the user alice to secrets\n"
+    );
+    assert_eq!(
+        set(&["passwd", "alice", "-f", "secrets"]),
+        "changed the password of alice in secrets\n"
+    );
+    let delete = micropypi(home.path(), &["passwd", "--delete", "alice", "-f", "secrets"])
+        .output()
+        .unwrap();
+    assert_eq!(success(&delete), "deleted the user alice from secrets\n");
+    assert_eq!(fs::read_to_string(home.path().join("secrets")).unwrap(), "");
+}
+
+#[test]
+fn healthcheck_fails_where_nobody_listens() {
+    let home = home();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let output = micropypi(
+        home.path(),
+        &["healthcheck", "--url", &format!("http://127.0.0.1:{port}")],
+    )
+    .output()
+    .unwrap();
+    assert!(
+        failure(&output).starts_with(&format!("error: 127.0.0.1:{port} does not answer\ncaused by: ")),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn run_refuses_what_it_cannot_mean() {
+    let home = home();
+    let half_open = micropypi(home.path(), &["run", "-P", "."]).output().unwrap();
+    assert_eq!(
+        failure(&half_open),
+        "error: no passwords at all takes both options: -P . -a .\n"
+    );
+    let prefix = micropypi(home.path(), &["run", "--server-base-url", "/pypi"])
+        .output()
+        .unwrap();
+    assert!(failure(&prefix).contains("put a proxy before it"), "{prefix:?}");
+    assert!(is_empty(home.path()));
+}
+
+#[test]
+fn the_packages_can_ask_for_man_page_and_completions() {
+    let home = home();
+    let man = success(&micropypi(home.path(), &["man"]).output().unwrap());
+    assert!(
+        man.contains(".TH micropypi 1") && man.contains(".SH \"MICROPYPI RUN\""),
+        "{man}"
+    );
+    for shell in ["bash", "fish", "zsh"] {
+        let script = success(&micropypi(home.path(), &["completions", shell]).output().unwrap());
+        assert!(script.contains("check-config"), "{shell}");
+    }
+    let version = success(&micropypi(home.path(), &["--version"]).output().unwrap());
+    assert_eq!(version, concat!("micropypi ", env!("CARGO_PKG_VERSION"), "\n"));
+}

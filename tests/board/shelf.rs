@@ -60,21 +60,7 @@ impl Board {
         Self { view, shelf }
     }
 
-    /// A view of these very files.
-    pub(crate) fn holding(tree: &Tree) -> Self {
-        let (mut shelf, mut view) = (Shelf::default(), View::default());
-        for (path, bytes) in tree {
-            let Content { sha256, size } = shelf.stage(&mut &bytes[..]).unwrap();
-            view.files.push(BoardFile {
-                path: path.clone(),
-                sha256,
-                size,
-            });
-        }
-        Self { view, shelf }
-    }
-
-    pub(crate) fn content(&self, file: &BoardFile) -> &[u8] {
+    fn content(&self, file: &BoardFile) -> &[u8] {
         &self.shelf.0[&file.sha256]
     }
 

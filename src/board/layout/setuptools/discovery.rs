@@ -48,29 +48,32 @@ pub(super) fn names(project: &Project, config: &Config, root: &str) -> Result<BT
     if !declared.is_empty() {
         return Ok(declared);
     }
-    let found = children(project, config, root);
-    if root.is_empty() { only_one(found) } else { Ok(found) }
+    let (packages, modules) = (packages(project, config, root), modules(project, root));
+    match root.is_empty() {
+        true if packages.is_empty() => only_one(modules),
+        true => only_one(packages),
+        false => Ok(packages.into_iter().chain(modules).collect()),
+    }
 }
 
-fn children(project: &Project, config: &Config, root: &str) -> BTreeSet<String> {
-    let is_reserved = |name: &str, reserved: &[&str]| root.is_empty() && reserved.contains(&name);
-    let mut names = BTreeSet::new();
-    for child in project.children(root) {
-        let path = join(root, child);
-        let module = child
-            .strip_suffix(".py")
-            .filter(|name| !is_reserved(name, &RESERVED_MODULES) && !is_reserved(name, &RESERVED));
-        let is_package =
-            project.has(&format!("{path}/__init__.py")) || (config.has_namespaces && holds_modules(project, &path));
-        match module {
-            Some(name) => _ = names.insert(name.to_owned()),
-            None if is_package && !child.contains(['.', '-']) && !is_reserved(child, &RESERVED) => {
-                _ = names.insert(child.to_owned());
-            }
-            None => {}
-        }
-    }
-    names
+fn packages(project: &Project, config: &Config, root: &str) -> BTreeSet<String> {
+    let is_package = |name: &&str| {
+        let path = join(root, name);
+        project.has(&format!("{path}/__init__.py")) || (config.has_namespaces && holds_modules(project, &path))
+    };
+    let is_reserved = |name: &&str| root.is_empty() && RESERVED.contains(name);
+    let is_own = |name: &&str| !name.contains(['.', '-']) && !is_reserved(name);
+    let names = project.children(root).into_iter();
+    names.filter(is_own).filter(is_package).map(str::to_owned).collect()
+}
+
+fn modules(project: &Project, root: &str) -> BTreeSet<String> {
+    let is_reserved = |name: &str| root.is_empty() && (RESERVED_MODULES.contains(&name) || RESERVED.contains(&name));
+    let names = project
+        .children(root)
+        .into_iter()
+        .filter_map(|child| child.strip_suffix(".py"));
+    names.filter(|name| !is_reserved(name)).map(str::to_owned).collect()
 }
 
 fn holds_modules(project: &Project, folder: &str) -> bool {

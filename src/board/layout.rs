@@ -88,6 +88,9 @@ fn without_backend(project: &Project, pyproject: &Table) -> Layout {
 
 /// The one module or package of this dotted name in one of the folders, as flit, poetry and uv look for it.
 fn module(project: &Project, name: &str, folders: &[&str]) -> Layout {
+    if name.is_empty() {
+        return Layout::undecided("pyproject.toml names no module");
+    }
     let path = name.replace('.', "/");
     let mut found = Vec::new();
     for folder in folders {
@@ -157,6 +160,63 @@ pub(super) mod tests {
             layout.notes,
             ["which files maturin would install is not known here: upload a wheel as well"]
         );
+    }
+
+    /// What a project may write where a path, a name or a pattern is asked for.
+    const ODD: [&str; 14] = [
+        "",
+        ".",
+        "..",
+        "/",
+        "./",
+        "a//b",
+        "src",
+        "src/",
+        "foo",
+        "/foo",
+        "é",
+        "*",
+        "[",
+        "foo/../..",
+    ];
+
+    const TEMPLATES: [&str; 16] = [
+        "[build-system]\nbuild-backend = '@'",
+        "[build-system]\nbuild-backend = 'flit_core.buildapi'\n[project]\nname = '@'",
+        "[build-system]\nbuild-backend = 'flit_core.buildapi'\n[tool.flit.module]\nname = '@'",
+        "[build-system]\nbuild-backend = 'uv_build'\n[tool.uv.build-backend]\nmodule-root = '@'\nwheel-exclude = ['@']",
+        "[build-system]\nbuild-backend = 'uv_build'\n[tool.uv.build-backend]\nmodule-name = ['@', 'foo']",
+        "[build-system]\nbuild-backend = 'hatchling.build'\n[project]\nname = '@'",
+        "[build-system]\nbuild-backend = 'hatchling.build'\n[tool.hatch.build]\npackages = ['@']\nsources = ['@']\nexclude = ['@']",
+        "[build-system]\nbuild-backend = 'hatchling.build'\n[tool.hatch.build.targets.wheel.force-include]\n'@' = '@'",
+        "[build-system]\nbuild-backend = 'hatchling.build'\n[tool.hatch.build]\nonly-include = ['@']\nsources = { '@' = '@' }",
+        "[build-system]\nbuild-backend = 'poetry.core.masonry.api'\n[tool.poetry]\npackages = [{ include = '@', from = '@', to = '@' }]",
+        "[build-system]\nbuild-backend = 'poetry.core.masonry.api'\n[tool.poetry]\nname = '@'\ninclude = [{ path = '@', format = 'wheel' }]",
+        "[build-system]\nbuild-backend = 'pdm.backend'\n[tool.pdm.build]\npackage-dir = '@'\nincludes = ['@']\nexcludes = ['@']",
+        "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\npackages = ['@', 'foo']\npackage-dir = { foo = '@' }",
+        "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools.packages.find]\nwhere = ['@']\ninclude = ['@']",
+        "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\npy-modules = ['@']\n[tool.setuptools.package-data]\n'@' = ['@']",
+        "[tool.setuptools.package-dir]\n'' = '@'",
+    ];
+
+    #[test]
+    fn no_odd_setting_gets_out_of_hand() {
+        for (template, odd) in TEMPLATES.iter().flat_map(|template| ODD.map(|odd| (template, odd))) {
+            let pyproject = template.replace('@', odd);
+            for top_level in ["foo", odd] {
+                let files = [
+                    ("pyproject.toml", &*pyproject),
+                    ("foo.egg-info/top_level.txt", top_level),
+                    ("foo/__init__.py", ""),
+                    ("foo/é/a.json", ""),
+                    ("src/foo/__init__.py", ""),
+                    ("é.py", ""),
+                ];
+                for target in of_sdist(&project(&files), odd).files.keys() {
+                    assert!(!target.is_empty() && !target.starts_with('/'), "{pyproject}: {target}");
+                }
+            }
+        }
     }
 
     #[test]

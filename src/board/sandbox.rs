@@ -17,6 +17,7 @@ use landlock::{
     RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, prlimit};
 
 /// Where a program's libraries and its loader lie.
@@ -99,15 +100,12 @@ fn finish(mut child: Child) -> io::Result<Ending> {
 
 fn limit(child: &Child) -> io::Result<()> {
     for (resource, most) in LIMITS {
-        match prlimit(
-            Some(Pid::from_child(child)),
-            resource,
-            Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            },
-        ) {
-            Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        match prlimit(Some(Pid::from_child(child)), resource, limit) {
+            Ok(_) | Err(Errno::SRCH) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -121,7 +119,8 @@ fn wait(child: &Child) -> io::Result<bool> {
         tv_sec: TIME.as_secs() as i64,
         tv_nsec: 0,
     };
-    Ok(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time))? == 1)
+    let mut ended = [PollFd::new(&process, PollFlags::IN)];
+    Ok(retry_on_intr(|| poll(&mut ended, Some(&time)))? == 1)
 }
 
 fn ending(status: ExitStatus, stderr: Option<impl Read>) -> io::Result<Ending> {

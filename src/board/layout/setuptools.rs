@@ -34,28 +34,24 @@ pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
     };
     let mut layout = Layout::default();
     for name in names {
-        Top {
-            project,
-            config: &config,
-            folder: config.folder(&root, &name),
-            name,
+        match config.folder(&root, &name) {
+            folder if folder.is_empty() => layout.note(format!("{name} is left out: it is the sdist's top itself")),
+            folder => Top {
+                project,
+                config: &config,
+                name,
+                folder,
+            }
+            .place(&mut layout),
         }
-        .place(&mut layout);
     }
     layout
 }
 
 /// The folder that stands for the root of the packages.
 fn root(project: &Project, config: &Config) -> String {
-    let by_egg_info = || {
-        Some(
-            project
-                .egg_info()?
-                .rsplit_once('/')
-                .map_or("", |(folder, _)| folder)
-                .to_owned(),
-        )
-    };
+    let parent = |folder: &str| folder.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+    let by_egg_info = || project.egg_info().map(parent);
     let by_layout = || if project.is_folder("src") { "src" } else { "" }.to_owned();
     config.root.clone().or_else(by_egg_info).unwrap_or_else(by_layout)
 }

@@ -110,12 +110,7 @@ impl Index {
         if changed.is_empty() {
             return Vec::new();
         }
-        // Loading everything that is known pays from a few files on, and then saves reading them.
-        let known = if changed.len() > 32 {
-            self.known_facts()
-        } else {
-            HashMap::new()
-        };
+        let known = self.known_facts(&changed);
         let mut entries = Vec::new();
         let mut unknown = Vec::new();
         for found in changed {
@@ -132,11 +127,16 @@ impl Index {
         entries
     }
 
-    fn known_facts(&self) -> HashMap<Box<str>, Facts> {
-        self.cache.load().unwrap_or_else(|error| {
+    fn known_facts(&self, changed: &[Found]) -> HashMap<Box<str>, Facts> {
+        // From a few files on, one pass over all that is known is cheaper than a look-up each.
+        let known = match changed.len() {
+            ..=32 => self.cache.recall(changed.iter().map(|found| &*found.path)),
+            _ => self.cache.load(),
+        };
+        known.unwrap_or_else(|error| {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the cache cannot be read; every file is read again"
+                "the cache cannot be read; the files are read again"
             );
             HashMap::new()
         })

@@ -136,6 +136,21 @@ impl Cache {
         &self.directory
     }
 
+    /// What is known of these relative paths.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn recall<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<HashMap<Box<str>, Facts>, CacheError> {
+        let table = self.database.begin_read()?.open_table(FILES)?;
+        let mut known = HashMap::new();
+        for path in paths {
+            if let Some(facts) = table.get(path)?.and_then(|row| postcard::from_bytes(row.value()).ok()) {
+                known.insert(path.into(), facts);
+            }
+        }
+        Ok(known)
+    }
+
     /// All that is known, by relative path.
     ///
     /// # Errors

@@ -98,8 +98,13 @@ fn authenticator(config: &AuthConfig) -> Result<Authenticator, ServeError> {
         download: protects(Protect::Download),
         update: protects(Protect::Update),
     };
-    if let Some(passwords) = &config.passwords {
-        warn_if_exposed("password file", passwords);
+    match &config.passwords {
+        Some(passwords) => warn_if_exposed("password file", passwords),
+        None if config.protect.is_empty() => {}
+        None => tracing::warn!(
+            "what is protected is refused to everybody, because no password file is configured: run `micropypi passwd \
+             USER --file FILE` and set `passwords = \"FILE\"` under [auth]"
+        ),
     }
     Ok(Authenticator::open(policy, config.passwords.clone())?)
 }

@@ -1,0 +1,267 @@
+//! Who may do what: the htpasswd file in all its hashes, what each right protects, and what the log never says.
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
+
+use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
+
+use crate::clients::{TWINES, twine};
+use crate::dists::Dist;
+use crate::form::Form;
+use crate::harness::{PASSWORD, Server, Site, USER, bcrypt_line, eventually};
+use crate::raw::{Request, Response};
+
+/// The password as apache's `htpasswd -s`, `-m`, `-B` and `-d` write it, and as mkpasswd does.
+const HASHES: [&str; 6] = [
+    "{SHA}Z4oL/UuVWkakOJDuahNTwDgQJHY=",
+    "$apr1$abcdefgh$jRYdAJ.eYPnCmJLxFrIeJ.",
+    "$2y$05$z4NxxMOsGP3LpNZj/XKCAeKMAkU80n77QQzZ4z/VvNPQhFJ1W7xXO",
+    "abDO0cOSWsT.g",
+    "$5$abcdefgh$mHn6JDR9lXiHwzuPEMfLrlaQfLRskBET/Gu3bwFDly3",
+    "$6$abcdefgh$Udjl/p2MjQp7.KxDBq443DQubPI.fVeIe7aVYtvXssEsGnamwcX/nQESAbfkzN0rr/rmf8mCjrKlfJe.WekxI1",
+];
+
+fn verify(server: &Server, user: &str, password: &str) -> Response {
+    server.send(
+        Form::default()
+            .field(":action", "verify")
+            .request("/")
+            .login(user, password),
+    )
+}
+
+#[test]
+fn no_credentials_are_401_with_a_challenge_and_wrong_ones_403() {
+    let server = Server::start();
+    let dist = Dist::sdist("blinky", "1.0");
+    let anonymous = server.send(Form::upload(&dist).request("/"));
+    assert_eq!(anonymous.status, 401);
+    assert!(
+        anonymous
+            .header("www-authenticate")
+            .unwrap()
+            .starts_with("Basic realm=")
+    );
+    assert_eq!(
+        server
+            .send(Form::upload(&dist).request("/").login(USER, "wrong"))
+            .status,
+        403
+    );
+    assert_eq!(
+        server
+            .send(Form::upload(&dist).request("/").login("nobody", PASSWORD))
+            .status,
+        403
+    );
+    for garbage in ["Basic", "Basic !!!!", "Bearer abc", "Basic bm9jb2xvbg=="] {
+        let answer = server.send(Form::upload(&dist).request("/").header("Authorization", garbage));
+        assert!(matches!(answer.status, 400 | 401 | 403), "{garbage}: {}", answer.status);
+    }
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn a_wrong_password_reads_well_in_twine() {
+    let server = Server::start();
+    for program in TWINES {
+        let outcome = twine(program, &server)
+            .args(["-p", "wrong"])
+            .dists(&[&Dist::sdist("blinky", "1.0")])
+            .run();
+        outcome.failed_saying(&["403", "password is wrong"]);
+    }
+}
+
+#[test]
+fn every_hash_that_htpasswd_writes_is_taken() {
+    let lines: Vec<String> = HASHES
+        .iter()
+        .enumerate()
+        .map(|(number, hash)| format!("user{number}:{hash}\n"))
+        .collect();
+    let server = Site::new().htpasswd(&lines.concat()).start();
+    for (number, hash) in HASHES.iter().enumerate() {
+        assert_eq!(
+            verify(&server, &format!("user{number}"), PASSWORD).status,
+            200,
+            "{hash}"
+        );
+        assert_eq!(
+            verify(&server, &format!("user{number}"), "0pen-sesame").status,
+            403,
+            "{hash}"
+        );
+    }
+}
+
+#[test]
+fn the_password_file_is_read_again_when_it_changes() {
+    let server = Server::start();
+    assert_eq!(verify(&server, "bob", "b").status, 403);
+    let path = server.site.path("htpasswd");
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .write_all(bcrypt_line("bob", "b").as_bytes())
+        .unwrap();
+    eventually("bob may in", || {
+        Some(()).filter(|()| verify(&server, "bob", "b").status == 200)
+    });
+    fs::write(&path, bcrypt_line(USER, PASSWORD)).unwrap();
+    eventually("bob may not", || {
+        Some(()).filter(|()| verify(&server, "bob", "b").status == 403)
+    });
+    assert_eq!(verify(&server, USER, PASSWORD).status, 200);
+}
+
+#[test]
+fn a_malformed_line_is_refused_by_number_at_start() {
+    let site = Site::new().htpasswd(&format!("{}\nnonsense\nbob:$2y$short\n", bcrypt_line(USER, PASSWORD)));
+    let config = site.configure();
+    let output = site
+        .command()
+        .arg("serve")
+        .arg("--config")
+        .arg(config)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{text}");
+    assert!(
+        text.contains("line 3") && text.contains("line 4") && text.contains("htpasswd"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_malformed_line_at_a_reload_leaves_the_good_ones() {
+    let server = Server::start();
+    let lines = format!("nonsense\n{}{}", bcrypt_line(USER, PASSWORD), bcrypt_line("bob", "b"));
+    fs::write(server.site.path("htpasswd"), lines).unwrap();
+    server.signal(Signal::HUP);
+    eventually("bob may in", || {
+        Some(()).filter(|()| verify(&server, "bob", "b").status == 200)
+    });
+    assert_eq!(verify(&server, USER, PASSWORD).status, 200);
+    server.await_log("line 1");
+}
+
+#[test]
+fn each_right_is_protected_alone() {
+    let dist = Dist::sdist("blinky", "1.0");
+    let list = [
+        "/simple/",
+        "/simple/blinky/",
+        "/blinky/",
+        "/blinky/json",
+        "/pypi/blinky/json",
+        "/packages/",
+    ];
+    let download = ["/packages/blinky-1.0.tar.gz", "/packages/blinky-1.0.tar.gz.metadata"];
+    for (right, closed, open) in [
+        ("list", list.as_slice(), download.as_slice()),
+        ("download", &download, &list),
+    ] {
+        let server = Site::new()
+            .package(&dist)
+            .set("auth.protect", &format!("[{right:?}]"))
+            .start();
+        for target in closed {
+            let answer = server.get(target);
+            assert_eq!(
+                (answer.status, answer.header("www-authenticate").is_some()),
+                (401, true),
+                "{right}: {target}"
+            );
+            assert_eq!(
+                server.send(Request::get(target).by_user()).status,
+                200,
+                "{right}: {target}"
+            );
+        }
+        for target in open.iter().chain(&["/health", "/"]) {
+            assert_eq!(server.get(target).status, 200, "{right}: {target}");
+        }
+        let upload = Form::upload(&Dist::sdist("blinky", "2.0")).request("/");
+        assert_eq!(server.send(upload).status, 200, "update is open when it is not named");
+    }
+}
+
+#[test]
+fn secrets_never_reach_the_log() {
+    let server = Site::new().set("log.level", r#""debug""#).start();
+    twine("twine/bin/twine", &server)
+        .dists(&[&Dist::sdist("blinky", "1.0")])
+        .run()
+        .succeeded();
+    verify(&server, USER, "a-wrong-secret");
+    server.send(Request::get("/simple/").header("Authorization", "Basic YnJva2VuLXRva2Vu!"));
+    let (_, log) = server.stop();
+    assert!(log.contains("blinky-1.0.tar.gz"), "the log is about something: {log}");
+    for secret in [
+        PASSWORD,
+        "a-wrong-secret",
+        "YnJva2VuLXRva2Vu",
+        "Authorization",
+        "authorization",
+        "$2b$",
+    ] {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+}
+
+/// A request from another address of the loopback network.
+fn send_from(server: &Server, last: u8, request: &Request) -> Response {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())
+        .unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    let mut stream: std::net::TcpStream = socket.into();
+    stream.write_all(&request.bytes(server.address)).unwrap();
+    Response::read(&mut stream).unwrap()
+}
+
+#[test]
+fn many_wrong_passwords_from_one_address_stop_nobody_elsewhere() {
+    let server = Site::new()
+        .htpasswd(&format!("{USER}:{}\n", bcrypt::hash(PASSWORD, 10).unwrap()))
+        .start();
+    let attempt = |password: &str| {
+        Form::default()
+            .field(":action", "verify")
+            .request("/")
+            .login(USER, password)
+    };
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let guesses = (0..4).map(|thread| {
+            let attempt = &attempt;
+            let server = &server;
+            scope.spawn(move || {
+                let guess = |n| send_from(server, 66, &attempt(&format!("guess-{thread}-{n}"))).status;
+                (0..50).map(guess).collect::<Vec<_>>()
+            })
+        });
+        let guesses: Vec<_> = guesses.collect();
+        for _ in 0..5 {
+            assert_eq!(send_from(&server, 7, &attempt(PASSWORD)).status, 200);
+        }
+        guesses.into_iter().flat_map(|guess| guess.join().unwrap()).collect()
+    });
+    assert!(
+        statuses.iter().all(|status| matches!(status, 403 | 429)),
+        "{statuses:?}"
+    );
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert!(
+        refused > 100,
+        "each guess that is looked at costs a bcrypt; only {refused} of 200 were turned away"
+    );
+    let answer = send_from(&server, 66, &attempt("once more"));
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+}

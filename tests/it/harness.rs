@@ -1,0 +1,353 @@
+//! A server under test: its directory, its configuration, its process, its log. Called by every test.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::dists::Dist;
+use crate::raw::{Request, Response};
+
+/// The user that every site has, unless the test says otherwise.
+pub(crate) const USER: &str = "alice";
+/// That user's password. It occurs in no other text, so that a log that holds it is caught.
+pub(crate) const PASSWORD: &str = "open-sesame-9f3";
+
+/// How long anything may take that takes milliseconds on an idle machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again until there is an answer, and fails the test after [`PATIENCE`].
+pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(answer) = probe() {
+            return answer;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not within {PATIENCE:?}: {what}");
+}
+
+/// A directory with a configuration that servers are started in, one after another.
+#[derive(Clone)]
+pub(crate) struct Site {
+    home: Arc<TempDir>,
+    settings: BTreeMap<String, String>,
+}
+
+impl Site {
+    /// An empty directory, one user who may upload, no mDNS, any free port of 127.0.0.1.
+    pub(crate) fn new() -> Self {
+        let site = Self {
+            home: Arc::new(tempfile::tempdir().expect("a temporary directory")),
+            settings: BTreeMap::new(),
+        };
+        fs::create_dir_all(site.packages()).expect("the package directory");
+        site.set("listen", r#"["127.0.0.1:0"]"#)
+            .set("mdns.enabled", "false")
+            .set("auth.passwords", r#""htpasswd""#)
+            .htpasswd(&bcrypt_line(USER, PASSWORD))
+    }
+
+    /// A new site with these distributions in its package directory.
+    pub(crate) fn holding(dists: &[Dist]) -> Self {
+        dists.iter().fold(Self::new(), Self::package)
+    }
+
+    /// Sets a key of the configuration, written `table.key`, to a TOML value.
+    pub(crate) fn set(mut self, key: &str, value: &str) -> Self {
+        self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Leaves a key to its default.
+    pub(crate) fn without(mut self, key: &str) -> Self {
+        self.settings.remove(key);
+        self
+    }
+
+    /// Removes a file of the site's directory.
+    pub(crate) fn without_file(self, relative: &str) -> Self {
+        fs::remove_file(self.path(relative)).expect("a file to remove");
+        self
+    }
+
+    /// Writes the htpasswd file.
+    pub(crate) fn htpasswd(self, content: &str) -> Self {
+        let path = self.path("htpasswd");
+        fs::write(&path, content).expect("htpasswd");
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("htpasswd");
+        self
+    }
+
+    /// Puts a distribution into the package directory, as a person would.
+    pub(crate) fn package(self, dist: &Dist) -> Self {
+        fs::write(self.packages().join(&dist.filename), &dist.bytes).expect("a package file");
+        self
+    }
+
+    /// A path in the site's directory.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.home.path().join(relative)
+    }
+
+    /// The package directory.
+    pub(crate) fn packages(&self) -> PathBuf {
+        self.path("data/packages")
+    }
+
+    /// The names of all files below the package directory, hidden ones too, sorted.
+    pub(crate) fn stored(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        list(&self.packages(), &self.packages(), &mut names);
+        names.sort();
+        names
+    }
+
+    /// Fails the test unless the package directory holds these distributions, whole, and nothing else.
+    pub(crate) fn assert_holds(&self, dists: &[Dist]) {
+        let mut names: Vec<_> = dists.iter().map(|dist| dist.filename.clone()).collect();
+        names.sort();
+        assert_eq!(self.stored(), names);
+        for dist in dists {
+            assert!(
+                fs::read(self.packages().join(&dist.filename)).unwrap() == dist.bytes,
+                "{}",
+                dist.filename
+            );
+        }
+    }
+
+    /// Writes the configuration file, and gives its path.
+    pub(crate) fn configure(&self) -> PathBuf {
+        let lines: Vec<String> = self
+            .settings
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect();
+        let path = self.path("config.toml");
+        fs::write(&path, lines.concat()).expect("config.toml");
+        path
+    }
+
+    /// Starts `micropypi serve` here and waits until it answers.
+    pub(crate) fn start(&self) -> Server {
+        let config = self.configure();
+        let mut command = self.command();
+        command.arg("serve").arg("--config").arg(config);
+        Server::spawn(self, command)
+    }
+
+    /// Starts `micropypi` with these arguments here and waits until it answers.
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Server {
+        let mut command = self.command();
+        command.args(arguments).env("MICROPYPI_MDNS_ENABLED", "false");
+        Server::spawn(self, command)
+    }
+
+    /// The program, to be run in the site's directory with nothing of this process's environment.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_micropypi"));
+        command.current_dir(self.home.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+}
+
+/// A line of an htpasswd file, with the cheapest bcrypt.
+pub(crate) fn bcrypt_line(user: &str, password: &str) -> String {
+    format!(
+        "{user}:{}\n",
+        bcrypt::hash(password, 4).expect("bcrypt takes any password")
+    )
+}
+
+fn list(root: &Path, directory: &Path, names: &mut Vec<String>) {
+    for entry in fs::read_dir(directory)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry"))
+    {
+        let path = entry.path();
+        if path.is_dir() {
+            list(root, &path, names);
+        } else {
+            let name = path.strip_prefix(root).expect("below the root");
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+}
+
+/// A running server. Dropping it kills it, and shows its log when the test has failed.
+pub(crate) struct Server {
+    pub(crate) site: Site,
+    pub(crate) address: SocketAddr,
+    child: Child,
+    log: Log,
+}
+
+impl Server {
+    /// An empty server with one user.
+    pub(crate) fn start() -> Self {
+        Site::new().start()
+    }
+
+    fn spawn(site: &Site, mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("micropypi starts");
+        let log = Log::default();
+        log.follow(child.stderr.take().expect("piped"));
+        log.follow(child.stdout.take().expect("piped"));
+        let mut server = Self {
+            site: site.clone(),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            child,
+            log,
+        };
+        let port = eventually("the log names the port", || {
+            assert!(server.is_running(), "micropypi ended at once:\n{}", server.log.text());
+            server.log.port()
+        });
+        server.address.set_port(port);
+        eventually("/health answers 200", || {
+            Request::get("/health")
+                .try_send(server.address)
+                .filter(|r| r.status == 200)
+        });
+        server
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The answer to a request.
+    pub(crate) fn send(&self, request: Request) -> Response {
+        let what = request.summary();
+        request
+            .try_send(self.address)
+            .unwrap_or_else(|| panic!("no answer to {what}"))
+    }
+
+    /// The answer to `GET target`.
+    pub(crate) fn get(&self, target: &str) -> Response {
+        self.send(Request::get(target))
+    }
+
+    /// What the server has written so far, to stdout and stderr.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits until the log holds the text.
+    pub(crate) fn await_log(&self, text: &str) {
+        self.log.wait(text);
+    }
+
+    /// Whether the process lives.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("own child").is_none()
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("own child");
+    }
+
+    /// SIGTERM, then the exit status and the whole log.
+    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+        self.signal(Signal::TERM);
+        let status = eventually("micropypi ends after SIGTERM", || {
+            self.child.try_wait().expect("own child")
+        });
+        (status, self.log.text())
+    }
+
+    /// SIGKILL, at once.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("own child");
+        self.child.wait().expect("own child");
+    }
+
+    /// A value in KiB from `/proc/PID/status`, such as `VmHWM`.
+    pub(crate) fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("own child");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(field))
+            .expect("a field of proc(5)");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kib| kib.parse().ok())
+            .expect("a number of kB")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The child may have ended already; there is nobody to tell.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the server's log\n{}---", self.log.text());
+        }
+    }
+}
+
+/// What a process writes, line by line as it comes.
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<String>, Condvar)>);
+
+impl Log {
+    fn follow(&self, stream: impl Read + Send + 'static) {
+        let log = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                log.0.0.lock().expect("no writer panics").push_str(&format!("{line}\n"));
+                log.0.1.notify_all();
+            }
+        });
+    }
+
+    fn text(&self) -> String {
+        self.0.0.lock().expect("no writer panics").clone()
+    }
+
+    fn wait(&self, text: &str) {
+        let log = self.0.0.lock().expect("no writer panics");
+        let (log, timeout) = self
+            .0
+            .1
+            .wait_timeout_while(log, PATIENCE, |log| !log.contains(text))
+            .expect("no writer panics");
+        assert!(!timeout.timed_out(), "the log never says {text:?}:\n{log}");
+    }
+
+    /// The first port that the log names.
+    fn port(&self) -> Option<u16> {
+        let text = self.text();
+        text.match_indices("127.0.0.1:").find_map(|(at, host)| {
+            let digits: String = text[at + host.len()..]
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            digits.parse().ok().filter(|&port| port != 0)
+        })
+    }
+}

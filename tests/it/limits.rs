@@ -1,0 +1,360 @@
+//! Bad input and narrow places: each is refused with a status and a sentence, and leaves nothing behind.
+
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::dists::{Dist, metadata, tar_gz, zip};
+use crate::form::{Form, content_type};
+use crate::harness::{Server, Site};
+use crate::raw::{Request, Response, connect};
+
+fn assert_refused(server: &Server, dist: &Dist, words: &[&str]) {
+    Form::upload(dist).post(server).assert_says(400, words);
+    assert_eq!(server.site.stored(), Vec::<String>::new(), "{}", dist.filename);
+}
+
+fn sdist_of(members: &[(&str, &[u8])]) -> Dist {
+    let members: Vec<_> = members
+        .iter()
+        .map(|(path, content)| (format!("blinky-1.0/{path}"), *content))
+        .collect();
+    Dist::new("blinky", "1.0", "blinky-1.0.tar.gz", tar_gz(&members))
+}
+
+fn wheel_of(members: &[(&str, &[u8])]) -> Dist {
+    let members: Vec<_> = members
+        .iter()
+        .map(|(path, content)| ((*path).to_owned(), *content))
+        .collect();
+    Dist::new("blinky", "1.0", "blinky-1.0-py3-none-any.whl", zip(&members))
+}
+
+#[test]
+fn too_large() {
+    let server = Site::new().set("limits.upload_bytes", "1000").start();
+    let dist = Dist::new("blinky", "1.0", "blinky-1.0.tar.gz", vec![7; 100_000]);
+    Form::upload(&dist).post(&server).assert_says(413, &["1000"]);
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn too_many_fields_and_too_large_a_field() {
+    let server = Site::new()
+        .set("limits.form_fields", "20")
+        .set("limits.field_bytes", "1000")
+        .start();
+    let many = (0..30).fold(Form::default(), |form, number| {
+        form.field("classifiers", &number.to_string())
+    });
+    many.post(&server).assert_says(400, &["20", "fields"]);
+    let dist = Dist::sdist("blinky", "1.0");
+    let long = Form::fields_of(&dist)
+        .field("name2", &"x".repeat(2000))
+        .file("content", &dist.filename, &dist.bytes);
+    assert!(
+        matches!(long.post(&server).status, 200 | 400),
+        "a field that nobody reads may be long"
+    );
+    let long = Form::default()
+        .field(":action", "file_upload")
+        .field("name", &"x".repeat(2000));
+    long.post(&server).assert_says(400, &["name", "1000"]);
+}
+
+#[test]
+fn no_content_or_two() {
+    let server = Server::start();
+    let dist = Dist::sdist("blinky", "1.0");
+    Form::fields_of(&dist).post(&server).assert_says(400, &["content"]);
+    let twice = Form::upload(&dist).file("content", &dist.filename, &dist.bytes);
+    twice.post(&server).assert_says(400, &["content", "twice"]);
+    let no_file = Form::fields_of(&dist).field("content", "text");
+    no_file.post(&server).assert_says(400, &["content", "file name"]);
+    Form::default()
+        .file("content", &dist.filename, &dist.bytes)
+        .post(&server)
+        .assert_says(400, &[":action"]);
+    let nameless = Form::default()
+        .field(":action", "file_upload")
+        .file("content", &dist.filename, &dist.bytes);
+    nameless.post(&server).assert_says(400, &["name"]);
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn no_form_at_all() {
+    let server = Server::start();
+    server
+        .send(Request::new("POST", "/").by_user())
+        .assert_says(400, &["multipart/form-data"]);
+    let json = Request::new("POST", "/")
+        .by_user()
+        .body("application/json", b"{}".to_vec());
+    server.send(json).assert_says(400, &["multipart/form-data"]);
+    let cut = Form::upload(&Dist::sdist("blinky", "1.0")).into_unfinished();
+    server
+        .send(Request::new("POST", "/").by_user().body(&content_type(), cut))
+        .assert_says(400, &["cut short"]);
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn file_names_that_are_none() {
+    let server = Server::start();
+    let long = format!("blinky-1.0{}.tar.gz", "0".repeat(300));
+    for filename in [
+        "../blinky-1.0.tar.gz",
+        "../../etc/blinky-1.0.tar.gz",
+        "/etc/blinky-1.0.tar.gz",
+        "a/blinky-1.0.tar.gz",
+        "..\\blinky-1.0.tar.gz",
+        "blinky-1.0\u{0}.tar.gz",
+        "blinky-1.0\u{1}.tar.gz",
+        "blinké-1.0.tar.gz",
+        ".blinky-1.0.tar.gz",
+        "blinky-1.0.tar.gz.asc",
+        "..",
+        "-1.0.tar.gz",
+        &long,
+    ] {
+        let dist = Dist {
+            filename: filename.to_owned(),
+            ..Dist::sdist("blinky", "1.0")
+        };
+        let answer = Form::upload(&dist).post(&server);
+        assert_eq!(answer.status, 400, "{filename:?}: {}", answer.text());
+        assert!(answer.text().len() > 20, "a sentence: {}", answer.text());
+        assert_eq!(server.site.stored(), Vec::<String>::new(), "{filename:?}");
+    }
+}
+
+#[test]
+fn names_and_versions_that_are_none() {
+    let server = Server::start();
+    for name in ["-blinky", "blinky-", "bl/inky", "blinké", "", " ", &"x".repeat(300)] {
+        let dist = Dist {
+            name: name.to_owned(),
+            ..Dist::sdist("blinky", "1.0")
+        };
+        let answer = Form::upload(&dist).post(&server);
+        assert_eq!(answer.status, 400, "{name:?}: {}", answer.text());
+    }
+    for version in ["", "one", "1.0/../..", "1.0-", "1..0"] {
+        let dist = Dist {
+            version: version.to_owned(),
+            ..Dist::sdist("blinky", "1.0")
+        };
+        let answer = Form::upload(&dist).post(&server);
+        assert_eq!(answer.status, 400, "{version:?}: {}", answer.text());
+    }
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn archive_bombs() {
+    let server = Site::new()
+        .set("limits.unpacked_bytes", "20000000")
+        .set("limits.unpack_ratio", "10000")
+        .set("limits.archive_members", "100")
+        .start();
+    let zeros = vec![0; 30_000_000];
+    let text = metadata("blinky", "1.0", "");
+    assert_refused(
+        &server,
+        &sdist_of(&[("zeros", &zeros), ("PKG-INFO", text.as_bytes())]),
+        &["unpacked_bytes"],
+    );
+    let info = ("blinky-1.0.dist-info/METADATA", text.as_bytes());
+    assert_refused(
+        &server,
+        &wheel_of(&[("blinky/zeros", &zeros), info]),
+        &["unpacked_bytes"],
+    );
+    let names: Vec<String> = (0..200).map(|number| format!("m{number}.py")).collect();
+    let members: Vec<_> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
+    assert_refused(&server, &sdist_of(&members), &["archive_members"]);
+    let ratio = Site::new().set("limits.unpack_ratio", "50").start();
+    assert_refused(
+        &ratio,
+        &sdist_of(&[("zeros", &zeros), ("PKG-INFO", text.as_bytes())]),
+        &["unpack_ratio"],
+    );
+}
+
+#[test]
+fn members_that_leave_the_archive() {
+    let server = Server::start();
+    let text = metadata("blinky", "1.0", "");
+    for path in ["../../evil.py", "blinky-1.0/../../evil.py", "/etc/evil.py"] {
+        let members = [
+            ("blinky-1.0/PKG-INFO".to_owned(), text.as_bytes()),
+            (path.to_owned(), b"".as_slice()),
+        ];
+        let dist = Dist::new("blinky", "1.0", "blinky-1.0.tar.gz", tar_gz(&members));
+        assert_refused(&server, &dist, &["evil.py"]);
+        assert_refused(
+            &server,
+            &wheel_of(&[("blinky-1.0.dist-info/METADATA", text.as_bytes()), (path, b"")]),
+            &["evil.py"],
+        );
+    }
+}
+
+#[test]
+fn metadata_that_is_none() {
+    let server = Server::start();
+    assert_refused(
+        &server,
+        &sdist_of(&[("PKG-INFO", b"Name: bl\xffinky\nVersion: 1.0\n")]),
+        &["UTF-8"],
+    );
+    assert_refused(&server, &wheel_of(&[("blinky/__init__.py", b"")]), &["METADATA"]);
+    let (one, other) = (metadata("blinky", "1.0", ""), metadata("winky", "1.0", ""));
+    assert_refused(
+        &server,
+        &sdist_of(&[("PKG-INFO", one.as_bytes()), ("PKG-INFO", other.as_bytes())]),
+        &["PKG-INFO"],
+    );
+    let huge = [one.into_bytes(), vec![b'x'; 100_000_000]].concat();
+    assert_refused(&server, &sdist_of(&[("PKG-INFO", &huge)]), &["metadata_bytes"]);
+    for rubbish in [b"".as_slice(), b"rubbish", b"\x1f\x8b\x08\x00", b"PK\x03\x04"] {
+        for filename in ["blinky-1.0.tar.gz", "blinky-1.0-py3-none-any.whl", "blinky-1.0.zip"] {
+            assert_refused(&server, &Dist::new("blinky", "1.0", filename, rubbish.to_vec()), &[]);
+        }
+    }
+}
+
+#[test]
+fn a_head_that_never_ends_is_given_up() {
+    let server = Site::new().set("limits.header_seconds", "1").start();
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(b"GET /simple/ HTTP/1.1\r\nHost: x\r\n").unwrap();
+    let answer = Response::read(&mut stream);
+    assert!(answer.is_none_or(|answer| answer.status == 408));
+}
+
+#[test]
+fn a_body_that_stops_is_given_up() {
+    let server = Site::new().set("limits.body_idle_seconds", "1").start();
+    let dist = Dist::sdist("blinky", "1.0");
+    let body = Form::upload(&dist).into_unfinished();
+    let head = Request::new("POST", "/")
+        .by_user()
+        .header("Content-Type", &content_type())
+        .header("Content-Length", "100000");
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(head.head(server.address).as_bytes()).unwrap();
+    stream.write_all(&body).unwrap();
+    Response::read(&mut stream).unwrap().assert_says(408, &["1 s"]);
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn a_slow_upload_that_moves_passes() {
+    let server = Site::new()
+        .set("limits.body_idle_seconds", "1")
+        .set("limits.header_seconds", "1")
+        .start();
+    let request = Form::upload(&Dist::sdist("blinky", "1.0")).request("/").by_user();
+    let bytes = request.bytes(server.address);
+    let mut stream = connect(server.address).unwrap();
+    // A weak link: the whole takes twice as long as any pause may.
+    let pieces = 20;
+    for piece in bytes.chunks(bytes.len() / pieces + 1) {
+        thread::sleep(Duration::from_secs(2) / u32::try_from(pieces).unwrap());
+        stream.write_all(piece).unwrap();
+    }
+    assert_eq!(Response::read(&mut stream).unwrap().status, 200);
+}
+
+#[test]
+fn broken_requests_do_no_harm() {
+    let server = Server::start();
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(200_000));
+    for bytes in [
+        b"\x00\x01\x02\r\n\r\n".as_slice(),
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        long.as_bytes(),
+    ] {
+        let mut stream = connect(server.address).unwrap();
+        // The server may close before it has read all of it.
+        let _ = stream.write_all(bytes);
+        let answer = Response::read(&mut stream);
+        assert!(answer.is_none_or(|answer| (400..600).contains(&answer.status)));
+    }
+    assert_eq!(server.get("/health").status, 200);
+}
+
+/// Writes a gzipped sdist of so many bytes, which compress to nothing less.
+fn write_large_sdist(stored: u64, out: impl Write) {
+    let text = metadata("large", "1.0", "");
+    let mut tar = tar::Builder::new(GzEncoder::new(out, Compression::none()));
+    for (path, size) in [("large-1.0/PKG-INFO", text.len() as u64), ("large-1.0/zeros", stored)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(size);
+        let content: &mut dyn std::io::Read = if path.ends_with("PKG-INFO") {
+            &mut text.as_bytes()
+        } else {
+            &mut std::io::Read::take(std::io::repeat(0), stored)
+        };
+        tar.append_data(&mut header, path, content).unwrap();
+    }
+    tar.into_inner().and_then(GzEncoder::finish).unwrap();
+}
+
+/// Counts what is written to it.
+struct Counter(u64);
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_large_upload_is_never_in_memory() {
+    const SIZE: u64 = 300 << 20;
+    let server = Server::start();
+    // The first upload pays for what every upload needs once.
+    assert_eq!(Form::upload(&Dist::sdist("blinky", "1.0")).post(&server).status, 200);
+    let mut file = Counter(0);
+    write_large_sdist(SIZE, &mut file);
+    let dist = Dist::new("large", "1.0", "large-1.0.tar.gz", Vec::new());
+    let fields = Form::default()
+        .field(":action", "file_upload")
+        .field("name", "large")
+        .field("version", "1.0");
+    let form = fields
+        .file("content", &dist.filename, b"")
+        .request("/")
+        .by_user()
+        .bytes(server.address);
+    let text = String::from_utf8(form).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    // The file's content goes before the last line break and boundary of the body.
+    let (before, after) = body.split_at(body[..body.len() - 2].rfind("\r\n").unwrap());
+    let length = body.len() as u64 + file.0;
+    let head = head.replace(
+        &format!("Content-Length: {}", body.len()),
+        &format!("Content-Length: {length}"),
+    );
+
+    let before_upload = server.memory("VmHWM");
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(format!("{head}\r\n\r\n{before}").as_bytes()).unwrap();
+    write_large_sdist(SIZE, &mut stream);
+    stream.write_all(after.as_bytes()).unwrap();
+    assert_eq!(Response::read(&mut stream).unwrap().status, 200);
+    let grown = server.memory("VmHWM") - before_upload;
+    assert!(grown < 8 << 10, "the process grew by {grown} KiB");
+}

@@ -1,0 +1,24 @@
+//! Black-box tests of the `micropypi` program by protocol, with the real clients that `tests/clients/install` puts into
+//! `target/clients`. Each test has a server of its own, on a port of its own, in a directory of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod harness;
+
+mod auth;
+mod clients;
+mod dists;
+mod files;
+mod form;
+mod limits;
+mod pip_uv;
+mod proxy;
+mod publish;
+mod pypi_json;
+mod pypiserver;
+mod raw;
+mod seed_day;
+mod simple;
+mod store;
+mod upip;
+mod upload;

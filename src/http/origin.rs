@@ -8,6 +8,8 @@ use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 
+use ipnet::IpNet;
+
 use super::error::HttpError;
 use super::right::connection;
 use super::{App, Connection};
@@ -110,6 +112,27 @@ impl<'a> Forwarded<'a> {
             prefix: first("x-forwarded-prefix"),
         }
     }
+}
+
+/// Who sent the request: behind a proxy that is believed, what it says (`X-Forwarded-For`, of which the last address
+/// that is no such proxy's counts), so that one client's wrong passwords are not held against all.
+pub(super) fn client(parts: &Parts, proxies: &[IpNet]) -> IpAddr {
+    let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
+    let peer = canonical(connection(parts).peer.ip());
+    if !is_proxy(&peer) {
+        return peer;
+    }
+    let hops = parts
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let hops: Vec<IpAddr> = hops
+        .flat_map(|list| list.split(','))
+        .filter_map(|hop| hop.trim().parse().ok())
+        .map(canonical)
+        .collect();
+    hops.into_iter().rev().find(|hop| !is_proxy(hop)).unwrap_or(peer)
 }
 
 /// A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`.

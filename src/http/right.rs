@@ -9,6 +9,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::error::HttpError;
+use super::origin::client;
 use super::{App, Connection};
 use crate::auth::Action;
 
@@ -49,7 +50,11 @@ impl<R: Right> FromRequestParts<Arc<App>> for May<R> {
 pub(super) async fn check(parts: &Parts, app: &App, action: Action) -> Result<(), HttpError> {
     let connection = connection(parts);
     let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    if let Some(user) = app.auth.check(action, authorization, connection.peer.ip()).await? {
+    if let Some(user) = app
+        .auth
+        .check(action, authorization, client(parts, &app.site.trusted_proxies))
+        .await?
+    {
         // Only the first answer counts for the log; they are the same.
         connection.user.set(user).ok();
     }

@@ -89,22 +89,31 @@ impl Index {
         let checked = self.check(&upload)?;
         let Upload { staged, signature, .. } = upload;
         let file_name = checked.name.as_str().to_owned();
-        if let Some(there) = self.same_name(&file_name) {
+        let there = self.same_name(&file_name);
+        if let Some(there) = &there {
             if there.digests == checked.digests {
-                self.keep_signature(&there.path, there.is_signed(), signature)?;
+                if there.root == 0 && !there.is_signed() {
+                    self.keep_signature(&there.path, signature)?;
+                }
                 return Ok(Outcome::Unchanged);
             }
             if self.options.placing == Placing::New {
                 return Err(exists(&file_name, &there.digests));
             }
         }
-        match staged.place(&file_name, self.options.placing) {
+        // A file in a sub-folder is replaced where it lies.
+        let replaced = there.filter(|there| there.root == 0);
+        let path = replaced.map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
+        match staged.place(&path, self.options.placing) {
             // Another upload of the same name was faster, or a file lies there that the index has not seen yet.
             Err(StoreError::Exists(_)) => return self.compare_with_disk(&file_name, &checked.digests),
             other => other?,
         }
-        self.keep_signature(&file_name, false, signature)?;
-        self.admit(&file_name, checked)
+        if self.options.placing == Placing::Replace {
+            self.store.remove_signature(&path)?;
+        }
+        self.keep_signature(&path, signature)?;
+        self.admit(&path, checked)
     }
 
     fn check(&self, upload: &Upload) -> Result<Checked, PublishError> {
@@ -174,26 +183,24 @@ impl Index {
         }
     }
 
-    fn keep_signature(&self, path: &str, is_kept: bool, signature: Option<Vec<u8>>) -> Result<(), StoreError> {
-        let Some(signature) = signature.filter(|_| !is_kept) else {
-            return Ok(());
-        };
+    fn keep_signature(&self, path: &str, signature: Option<Vec<u8>>) -> Result<(), StoreError> {
+        let Some(signature) = signature else { return Ok(()) };
         let mut staged = self.store.stage()?;
         staged.write(&signature)?;
         staged.place(&format!("{path}.asc"), Placing::Replace)
     }
 
-    fn admit(&self, file_name: &str, checked: Checked) -> Result<Outcome, PublishError> {
+    fn admit(&self, path: &str, checked: Checked) -> Result<Outcome, PublishError> {
         let Checked {
             name,
             digests,
             metadata,
         } = checked;
-        let Look::There(found) = self.store.look(&self.store.inbox().join(file_name)) else {
+        let Look::There(found) = self.store.look(&self.store.inbox().join(path)) else {
             let source = io::Error::from(io::ErrorKind::NotFound);
             return Err(StoreError::Io {
                 doing: "find",
-                path: file_name.into(),
+                path: path.into(),
                 source,
             }
             .into());
@@ -206,7 +213,7 @@ impl Index {
             metadata: known,
             defect: None,
         };
-        self.cache.remember(file_name, &facts, bytes);
+        self.cache.remember(path, &facts, bytes);
         let file = Arc::new(self.entry(&found, name, facts));
         self.replace(vec![Arc::clone(&file)], &[]);
         Ok(Outcome::Published(file))

@@ -147,6 +147,15 @@ impl Store {
         sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e))
     }
 
+    /// Removes the signature that a file of the upload directory had before it was replaced.
+    ///
+    /// # Errors
+    /// When the directory cannot be written. No signature is no error.
+    pub fn remove_signature(&self, path: &str) -> Result<(), StoreError> {
+        let signature = self.locate(0, &format!("{path}{}", SIDECARS[0]));
+        remove_if_there(&signature).map_err(|e| StoreError::new("remove", &signature, e))
+    }
+
     /// Every distribution file of all directories, by relative path. An earlier directory hides its namesakes in later ones.
     pub fn walk(&self) -> Vec<Found> {
         walk::walk(&self.roots)

@@ -81,13 +81,14 @@ impl Staged {
         self.hasher.clone().finish()
     }
 
-    /// Gives the file its name in the upload directory. When this returns, the file survives a power cut.
+    /// Gives the file its path below the upload directory. When this returns, the file survives a power cut.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the name is taken and `placing` is [`Placing::New`]; the other file is untouched.
-    pub fn place(self, name: &str, placing: Placing) -> Result<(), StoreError> {
+    pub fn place(self, path: &str, placing: Placing) -> Result<(), StoreError> {
         let Self { file, inbox, .. } = self;
-        let target = inbox.join(name);
+        let target = inbox.join(path);
+        let parent = target.parent().expect("a file lies in a directory");
         file.as_file()
             .sync_all()
             .map_err(|e| StoreError::new("write to", &inbox, e))?;
@@ -96,8 +97,8 @@ impl Staged {
             Placing::Replace => file.persist(&target),
         };
         match persisted {
-            Ok(_) => sync_directory(&inbox).map_err(|e| StoreError::new("sync", &inbox, e)),
-            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::Exists(name.to_owned())),
+            Ok(_) => sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e)),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::Exists(path.to_owned())),
             Err(e) => Err(StoreError::new("write to", &inbox, e.error)),
         }
     }

@@ -1,0 +1,247 @@
+//! The use cases of the index over real directories.
+
+use std::fs;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{Latest, Upip};
+use crate::dist::ClaimedDigests;
+
+const RULES: Rules = Rules {
+    latest: Latest::Newest,
+    upip: Upip::Tarball,
+    upip_releases: 0,
+};
+
+struct Site {
+    index: Index,
+    folder: TempDir,
+    _cache: TempDir,
+}
+
+impl Site {
+    fn new(placing: Placing) -> Self {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let limits = Limits {
+            members: 100,
+            unpacked_bytes: 1 << 30,
+            ratio: 200,
+            metadata_bytes: 1 << 20,
+        };
+        let options = Options {
+            limits,
+            placing,
+            rules: RULES,
+            boards: BoardOptions::default(),
+        };
+        let store = Store::open(vec![folder.path().to_owned()]).unwrap();
+        let index = Index::new(store, Cache::open(cache.path()).unwrap(), options);
+        Self {
+            index,
+            folder,
+            _cache: cache,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn upload(&self, version: &str, summary: &str) -> Result<Outcome, PublishError> {
+        let mut staged = self.index.store().stage().unwrap();
+        staged.write(&sdist("foo", version, summary)).unwrap();
+        self.index.publish(Upload {
+            staged,
+            file_name: format!("foo-{version}.tar.gz"),
+            name: "foo".to_owned(),
+            version: version.to_owned(),
+            claimed: ClaimedDigests::default(),
+            signature: None,
+        })
+    }
+
+    fn look(&self) {
+        self.index.refresh(Scope::All, Trust::Closed, &|_| ());
+    }
+
+    fn files(&self) -> Vec<String> {
+        self.index.catalog().files().map(|file| file.path.to_string()).collect()
+    }
+
+    fn summary(&self, version: &str) -> String {
+        let catalog = self.index.catalog();
+        let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
+        project
+            .release(&ReleaseVersion::parse(version).unwrap())
+            .unwrap()
+            .summary()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+fn sdist(name: &str, version: &str, summary: &str) -> Vec<u8> {
+    let mut tarball = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut add = |path: String, content: &str| {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        tarball.append_data(&mut header, path, content.as_bytes()).unwrap();
+    };
+    let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: {summary}\n");
+    add(format!("{name}-{version}/PKG-INFO"), &metadata);
+    add(format!("{name}-{version}/{name}.py"), "x = 1\n");
+    tarball.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn an_upload_shows_at_once_and_again_after_a_restart() {
+    let site = Site::new(Placing::New);
+    assert!(matches!(site.upload("1.0", "one").unwrap(), Outcome::Published(_)));
+    assert_eq!(
+        (site.files(), site.summary("1.0")),
+        (vec!["foo-1.0.tar.gz".to_owned()], "one".to_owned())
+    );
+    let before = site.index.catalog();
+    site.look();
+    assert!(
+        Arc::ptr_eq(&before, &site.index.catalog()),
+        "nothing changed, so nothing is replaced"
+    );
+}
+
+#[test]
+fn the_same_bytes_are_welcome_and_others_are_refused() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    assert!(matches!(site.upload("1.0", "one").unwrap(), Outcome::Unchanged));
+    assert!(matches!(
+        site.upload("1.0", "two").unwrap_err(),
+        PublishError::Exists { .. }
+    ));
+    assert_eq!(site.summary("1.0"), "one");
+    assert_eq!(
+        fs::read_dir(site.path()).unwrap().count(),
+        1,
+        "a refused upload leaves nothing"
+    );
+}
+
+#[test]
+fn overwriting_replaces_a_file_where_it_lies_and_drops_its_signature() {
+    let site = Site::new(Placing::Replace);
+    fs::create_dir(site.path().join("sub")).unwrap();
+    fs::write(site.path().join("sub/foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
+    fs::write(site.path().join("sub/foo-1.0.tar.gz.asc"), "signature").unwrap();
+    site.look();
+    site.upload("1.0", "two").unwrap();
+    assert_eq!(
+        (site.files(), site.summary("1.0")),
+        (vec!["sub/foo-1.0.tar.gz".to_owned()], "two".to_owned())
+    );
+    assert!(!site.path().join("sub/foo-1.0.tar.gz.asc").exists());
+}
+
+#[test]
+fn a_release_is_removed_with_its_sidecars() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    site.upload("2.0", "two").unwrap();
+    fs::write(site.path().join("foo-1.0.tar.gz.yanked"), "broken").unwrap();
+    let removed = site
+        .index
+        .remove(
+            &ProjectName::parse("FOO").unwrap(),
+            Some(&ReleaseVersion::parse("1").unwrap()),
+        )
+        .unwrap();
+    assert_eq!(removed.len(), 1);
+    assert_eq!(site.files(), ["foo-2.0.tar.gz"]);
+    assert_eq!(fs::read_dir(site.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn half_a_file_is_not_shown_until_it_stays_as_it_is() {
+    let site = Site::new(Placing::New);
+    let whole = sdist("foo", "1.0", "one");
+    let path = site.path().join("foo-1.0.tar.gz");
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    site.look();
+    assert_eq!(site.files().len(), 0);
+    assert!(site.index.unsettled().contains(&fs::canonicalize(&path).unwrap()));
+    fs::write(&path, &whole).unwrap();
+    site.look();
+    assert_eq!(site.summary("1.0"), "one");
+    assert!(site.index.unsettled().is_empty());
+}
+
+#[test]
+fn a_broken_file_that_stays_is_listed_without_metadata() {
+    let site = Site::new(Placing::New);
+    fs::write(site.path().join("foo-1.0.tar.gz"), "no archive").unwrap();
+    site.look();
+    site.look();
+    let catalog = site.index.catalog();
+    let file = catalog.file("foo-1.0.tar.gz").unwrap();
+    assert!(file.metadata.is_none() && file.defect.is_some());
+}
+
+#[test]
+fn what_nobody_closes_must_look_the_same_twice() {
+    let site = Site::new(Placing::New);
+    fs::write(site.path().join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
+    let poll = || site.index.refresh(Scope::All, Trust::SeenTwice, &|_| ());
+    poll();
+    assert_eq!(site.files().len(), 0);
+    poll();
+    assert_eq!(site.files(), ["foo-1.0.tar.gz"]);
+}
+
+#[test]
+fn a_folder_that_goes_away_takes_its_files_along() {
+    let site = Site::new(Placing::New);
+    let sub = site.path().join("sub");
+    fs::create_dir(&sub).unwrap();
+    fs::write(sub.join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
+    site.look();
+    assert_eq!(site.files(), ["sub/foo-1.0.tar.gz"]);
+    fs::remove_dir_all(&sub).unwrap();
+    let changed = [fs::canonicalize(site.path()).unwrap().join("sub")].into();
+    site.index.refresh(Scope::Paths(changed), Trust::Closed, &|_| ());
+    assert_eq!(site.files().len(), 0);
+}
+
+#[test]
+fn a_yank_mark_shows_when_it_is_written() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    let mark = fs::canonicalize(site.path()).unwrap().join("foo-1.0.tar.gz.yanked");
+    fs::write(&mark, "too hot\n").unwrap();
+    site.index.refresh(Scope::Paths([mark].into()), Trust::Closed, &|_| ());
+    assert_eq!(
+        site.index.catalog().file("foo-1.0.tar.gz").unwrap().yanked.as_deref(),
+        Some("too hot")
+    );
+}
+
+#[test]
+fn boards_get_the_view_that_the_upload_made() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    site.index.prepare_boards();
+    let catalog = site.index.catalog();
+    let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
+    let board = site.index.board(&catalog, project, &project.releases()[0]);
+    let paths: Vec<_> = board.files().into_iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["foo.py"]);
+    let tarball = site.index.tarball(&board).unwrap();
+    assert!(fs::metadata(&tarball).unwrap().len() > 0);
+    assert_eq!(site.index.tarball(&board).unwrap(), tarball);
+    assert_eq!(
+        catalog.upip(project).fill("http://h:1"),
+        r#"{"info":{"version":"1.0"},"releases":{"1.0":[{"url":"http://h:1/boards/foo/1.0.tar.gz"}]}}"#
+    );
+}

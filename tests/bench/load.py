@@ -1,0 +1,65 @@
+"""Load on one server, and what it cost there. Called by `bench.py`."""
+
+import dataclasses
+import http.client
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import corpus
+from servers import Server
+
+
+@dataclasses.dataclass
+class Cost:
+    """What one request cost."""
+
+    cpu: float
+    """Seconds of the server's CPU time."""
+    rate: float
+    """Requests a second."""
+
+
+def wrk(tools: pathlib.Path, server: Server, path: str, headers: dict[str, str], connections: int, seconds: float) -> Cost:
+    """Asks for a path as fast as it is answered."""
+    root = tools / "debian/root/usr"
+    library = next(root.glob("lib/*/libluajit*")).parent
+    command = [str(root / "bin/wrk"), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "100s"]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    before = server.cpu()
+    environment = os.environ | {"LD_LIBRARY_PATH": str(library)}
+    run = subprocess.run([*command, server.url(path)], env=environment, check=True, capture_output=True, text=True)
+    used = server.cpu() - before
+    if "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
+        raise SystemExit(f"{server.name} failed at {path}:\n{run.stdout}")
+    requests = int(re.search(r"(\d+) requests in", run.stdout)[1])
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)[1])
+    return Cost(used / max(requests, 1), rate)
+
+
+def form(project: str, version: str) -> tuple[bytes, str]:
+    """An upload as twine sends it, and its content type."""
+    fields = {":action": "file_upload", "protocol_version": "1", "metadata_version": "2.1", "name": project, "version": version}
+    parts = [f'--edge\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()]
+    file = f'--edge\r\nContent-Disposition: form-data; name="content"; filename="{project}-{version}.tar.gz"\r\n\r\n'
+    body = "".join(parts).encode() + file.encode() + corpus.sdist(project, version, 2_000) + b"\r\n--edge--\r\n"
+    return body, "multipart/form-data; boundary=edge"
+
+
+def upload(server: Server, project: str, files: int) -> Cost:
+    """Uploads this many releases of a new project, one after another on one connection."""
+    forms = [form(project, f"1.{number}") for number in range(files)]
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
+    before, begin = server.cpu(), time.monotonic()
+    for body, media_type in forms:
+        connection.request("POST", "/", body, {"Content-Type": media_type})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{server.name} refused an upload: {answer.status} {text.decode()}")
+    elapsed = time.monotonic() - begin
+    connection.close()
+    return Cost((server.cpu() - before) / files, files / elapsed)

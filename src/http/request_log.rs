@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use axum::http::{Method, Uri};
+use axum::http::{Method, Uri, header};
 use axum::response::Response;
 use http_body::Body as _;
 
@@ -69,7 +69,7 @@ impl Entry {
             method,
             path,
             status,
-            bytes = response.body().size_hint().exact(),
+            bytes = length(response),
             user = connection.user.get().map(crate::auth::UserName::as_str),
             project = subject.and_then(|subject| subject.project.as_ref()).map(ProjectName::as_str),
             file = subject.and_then(|subject| subject.file.as_deref()),
@@ -78,4 +78,18 @@ impl Entry {
             "{method} {path} {status}"
         );
     }
+}
+
+/// The length of the answer's body, in bytes; a file that is streamed has it in its header alone.
+fn length(response: &Response) -> Option<u64> {
+    let declared = || {
+        response
+            .headers()
+            .get(header::CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    };
+    response.body().size_hint().exact().or_else(declared)
 }

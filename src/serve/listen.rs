@@ -21,20 +21,29 @@ pub(super) struct Bound {
     socket: tokio::net::TcpListener,
 }
 
-/// Takes the sockets that systemd passed, or binds the configured addresses. Inside the runtime.
+/// Takes the sockets that systemd passed, or binds the configured addresses. Of systemd's, those with a port of
+/// `[tls] listen` speak HTTPS; all do when that is empty. Inside the runtime.
 pub(super) fn bind(config: &Config, passed: Vec<TcpListener>) -> Result<Vec<Bound>, ServeError> {
-    if !passed.is_empty() {
-        let tls = config.tls.is_some();
-        return passed.into_iter().map(|socket| adopt(socket, tls)).collect();
-    }
     let separate = config.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
     let all_tls = config.tls.is_some() && separate.is_empty();
+    if !passed.is_empty() {
+        let is_separate = |socket: &TcpListener| separate.iter().any(|address| has_port(socket, address.port()));
+        let adopted = passed.into_iter().map(|socket| {
+            let tls = all_tls || is_separate(&socket);
+            adopt(socket, tls)
+        });
+        return adopted.collect();
+    }
     let plain = config.listen.iter().map(|address| (*address, all_tls));
     let tls = separate.iter().map(|address| (*address, true));
     plain
         .chain(tls)
         .map(|(address, tls)| adopt(open(address, &config.listen)?, tls))
         .collect()
+}
+
+fn has_port(socket: &TcpListener, port: u16) -> bool {
+    socket.local_addr().is_ok_and(|address| address.port() == port)
 }
 
 fn adopt(socket: TcpListener, tls: bool) -> Result<Bound, ServeError> {

@@ -9,11 +9,9 @@ mod walk;
 mod watch;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use rustix::io::Errno;
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts};
 pub use contents::Contents;
@@ -60,9 +58,10 @@ impl StoreError {
     /// Sorts an error of the system into what the caller can act on.
     fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
-        match Errno::from_io_error(&source) {
-            Some(Errno::NOSPC | Errno::DQUOT) => Self::Full { path, source },
-            Some(Errno::ROFS | Errno::ACCESS | Errno::PERM) => Self::ReadOnly { path, source },
+        // By kind, not by number: tempfile wraps the system's errors and keeps the kind alone.
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path, source },
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly { path, source },
             _ => Self::Io { doing, path, source },
         }
     }

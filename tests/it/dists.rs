@@ -79,6 +79,18 @@ impl Dist {
         )
     }
 
+    /// An sdist of so many bytes that do not compress.
+    pub(crate) fn noise(size: usize) -> Self {
+        let mut noise = vec![0; size];
+        getrandom::fill(&mut noise).unwrap();
+        let text = metadata("large", "1.0", "");
+        let members = [
+            ("large-1.0/PKG-INFO".to_owned(), text.as_bytes()),
+            ("large-1.0/noise".to_owned(), noise.as_slice()),
+        ];
+        Self::new("large", "1.0", "large-1.0.tar.gz", tar_gz(&members))
+    }
+
     /// A release: an sdist and a wheel.
     pub(crate) fn both(name: &str, version: &str) -> [Self; 2] {
         [Self::sdist(name, version), Self::wheel(name, version)]

@@ -1,6 +1,7 @@
 //! A server under test: its directory, its configuration, its process, its log. Called by every test.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::dists::Dist;
@@ -107,10 +108,7 @@ impl Site {
 
     /// The names of all files below the package directory, hidden ones too, sorted.
     pub(crate) fn stored(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        list(&self.packages(), &self.packages(), &mut names);
-        names.sort();
-        names
+        files_below(&self.packages())
     }
 
     /// Fails the test unless the package directory holds these distributions, whole, and nothing else.
@@ -147,6 +145,26 @@ impl Site {
         Server::spawn(self, command)
     }
 
+    /// Starts `micropypi serve` with the package directory on a tmpfs with these mount options. What it holds is to be
+    /// seen by [`Server::stored`] only.
+    pub(crate) fn start_on_tmpfs(&self, options: &str) -> Server {
+        let mut command = unshare(&["--mount"]);
+        command.current_dir(self.home.path());
+        command.args([
+            "sh",
+            "-c",
+            r#"mount -t tmpfs -o "$0" tmpfs data/packages && exec "$@""#,
+            options,
+        ]);
+        command.args([
+            env!("CARGO_BIN_EXE_micropypi").as_ref(),
+            "serve".as_ref(),
+            "--config".as_ref(),
+        ] as [&OsStr; 3]);
+        command.arg(self.configure());
+        Server::spawn(self, command)
+    }
+
     /// Starts `micropypi` with these arguments here and waits until it answers.
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Server {
         let mut command = self.command();
@@ -162,12 +180,32 @@ impl Site {
     }
 }
 
+/// `unshare` with these namespaces, for anybody: whoever is not root becomes root in a namespace of users.
+pub(crate) fn unshare(namespaces: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(namespaces).env_clear().stdin(Stdio::null());
+    command
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8");
+    if !geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command
+}
+
 /// A line of an htpasswd file, with the cheapest bcrypt.
 pub(crate) fn bcrypt_line(user: &str, password: &str) -> String {
     format!(
         "{user}:{}\n",
         bcrypt::hash(password, 4).expect("bcrypt takes any password")
     )
+}
+
+fn files_below(root: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    list(root, root, &mut names);
+    names.sort();
+    names
 }
 
 fn list(root: &Path, directory: &Path, names: &mut Vec<String>) {
@@ -263,6 +301,12 @@ impl Server {
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The names of all files below the package directory as the server sees it, hidden ones too, sorted.
+    pub(crate) fn stored(&self) -> Vec<String> {
+        let root = format!("/proc/{}/root{}", self.pid(), self.site.packages().display());
+        files_below(Path::new(&root))
     }
 
     /// Sends a signal.

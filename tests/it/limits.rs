@@ -229,6 +229,27 @@ fn metadata_that_is_none() {
 }
 
 #[test]
+fn a_disk_that_is_full_in_the_middle() {
+    let server = Site::new().start_on_tmpfs("size=1m");
+    Form::upload(&Dist::noise(4 << 20))
+        .post(&server)
+        .assert_says(507, &["disk is full"]);
+    assert_eq!(server.stored(), Vec::<String>::new());
+    let small = Dist::sdist("blinky", "1.0");
+    assert_eq!(Form::upload(&small).post(&server).status, 200);
+    assert_eq!(server.stored(), [small.filename]);
+}
+
+#[test]
+fn a_read_only_directory() {
+    let server = Site::new().start_on_tmpfs("ro");
+    Form::upload(&Dist::sdist("blinky", "1.0"))
+        .post(&server)
+        .assert_says(503, &["packages directory"]);
+    assert_eq!(server.get("/simple/").status, 200);
+}
+
+#[test]
 fn a_head_that_never_ends_is_given_up() {
     let server = Site::new().set("limits.header_seconds", "1").start();
     let mut stream = connect(server.address).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use rustix::process::Signal;
 
-use crate::dists::{Dist, metadata, tar_gz};
+use crate::dists::Dist;
 use crate::form::{Form, content_type, sha256};
 use crate::harness::{Server, Site, eventually};
 use crate::raw::{Request, connect};
@@ -193,21 +193,9 @@ fn bytes_read(server: &Server) -> u64 {
         .unwrap()
 }
 
-/// An sdist of so many bytes that do not compress.
-fn large_sdist(size: usize) -> Dist {
-    let mut noise = vec![0; size];
-    getrandom::fill(&mut noise).unwrap();
-    let text = metadata("large", "1.0", "");
-    let members = [
-        ("large-1.0/PKG-INFO".to_owned(), text.as_bytes()),
-        ("large-1.0/noise".to_owned(), noise.as_slice()),
-    ];
-    Dist::new("large", "1.0", "large-1.0.tar.gz", tar_gz(&members))
-}
-
 #[test]
 fn a_restart_reads_no_known_file_again() {
-    let dist = large_sdist(32 << 20);
+    let dist = Dist::noise(32 << 20);
     let site = Site::new().package(&dist);
     let first = site.start();
     await_listed(&first, &dist);
@@ -259,7 +247,7 @@ fn an_acknowledged_upload_survives_a_kill() {
 fn a_kill_in_the_middle_of_an_upload_leaves_no_litter() {
     let site = Site::new();
     let server = site.start();
-    let dist = large_sdist(4 << 20);
+    let dist = Dist::noise(4 << 20);
     let half = Form::fields_of(&dist)
         .file("content", &dist.filename, &dist.bytes[..2 << 20])
         .into_unfinished();
@@ -292,7 +280,7 @@ fn staged_bytes(site: &Site) -> u64 {
 #[test]
 fn an_upload_that_is_given_up_leaves_nothing() {
     let server = Server::start();
-    let dist = large_sdist(2 << 20);
+    let dist = Dist::noise(2 << 20);
     let half = Form::fields_of(&dist)
         .file("content", &dist.filename, &dist.bytes[..1 << 20])
         .into_unfinished();

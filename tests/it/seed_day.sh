@@ -69,7 +69,7 @@ kill "$server"
 wait "$server"
 cd server
 start printed-again
-! grep --quiet '^password' printed-again
+if grep '^password' printed-again; then exit 1; fi
 cd ..
 "$CLIENTS/twine/bin/twine" upload -r micropypi dist/*
 kill "$server"

@@ -20,5 +20,6 @@ mod raw;
 mod seed_day;
 mod simple;
 mod store;
+mod tls;
 mod upip;
 mod upload;

@@ -25,7 +25,8 @@ rustPlatform.buildRustPackage {
   doCheck = false;
 
   postInstall = ''
-    bash packaging/stage "$out/bin/micropypi" "" "$out" ${
+    mv "$out/bin/micropypi" .
+    bash packaging/stage micropypi "" "$out" ${
       lib.optionalString (runnable != null) (lib.getExe runnable)
     }
   '';

@@ -26,9 +26,7 @@ struct Manifest<'a> {
 pub fn manifest_json(view: &View, mpy: bool, version: &str, requires: &[Pin], missing: &[Missing]) -> Vec<u8> {
     let files = view.files_for(mpy);
     let pins = requires.iter().map(|pin| (pin.project.as_str(), pin.version.as_str()));
-    let missing = missing
-        .iter()
-        .map(|missing| (missing.project.as_str(), missing.version()));
+    let missing = missing.iter().map(|missing| (missing.name(), missing.version()));
     let manifest = Manifest {
         v: 2,
         version,
@@ -77,12 +75,12 @@ mod tests {
             version: ReleaseVersion::parse("1.0+x").unwrap(),
         };
         let missing = Missing {
-            project: ProjectName::parse("baz").unwrap(),
+            written: "umqtt.simple".to_owned(),
             exact: None,
         };
         let json =
             |mpy| String::from_utf8(manifest_json(&view, mpy, "2.0", from_ref(&pin), from_ref(&missing))).unwrap();
-        let rest = r#""urls":[],"deps":[["bar","1.0+x"],["baz","latest"]]}"#;
+        let rest = r#""urls":[],"deps":[["bar","1.0+x"],["umqtt.simple","latest"]]}"#;
         let hash = "abababababababab";
         assert_eq!(
             json(false),

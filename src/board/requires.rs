@@ -14,7 +14,7 @@ use crate::dist::CoreMetadata;
 /// A requirement that holds on a board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
-    /// The project's name as it is written.
+    /// The project's name as it is written: other indexes may know no other spelling.
     pub name: String,
     /// The versions that will do; empty: any.
     pub range: VersionSpecifiers,
@@ -35,10 +35,21 @@ const PLATFORMS: [&str; 11] = [
     "cc3200",
 ];
 
-/// One environment a platform. MicroPython is a Python 3.4 by its own account (`sys.version_info`).
-static BOARDS: LazyLock<Vec<MarkerEnvironment>> = LazyLock::new(|| PLATFORMS.map(environment).into());
+/// A platform as the Python that MicroPython claims to be (`sys.version_info`), and as one of today: what only the old
+/// one requires are backports of CPython's own modules, and no board can run them.
+struct Board {
+    claimed: MarkerEnvironment,
+    modern: MarkerEnvironment,
+}
 
-fn environment(sys_platform: &str) -> MarkerEnvironment {
+static BOARDS: LazyLock<[Board; PLATFORMS.len()]> = LazyLock::new(|| {
+    PLATFORMS.map(|platform| Board {
+        claimed: environment(platform, "3.4", "3.4.0"),
+        modern: environment(platform, "3.13", "3.13.0"),
+    })
+});
+
+fn environment(sys_platform: &str, python_version: &str, python_full_version: &str) -> MarkerEnvironment {
     let builder = MarkerEnvironmentBuilder {
         implementation_name: "micropython",
         implementation_version: "1.26.0",
@@ -48,8 +59,8 @@ fn environment(sys_platform: &str) -> MarkerEnvironment {
         platform_release: "",
         platform_system: "",
         platform_version: "",
-        python_full_version: "3.4.0",
-        python_version: "3.4",
+        python_full_version,
+        python_version,
         sys_platform,
     };
     MarkerEnvironment::try_from(builder).expect("the versions are legal")
@@ -87,9 +98,16 @@ pub(super) fn read(metadata: Option<&CoreMetadata>, project: &Project) -> (Vec<R
 fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, String> {
     let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(line);
     let parsed = parsed.map_err(|_| format!("the requirement {line:?} cannot be read and is left out"))?;
-    let boards = BOARDS.iter().filter(|board| parsed.marker.evaluate(board, &[])).count();
+    let holds = |environment| parsed.marker.evaluate(environment, &[]);
+    let boards = BOARDS
+        .iter()
+        .filter(|board| holds(&board.claimed) && holds(&board.modern))
+        .count();
     if boards == 0 {
-        return Ok(None);
+        return match BOARDS.iter().any(|board| holds(&board.claimed)) {
+            true => Err(format!("{line:?} is left out: it is for old versions of CPython only")),
+            false => Ok(None),
+        };
     }
     let range = match parsed.version_or_url {
         Some(VersionOrUrl::Url(_)) => {
@@ -103,11 +121,18 @@ fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, Stri
     let note = (boards < BOARDS.len()).then(|| format!("{line:?} holds on some boards only, and is installed on all"));
     Ok(Some((
         Requirement {
-            name: parsed.name.to_string(),
+            name: name_as_written(line).to_owned(),
             range,
         },
         note,
     )))
+}
+
+/// The name that a PEP 508 line begins with.
+fn name_as_written(line: &str) -> &str {
+    let line = line.trim_start();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    line.find(|c| !is_part(c)).map_or(line, |end| &line[..end])
 }
 
 /// `requires.txt` as PEP 508 lines: a section is an extra, a marker, or both as `[extra:marker]`.
@@ -166,6 +191,24 @@ mod tests {
     #[test]
     fn what_holds_on_some_boards_is_noted() {
         assert_eq!(names(&["a ; sys_platform == 'esp32'"]), (vec!["a".to_owned()], 1));
+    }
+
+    #[test]
+    fn names_stay_as_they_are_written() {
+        let lines = [" umqtt.simple>=1", "Foo_Bar[all]", "baz(==1)"];
+        let written = ["umqtt.simple>=1", "Foo_Bar", "baz==1"].map(str::to_owned);
+        assert_eq!(names(&lines), (written.into(), 0));
+    }
+
+    #[test]
+    fn backports_for_old_pythons_are_left_out_and_noted() {
+        let lines = [
+            "typing-extensions; python_version < '3.10'",
+            "tomli; python_full_version < '3.11.0a7'",
+            "asyncio; python_version >= '3'",
+            "pywin32; sys_platform == 'win32' and python_version < '3.10'",
+        ];
+        assert_eq!(names(&lines), (vec!["asyncio".to_owned()], 2));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod solve;
 use crate::board::Requirement;
 use crate::dist::{ProjectName, ReleaseVersion};
 use graph::Graph;
-use pep440_rs::Operator;
+use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
 /// A release that may be pinned.
 #[derive(Debug, Clone)]
@@ -19,12 +19,13 @@ pub struct Candidate {
     pub version: ReleaseVersion,
     /// What its [`View`](super::View) says that it requires.
     pub requires: Vec<Requirement>,
+    /// Only what requires exactly this version gets it. (Source: PEP 592.)
+    pub yanked: bool,
 }
 
 /// The releases that are here.
 pub trait Universe {
-    /// The releases of a project that a board can get; none when the project is not here. In any order; without those
-    /// that are yanked.
+    /// The releases of a project that a board can get; none when the project is not here. In any order.
     fn releases(&self, project: &ProjectName) -> Vec<Candidate>;
 }
 
@@ -37,18 +38,23 @@ pub struct Pin {
     pub version: ReleaseVersion,
 }
 
-/// A requirement that this server does not have.
+/// A requirement that this server does not have, or not in a version that would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// The project.
-    pub project: ProjectName,
+    /// The project's name as the requirement writes it: other indexes may know no other spelling.
+    pub written: String,
     /// The version, where the requirement names one.
     pub exact: Option<String>,
 }
 
 impl Missing {
-    /// What mip asks for.
-    pub(super) fn version(&self) -> &str {
+    /// The name that mip asks for.
+    pub fn name(&self) -> &str {
+        &self.written
+    }
+
+    /// The version that mip asks for.
+    pub fn version(&self) -> &str {
         self.exact.as_deref().unwrap_or("latest")
     }
 }
@@ -113,26 +119,29 @@ fn explain(graph: &Graph<'_>, requirement: &Requirement, resolution: &mut Resolu
     let Ok(project) = ProjectName::parse(&requirement.name) else {
         return;
     };
-    let Some(found) = graph.locate(&project) else {
-        resolution.notes.push(format!(
-            "{project} is required and is not here: mip asks for it by name, upip goes without it"
-        ));
-        return resolution.missing.push(Missing {
-            project,
-            exact: exact(requirement),
-        });
+    let problem = match graph.locate(&project) {
+        None => format!("{} is required and is not here", requirement.name),
+        Some(found) if graph.matching(&found, &requirement.range).is_empty() => {
+            format!(
+                "{} {} is required, and no release here will do",
+                requirement.name, requirement.range
+            )
+        }
+        Some(_) => return,
     };
-    if graph.matching(&found, &requirement.range).is_empty() {
-        resolution.notes.push(format!(
-            "{project} {} is required, and no release here will do: it is left out",
-            requirement.range
-        ));
-    }
+    resolution
+        .notes
+        .push(format!("{problem}: mip asks for it by name, upip goes without it"));
+    resolution.missing.push(Missing {
+        written: requirement.name.clone(),
+        exact: exact(&requirement.range).map(ToString::to_string),
+    });
 }
 
-fn exact(requirement: &Requirement) -> Option<String> {
-    let [only] = &requirement.range[..] else { return None };
-    matches!(only.operator(), Operator::Equal | Operator::ExactEqual).then(|| only.version().to_string())
+/// The one version that a range names.
+fn exact(range: &VersionSpecifiers) -> Option<&Version> {
+    let is_exact = |only: &&VersionSpecifier| matches!(only.operator(), Operator::Equal | Operator::ExactEqual);
+    range.iter().find(is_exact).map(VersionSpecifier::version)
 }
 
 #[cfg(test)]
@@ -166,6 +175,7 @@ mod tests {
         Candidate {
             version: ReleaseVersion::parse(version).unwrap(),
             requires: requires.iter().map(|text| requirement(text)).collect(),
+            yanked: false,
         }
     }
 
@@ -233,16 +243,31 @@ mod tests {
 
     #[test]
     fn what_is_not_here_is_passed_on_by_name() {
-        let shelf = shelf(&["a 1:x;y==1.5;b>2", "b 1"]);
+        let shelf = shelf(&["a 1:umqtt.simple;y==1.5;b>2;b==3", "b 1"]);
         let resolution = resolve(&name("a"), &shelf.0[&name("a")][0], &shelf);
         let missing: Vec<_> = resolution
             .missing
             .iter()
-            .map(|missing| (missing.project.as_str(), missing.version()))
+            .map(|missing| (missing.name(), missing.version()))
             .collect();
-        assert_eq!(missing, [("x", "latest"), ("y", "1.5")]);
+        assert_eq!(
+            missing,
+            [("umqtt.simple", "latest"), ("y", "1.5"), ("b", "latest"), ("b", "3")]
+        );
         assert!(resolution.pins.is_empty());
-        assert_eq!(resolution.notes.len(), 3);
+        assert_eq!(
+            resolution.notes[3],
+            "b ==3 is required, and no release here will do: mip asks for it by name, upip goes without it"
+        );
+    }
+
+    #[test]
+    fn a_yanked_release_is_for_those_who_require_exactly_it() {
+        let mut shelf = shelf(&["a 1:b==2", "c 1:b", "d 1:b==2.*", "b 1", "b 2"]);
+        shelf.0.get_mut("b").unwrap()[1].yanked = true;
+        assert_eq!(pins(&shelf, "a"), (vec!["b==2".to_owned()], vec![]));
+        assert_eq!(pins(&shelf, "c"), (vec!["b==1".to_owned()], vec![]));
+        assert!(pins(&shelf, "d").0.is_empty());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::dist::{CoreMetadata, Digests, DistFilename, Hex, ProjectName};
 use crate::store::Contents;
 
 /// Counts the ways in which views were ever made; another one makes every view anew.
-const GENERATION: &[u8] = b"board view 1";
+const GENERATION: &[u8] = b"board view 2";
 
 /// What decides how views are made, beside the packages themselves.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +95,7 @@ impl Index {
         let candidate = Candidate {
             version: release.version.clone(),
             requires: view.requires.clone(),
+            yanked: release.is_yanked(),
         };
         let resolution = board::resolve(project.name(), &candidate, &universe);
         let manifest = |mpy| {
@@ -349,12 +350,11 @@ impl Universe for Here<'_> {
             .catalog
             .project(project)
             .map_or(&[][..], |project| project.releases());
-        let gettable = releases
-            .iter()
-            .filter(|release| !release.is_yanked() && release.describing().is_some());
+        let gettable = releases.iter().filter(|release| release.describing().is_some());
         let candidate = |release: &Release| Candidate {
             version: release.version.clone(),
             requires: self.index.view(release).requires.clone(),
+            yanked: release.is_yanked(),
         };
         gettable.map(candidate).collect()
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use pep440_rs::VersionSpecifiers;
 
 use super::solve::{Choice, Provider};
-use super::{Candidate, Pin, Universe, alias};
+use super::{Candidate, Pin, Universe, alias, exact};
 use crate::board::Requirement;
 use crate::dist::ProjectName;
 
@@ -28,13 +28,14 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// A project's releases by rising preference: pre-releases below all others.
+    /// A project's releases by rising preference: yanked ones below pre-releases, and those below all others.
     pub(super) fn releases(&self, project: &ProjectName) -> Rc<Vec<Candidate>> {
         if let Some(known) = self.known.borrow().get(project) {
             return Rc::clone(known);
         }
         let mut releases = self.universe.releases(project);
-        releases.sort_by(|a, b| (a.version.is_stable(), &a.version).cmp(&(b.version.is_stable(), &b.version)));
+        let preference = |release: &Candidate| (!release.yanked, release.version.is_stable());
+        releases.sort_by(|a, b| (preference(a), &a.version).cmp(&(preference(b), &b.version)));
         let releases = Rc::new(releases);
         self.known.borrow_mut().insert(project.clone(), Rc::clone(&releases));
         releases
@@ -50,10 +51,12 @@ impl<'a> Graph<'a> {
         self.locate(&ProjectName::parse(&requirement.name).ok()?)
     }
 
-    /// The releases of a project that are in a range.
+    /// The releases of a project that are in a range; the yanked ones if the range names exactly one version.
     pub(super) fn matching(&self, project: &ProjectName, range: &VersionSpecifiers) -> Vec<Choice> {
-        let fits = |release: &Candidate| {
-            range.is_empty() || release.version.pep440().is_some_and(|version| range.contains(version))
+        let is_exact = exact(range).is_some();
+        let fits = |release: &Candidate| match release.yanked && !is_exact {
+            true => false,
+            false => range.is_empty() || release.version.pep440().is_some_and(|version| range.contains(version)),
         };
         let releases = self.releases(project);
         (0..releases.len()).filter(|choice| fits(&releases[*choice])).collect()

@@ -43,8 +43,8 @@ const LIMITS: [(Resource, u64); 5] = [
     (Resource::Core, 0),
 ];
 
-/// Most bytes that are read of what it says.
-const SAID: u64 = 8 << 10;
+/// Most bytes that are kept of what it says: the last ones.
+const SAID: usize = 8 << 10;
 
 /// The files beside itself and its libraries that a process may open.
 pub(super) struct Files<'a> {
@@ -88,14 +88,34 @@ fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<Child> {
         .spawn()
 }
 
+/// Reads what it says while it runs: one that nobody listens to stops at a full pipe.
 fn finish(mut child: Child) -> io::Result<Ending> {
-    let ended = limit(&child).and_then(|()| wait(&child));
-    if !matches!(ended, Ok(true)) {
-        child.kill()?;
+    let stderr = child.stderr.take().expect("it is piped");
+    std::thread::scope(|scope| {
+        let said = std::thread::Builder::new()
+            .name("sandbox stderr".to_owned())
+            .spawn_scoped(scope, || tail(stderr));
+        let ended = said.and_then(|said| {
+            limit(&child)?;
+            Ok((wait(&child)?, said))
+        });
+        if !matches!(ended, Ok((true, _))) {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        let said = ended?.1.join();
+        said.map_err(|_| io::Error::other("the thread that reads stderr panicked"))?
+            .map(|said| ending(status, &said))
+    })
+}
+
+/// The last bytes to be had from a reader.
+fn tail(mut reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    while reader.by_ref().take(SAID as u64).read_to_end(&mut said)? > 0 {
+        said.drain(..said.len().saturating_sub(SAID));
     }
-    let status = child.wait()?;
-    ended?;
-    ending(status, child.stderr.take())
+    Ok(said)
 }
 
 fn limit(child: &Child) -> io::Result<()> {
@@ -123,16 +143,12 @@ fn wait(child: &Child) -> io::Result<bool> {
     Ok(retry_on_intr(|| poll(&mut ended, Some(&time)))? == 1)
 }
 
-fn ending(status: ExitStatus, stderr: Option<impl Read>) -> io::Result<Ending> {
-    let mut said = Vec::new();
-    if let Some(stderr) = stderr {
-        stderr.take(SAID).read_to_end(&mut said)?;
-    }
-    Ok(match status.code() {
+fn ending(status: ExitStatus, said: &[u8]) -> Ending {
+    match status.code() {
         Some(0) => Ending::Success,
-        Some(_) => Ending::Failure(String::from_utf8_lossy(&said).into_owned()),
+        Some(_) => Ending::Failure(String::from_utf8_lossy(said).into_owned()),
         None => Ending::Killed,
-    })
+    }
 }
 
 /// Binds the current thread and what it starts, as far as the kernel and the service's own sandbox let it.
@@ -244,6 +260,13 @@ mod tests {
         assert!(
             matches!(run("/usr/bin/perl", &["-e", script], &files), Ending::Failure(said) if said.starts_with("Operation not permitted"))
         );
+    }
+
+    #[test]
+    fn one_that_says_much_comes_to_its_end() {
+        let script = "print STDERR 'a' x 1_000_000; die 'the end'";
+        let ending = run("/usr/bin/perl", &["-e", script], &nothing());
+        assert!(matches!(ending, Ending::Failure(said) if said.len() == SAID && said.contains("athe end")),);
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns,
             .notes
             .push(format!("left out, as tests, documents or files of tools: {names}"));
     }
+    selection.refuse_files_for_folders();
     selection.note_collisions();
     selection
 }
@@ -78,8 +79,19 @@ impl Selection {
         self.files.entry(target).or_insert(member);
     }
 
-    /// FAT knows no case: of two names that differ in it alone, the second overwrites the first. A file that lies where
-    /// another path needs a folder cannot be written at all.
+    /// A file that lies where another path needs a folder cannot be written.
+    fn refuse_files_for_folders(&mut self) {
+        let needed = |path: &String| Some((path.clone(), below(&self.files, path)?.0.clone()));
+        let blocked: Vec<_> = self.files.keys().filter_map(needed).collect();
+        for (path, inner) in blocked {
+            self.files.remove(&path);
+            let reason = format!("{inner} needs a folder of that name");
+            self.refused.push(Refusal { path, reason });
+        }
+    }
+
+    /// FAT knows no case: of two names that differ in it alone, the second overwrites the first, or finds a file where it
+    /// needs a folder.
     fn note_collisions(&mut self) {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         let mut notes = Vec::new();
@@ -88,8 +100,22 @@ impl Selection {
                 notes.push(format!("{path} and {first} are one file on a FAT file system"));
             }
         }
+        for (folded, path) in &seen {
+            if let Some((_, inner)) = below(&seen, folded) {
+                notes.push(format!("{path} is where {inner} needs a folder, on a FAT file system"));
+            }
+        }
         self.notes.extend(notes);
     }
+}
+
+/// The first path that needs a folder of this name.
+fn below<'a, T>(paths: &'a BTreeMap<String, T>, folder: &str) -> Option<(&'a String, &'a T)> {
+    let start = format!("{folder}/");
+    paths
+        .range(start.clone()..)
+        .next()
+        .filter(|(path, _)| path.starts_with(&start))
 }
 
 #[cfg(test)]
@@ -150,7 +176,29 @@ mod tests {
             texts[1],
             "bar.py cannot be installed on a board: it is a link, and a board's file system has none"
         );
-        assert!(texts[0].ends_with("it is 102 bytes long, and a board takes 98"));
+        assert!(texts[0].contains("it is 102 bytes long, and a board takes 98"));
+    }
+
+    #[test]
+    fn a_file_where_a_folder_must_be_is_refused() {
+        let selection = selected(&["coll/a", "coll/a.py", "coll/a/b.py"], &[], &Patterns::default());
+        assert_eq!(
+            selection.files.into_keys().collect::<Vec<_>>(),
+            ["coll/a.py", "coll/a/b.py"]
+        );
+        assert_eq!(
+            selection.refused[0].to_string(),
+            "coll/a cannot be installed on a board: coll/a/b.py needs a folder of that name"
+        );
+    }
+
+    #[test]
+    fn a_file_where_fat_needs_a_folder_is_noted() {
+        let selection = selected(&["coll/A", "coll/a/b.py"], &[], &Patterns::default());
+        assert_eq!(
+            selection.notes,
+            ["coll/A is where coll/a/b.py needs a folder, on a FAT file system"]
+        );
     }
 
     #[test]

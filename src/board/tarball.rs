@@ -31,7 +31,7 @@ pub enum TarballError {
 }
 
 /// Writes a view and its resolved requirements as one gzip member with a window of 4 KiB: a plain ustar archive of
-/// short names. The same view gives the same bytes.
+/// short names. The same view gives the same bytes. What it is written to is flushed.
 pub fn write_tarball<R: Read, W: Write>(
     view: &View,
     requires: &[Pin],
@@ -55,8 +55,8 @@ pub fn write_tarball<R: Read, W: Write>(
     for file in &view.files {
         append_file(&mut tarball, file, open)?;
     }
-    tarball.into_inner()?.finish()?;
-    Ok(())
+    let mut out = tarball.into_inner()?.finish()?;
+    Ok(out.flush()?)
 }
 
 fn append_file<R: Read, W: Write>(
@@ -210,6 +210,22 @@ mod tests {
             let error = write_tarball(&view(&tree), &[], &mut |_| Ok(content), io::sink()).unwrap_err();
             assert!(matches!(error, TarballError::Length(path) if path == "a.py"));
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_even_behind_a_buffer() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let out = io::BufWriter::with_capacity(64 << 10, Full);
+        let packed = write_tarball(&View::default(), &[], &mut |_| Ok(io::empty()), out);
+        assert!(matches!(packed, Err(TarballError::Write(error)) if error.kind() == io::ErrorKind::StorageFull));
     }
 
     fn trees() -> impl Strategy<Value = Tree> {

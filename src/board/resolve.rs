@@ -291,6 +291,42 @@ mod tests {
         assert!(notes[0].starts_with("the requirements exclude each other"), "{notes:?}");
     }
 
+    /// One release more than there are places for, each to be alone in its own: PubGrub tries all orders.
+    #[test]
+    fn a_hostile_graph_comes_to_an_end() {
+        const PLACES: usize = 10;
+        let mut lines = vec![format!(
+            "a 1:{}",
+            (0..=PLACES).map(|n| format!("p{n}")).collect::<Vec<_>>().join(";")
+        )];
+        for (project, place) in (0..=PLACES).flat_map(|project| (1..=PLACES).map(move |place| (project, place))) {
+            let others = (0..=PLACES).filter(|other| *other != project);
+            let alone: Vec<_> = others.map(|other| format!("p{other}!={place}")).collect();
+            lines.push(format!("p{project} {place}:{}", alone.join(";")));
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (pinned, notes) = pins(&shelf(&lines), "a");
+        assert_eq!(pinned.len(), PLACES + 1);
+        assert!(notes[0].ends_with("takes too long to find out"), "{notes:?}");
+    }
+
+    /// As many ways lead down as there are orders of the layers' projects; each release is solved once.
+    #[test]
+    fn a_deep_graph_is_solved_once_for_each_release() {
+        const LAYERS: usize = 60;
+        let mut lines = vec!["a 1:x0;y0".to_owned()];
+        for layer in 0..LAYERS {
+            let next = layer + 1;
+            lines.extend(["x", "y"].map(|side| format!("{side}{layer} 1:x{next};y{next}")));
+        }
+        lines.extend(["x", "y"].map(|side| format!("{side}{LAYERS} 1")));
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(
+            pins(&shelf(&lines), "a"),
+            (vec!["y0==1".to_owned(), "x0==1".to_owned()], vec![])
+        );
+    }
+
     #[test]
     fn another_choice_further_down_is_noted() {
         let shelf = shelf(&["a 1:b;c<2", "b 1:c", "c 1", "c 2"]);

@@ -1,6 +1,6 @@
 //! Which release leads to which: the pins of pins, as a board would follow them. Called by `resolve.rs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -14,10 +14,16 @@ use crate::dist::ProjectName;
 /// The chosen release of each project that is required directly or further down.
 pub(super) type Solution = BTreeMap<ProjectName, Choice>;
 
-/// The releases that are here, each project asked for once.
+/// Most decisions that PubGrub makes for a release: solving is NP-hard, and uploads are anyone's. Once they were too few,
+/// nothing else of the graph is solved.
+const MAX_STEPS: u32 = 300;
+
+/// The releases that are here, each project asked for once, and each release solved once.
 pub(super) struct Graph<'a> {
     universe: &'a dyn Universe,
     known: RefCell<BTreeMap<ProjectName, Rc<Vec<Candidate>>>>,
+    pinned: RefCell<BTreeMap<Pin, Rc<Vec<Pin>>>>,
+    steps: Cell<u32>,
 }
 
 impl<'a> Graph<'a> {
@@ -25,7 +31,16 @@ impl<'a> Graph<'a> {
         Self {
             universe,
             known: RefCell::default(),
+            pinned: RefCell::default(),
+            steps: Cell::new(MAX_STEPS),
         }
+    }
+
+    /// One step less is left; false when there was none.
+    pub(super) fn take_step(&self) -> bool {
+        let left = self.steps.get().checked_sub(1);
+        self.steps.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// A project's releases by rising preference: yanked ones below pre-releases, and those below all others.
@@ -69,7 +84,11 @@ impl<'a> Graph<'a> {
             root: project,
             release,
         };
-        Ok(provider.solve()?.into_iter().collect())
+        let solution = provider.solve();
+        if self.steps.get() > 0 {
+            self.steps.set(MAX_STEPS);
+        }
+        Ok(solution?.into_iter().collect())
     }
 
     /// The best release for each requirement without regard to the others.
@@ -135,13 +154,22 @@ impl<'a> Graph<'a> {
         let mut open = pins.to_vec();
         while let Some(pin) = open.pop() {
             if seen.insert(pin.clone()) {
-                open.extend(self.pins_of(&pin));
+                open.extend_from_slice(&self.pins_of(&pin));
             }
         }
         seen
     }
 
-    fn pins_of(&self, pin: &Pin) -> Vec<Pin> {
+    fn pins_of(&self, pin: &Pin) -> Rc<Vec<Pin>> {
+        if let Some(known) = self.pinned.borrow().get(pin) {
+            return Rc::clone(known);
+        }
+        let pins = Rc::new(self.pin(pin));
+        self.pinned.borrow_mut().insert(pin.clone(), Rc::clone(&pins));
+        pins
+    }
+
+    fn pin(&self, pin: &Pin) -> Vec<Pin> {
         let releases = self.releases(&pin.project);
         let Some(release) = releases.iter().find(|release| release.version == pin.version) else {
             return Vec::new();

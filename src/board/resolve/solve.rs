@@ -1,6 +1,5 @@
 //! The versions of all requirements together, by PubGrub. Called by `graph.rs`.
 
-use std::convert::Infallible;
 use std::fmt;
 
 use pubgrub::{
@@ -14,6 +13,9 @@ use crate::dist::ProjectName;
 
 /// A release as an index into its project's releases by rising preference.
 pub(super) type Choice = usize;
+
+/// Most characters of the reason why there is no solution.
+const MAX_REASON: usize = 500;
 
 /// PubGrub's view of the releases, with one of them fixed.
 pub(super) struct Provider<'a> {
@@ -30,11 +32,15 @@ impl Provider<'_> {
                 .into_iter()
                 .filter(|(project, _)| project != self.root)
                 .collect()),
-            Err(PubGrubError::NoSolution(mut tree)) => {
-                tree.collapse_no_versions();
-                Err(DefaultStringReporter::report(&tree).replace('\n', " "))
+            Err(PubGrubError::NoSolution(tree)) => {
+                let reason = DefaultStringReporter::report(&tree).replace('\n', " ");
+                Err(reason.chars().take(MAX_REASON).collect())
             }
-            Err(error) => Err(error.to_string()),
+            Err(
+                PubGrubError::ErrorInShouldCancel(error)
+                | PubGrubError::ErrorChoosingVersion { source: error, .. }
+                | PubGrubError::ErrorRetrievingDependencies { source: error, .. },
+            ) => Err(error.to_string()),
         }
     }
 
@@ -78,7 +84,11 @@ impl DependencyProvider for Provider<'_> {
     type VS = Ranges<Choice>;
     type M = Never;
     type Priority = std::cmp::Reverse<usize>;
-    type Err = Infallible;
+    type Err = TooHard;
+
+    fn should_cancel(&self) -> Result<(), TooHard> {
+        self.graph.take_step().then_some(()).ok_or(TooHard)
+    }
 
     /// Those with the fewest releases to choose from go first.
     fn prioritize(
@@ -91,7 +101,7 @@ impl DependencyProvider for Provider<'_> {
         std::cmp::Reverse((0..releases.len()).filter(|choice| range.contains(choice)).count())
     }
 
-    fn choose_version(&self, project: &ProjectName, range: &Ranges<Choice>) -> Result<Option<Choice>, Infallible> {
+    fn choose_version(&self, project: &ProjectName, range: &Ranges<Choice>) -> Result<Option<Choice>, TooHard> {
         if project == self.root {
             return Ok(range.contains(&0).then_some(0));
         }
@@ -104,7 +114,7 @@ impl DependencyProvider for Provider<'_> {
         &self,
         project: &ProjectName,
         choice: &Choice,
-    ) -> Result<Dependencies<ProjectName, Ranges<Choice>, Never>, Infallible> {
+    ) -> Result<Dependencies<ProjectName, Ranges<Choice>, Never>, TooHard> {
         let constraints = match project == self.root {
             true => self.constraints(self.release, project),
             false => self.constraints(&self.graph.releases(project)[*choice], project),
@@ -112,6 +122,11 @@ impl DependencyProvider for Provider<'_> {
         Ok(Dependencies::Available(constraints))
     }
 }
+
+/// All steps are taken and there is neither a solution nor a conflict.
+#[derive(Debug, thiserror::Error)]
+#[error("whether any versions suit each other takes too long to find out")]
+pub(super) struct TooHard;
 
 /// PubGrub's reason for a release without known dependencies, of which there is none here.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -70,6 +70,7 @@ impl Connections {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.head)
+            .half_close(true)
             .max_buf_size(HEAD_BYTES);
         Self {
             router: Arc::new(ArcSwap::from_pointee(router)),

@@ -2,7 +2,7 @@
 //! Called by the handlers, through `?`.
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::ext::ReasonPhrase;
 use tokio::task::JoinError;
@@ -10,7 +10,7 @@ use tokio::task::JoinError;
 use super::form::FormError;
 use crate::auth::Denied;
 use crate::dist::ArchiveError;
-use crate::index::{BoardFileError, PublishError};
+use crate::index::{BoardFileError, PublishError, ViewError};
 use crate::store::{CacheError, StoreError};
 
 /// Why a request is not answered as it hoped.
@@ -28,8 +28,12 @@ pub(super) enum HttpError {
     Cache(#[from] CacheError),
     #[error(transparent)]
     BoardFile(#[from] BoardFileError),
+    #[error(transparent)]
+    View(#[from] ViewError),
     #[error("{0} is not here")]
     NotFound(String),
+    #[error("{method} is not for {path}; upload to the base URL itself, http://HOST:PORT/")]
+    WrongMethod { method: Method, path: String },
     #[error("the Host header is none")]
     BadHost,
     #[error("the range lies outside of the file")]
@@ -52,11 +56,14 @@ impl HttpError {
             Self::Publish(error) => publish_status(error),
             Self::Store(error) => store_status(error),
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost => StatusCode::BAD_REQUEST,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Gone(_) => StatusCode::GONE,
             Self::Changing => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Cache(_) | Self::BoardFile(_) | Self::Io(_) | Self::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Cache(_) | Self::BoardFile(_) | Self::View(_) | Self::Io(_) | Self::Worker(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! The files: `GET /packages/` lists them, `GET /packages/{path}` sends one, or its `.metadata` (PEP 658), or its `.asc`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +9,7 @@ use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
 use maud::{PreEscaped, html};
@@ -22,6 +21,7 @@ use super::range::{self, Wanted};
 use super::request_log::Subject;
 use super::respond::{REVALIDATE, blocking};
 use super::right::{Download, List, May};
+use crate::auth::Action;
 use crate::index::{Catalog, File, Scope, Trust};
 use crate::store::{Pieces, Stamp, open};
 
@@ -37,11 +37,13 @@ pub(super) async fn list_without_slash(State(app): State<Arc<App>>, _: May<List>
 fn listing(catalog: Arc<Catalog>, prefix: &'static str) -> Response {
     const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>All files</title></head><body><h1>All files</h1>\n";
     const ROWS: usize = 512;
-    let pages = catalog.file_count().div_ceil(ROWS);
-    let rows = (0..pages).map(move |page| {
-        let rows = catalog.files().skip(page * ROWS).take(ROWS);
+    let rows = std::iter::successors(Some(catalog.files_after(None, ROWS)), move |before| {
+        let last = before.last().map(|file| Arc::clone(&file.path));
+        last.map(|last| catalog.files_after(Some(&last), ROWS))
+    });
+    let rows = rows.take_while(|files| !files.is_empty()).map(move |files| {
         let html = html! {
-            @for file in rows {
+            @for file in &files {
                 a href=(format!("{prefix}{}#sha256={}", file.url_path(), file.digests.sha256_hex())) { (file.path) }
                 br; "\n"
             }
@@ -60,17 +62,32 @@ pub(super) async fn get(
     State(app): State<Arc<App>>,
     _: May<Download>,
     Path(path): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let catalog = app.index.catalog();
     if let Some(file) = catalog.file(&path) {
-        return Ok(Subject::file(file.name.project(), &file.path).on(send(&app, file, &headers).await?));
+        let subject = Subject::file(file.name.project(), &file.path);
+        let sent = match send(&app, file, &method, &headers).await {
+            // Its owner or its links changed and its bytes did not, as a backup makes it: the client need not know.
+            Err(HttpError::Changing) => match app
+                .index
+                .catalog()
+                .file(&path)
+                .filter(|now| now.digests == file.digests)
+            {
+                Some(now) => send(&app, now, &method, &headers).await,
+                None => Err(HttpError::Changing),
+            },
+            sent => sent,
+        };
+        return Ok(subject.on(sent?));
     }
     let sidecar = path
         .rsplit_once('.')
         .and_then(|(owner, kind)| Some((catalog.file(owner)?, kind)));
     match sidecar {
-        Some((file, "metadata")) => core_metadata(app, Arc::clone(file)).await,
+        Some((file, "metadata")) if file.core_metadata().is_some() => core_metadata(app, Arc::clone(file)).await,
         Some((file, "asc")) => signature(app, Arc::clone(file)).await,
         _ => Err(HttpError::NotFound(path)),
     }
@@ -103,7 +120,7 @@ async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError
     }
 }
 
-async fn send(app: &Arc<App>, file: &Arc<File>, headers: &HeaderMap) -> Result<Response, HttpError> {
+async fn send(app: &Arc<App>, file: &Arc<File>, method: &Method, headers: &HeaderMap) -> Result<Response, HttpError> {
     let etag = format!("\"{}\"", file.digests.sha256_hex());
     let modified = http_date(file.stamp);
     if is_fresh(headers, &etag, &modified) {
@@ -119,7 +136,12 @@ async fn send(app: &Arc<App>, file: &Arc<File>, headers: &HeaderMap) -> Result<R
         return Err(moved(app, file).await);
     }
     let size = file.stamp.size;
-    let wanted = range::wanted(headers, size, &etag);
+    // Ranges are for GET (RFC 9110 section 14.2).
+    let wanted = if *method == Method::GET {
+        range::wanted(headers, size, &etag)
+    } else {
+        Wanted::All
+    };
     let (status, bytes) = match wanted {
         Wanted::All => (StatusCode::OK, 0..size),
         Wanted::Part(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
@@ -142,15 +164,14 @@ async fn send(app: &Arc<App>, file: &Arc<File>, headers: &HeaderMap) -> Result<R
     Ok(response)
 }
 
-/// Sends a file of the cache, which is what its URL says for ever.
-pub(super) async fn send_derived(path: PathBuf, size: u64, media_type: &'static str) -> Result<Response, HttpError> {
-    let body = Body::from_stream(Pieces::new(open(path).await?, 0..size));
-    let mut response = Response::new(body);
+/// Sends a file of the cache.
+pub(super) fn send_derived(file: std::fs::File, size: u64, media_type: &'static str, caching: HeaderValue) -> Response {
+    let mut response = Response::new(Body::from_stream(Pieces::new(file, 0..size)));
     let out = response.headers_mut();
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     out.insert(CONTENT_LENGTH, HeaderValue::from(size));
-    out.insert(CACHE_CONTROL, REVALIDATE);
-    Ok(response)
+    out.insert(CACHE_CONTROL, caching);
+    response
 }
 
 fn describe(out: &mut HeaderMap, app: &App, etag: &str, modified: &str) {
@@ -159,10 +180,15 @@ fn describe(out: &mut HeaderMap, app: &App, etag: &str, modified: &str) {
     out.insert(LAST_MODIFIED, HeaderValue::from_str(modified).expect(legal));
     out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // Under `overwrite` the bytes behind a name can change, so a cache has to ask, unless the operator says otherwise.
+    let scope = if app.auth.asks_for_password(Action::Download) {
+        "private"
+    } else {
+        "public"
+    };
     let caching = app
         .site
         .max_age
-        .map(|seconds| HeaderValue::try_from(format!("public, max-age={seconds}")).expect(legal));
+        .map(|seconds| HeaderValue::try_from(format!("{scope}, max-age={seconds}")).expect(legal));
     out.insert(CACHE_CONTROL, caching.unwrap_or(REVALIDATE));
 }
 

@@ -25,6 +25,8 @@ const BATCH: usize = 256 << 10;
 /// Bytes between two fields, or of a field's head, after which the form is taken for damaged. The parser itself would
 /// gather them without end.
 const BETWEEN_FIELDS: usize = 256 << 10;
+/// How long a refused client may go on sending.
+const LINGER: Duration = Duration::from_secs(30);
 /// Bytes of a detached OpenPGP signature; PyPI's own limit.
 const SIGNATURE_BYTES: usize = 8 << 10;
 
@@ -97,20 +99,24 @@ pub(super) async fn read(
     .read(headers, &mut body)
     .await;
     if form.is_err() {
-        drain(&mut body, limits).await;
+        linger(&mut body, limits).await;
     }
     form
 }
 
-/// Reads and drops the rest of a body.
-pub(super) async fn drain(body: &mut BodyDataStream, limits: FormLimits) {
-    let mut left = limits.upload_bytes;
-    while let Ok(Some(Ok(piece))) = timeout(limits.idle, body.next()).await {
-        let Some(rest) = left.checked_sub(piece.len() as u64) else {
-            return;
-        };
-        left = rest;
-    }
+/// Reads and drops the rest of a refused body: a client that is still sending would see a broken connection in place of
+/// the answer. Not for ever, since a stranger could hold the connection by it.
+pub(super) async fn linger(body: &mut BodyDataStream, limits: FormLimits) {
+    let drain = async {
+        let mut left = limits.upload_bytes;
+        while let Ok(Some(Ok(piece))) = timeout(limits.idle, body.next()).await {
+            let Some(rest) = left.checked_sub(piece.len() as u64) else {
+                return;
+            };
+            left = rest;
+        }
+    };
+    timeout(LINGER, drain).await.ok();
 }
 
 /// The fields that matter.
@@ -158,6 +164,9 @@ impl Reader<'_> {
     async fn field(&mut self, mut field: Field<'_>, unclaimed: &AtomicUsize) -> Result<(), FormError> {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "content" {
+            if self.fields.content.is_some() {
+                return Err(FormError::Twice(name));
+            }
             let content = self.content(&mut field, unclaimed).await?;
             return once(&mut self.fields.content, content, &name);
         }

@@ -41,7 +41,13 @@ async fn answer(app: Arc<App>, name: String, version: Option<String>, origin: Or
     let project = Arc::clone(catalog.project(&name).ok_or_else(missing)?);
     let with_releases = version.is_none();
     let version = match version {
-        None => project.latest(catalog.latest()).version.clone(),
+        None => {
+            let for_all = project.latest_for_board(catalog.latest());
+            for_all
+                .unwrap_or_else(|| project.latest(catalog.latest()))
+                .version
+                .clone()
+        }
         Some(text) => ReleaseVersion::parse_lenient(&text).map_err(|_| HttpError::NotFound(text))?,
     };
     let json = blocking(move || {

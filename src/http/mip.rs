@@ -11,12 +11,12 @@ use axum::response::Response;
 use super::error::HttpError;
 use super::origin::BoardOrigin;
 use super::request_log::Subject;
-use super::respond::{self, blocking};
+use super::respond::{self, IMMUTABLE, REVALIDATE, blocking};
 use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{Hex, ProjectName, ReleaseVersion};
-use crate::index::{Board, Catalog, Project, Release};
+use crate::index::{Board, Catalog, Project, Release, ViewError};
 
 /// `GET /package/{6|py}/{project}/{version|latest}.json`
 pub(super) async fn manifest(
@@ -40,9 +40,14 @@ pub(super) async fn content(
     Path((_, digits)): Path<(String, String)>,
 ) -> Result<Response, HttpError> {
     let missing = HttpError::NotFound(format!("a file of the digest {digits}"));
-    let found = blocking(move || app.index.contents().find(&digits)).await??;
-    let (path, size) = found.ok_or(missing)?;
-    files::send_derived(path, size, "application/octet-stream").await
+    let looked = Arc::clone(&app);
+    let found = blocking(move || looked.index.contents().find(&digits)).await??;
+    let Some((path, size)) = found else {
+        app.index.miss_content();
+        return Err(missing);
+    };
+    let opened = crate::store::open(path).await?;
+    Ok(files::send_derived(opened, size, "application/octet-stream", IMMUTABLE))
 }
 
 /// `GET /index.json`
@@ -65,10 +70,12 @@ pub(super) async fn tarball(
         .ok_or_else(|| HttpError::NotFound(file.clone()))?;
     let wanted = Wanted::find(&app, &name, version)?;
     let subject = Subject::project(wanted.project.name());
-    let board = wanted.board(Arc::clone(&app)).await?;
-    let path = blocking(move || app.index.tarball(&board)).await??;
-    let size = tokio::fs::metadata(&path).await?.len();
-    Ok(subject.on(files::send_derived(path, size, "application/gzip").await?))
+    let (file, size) = blocking(move || {
+        let board = wanted.make(&app)?;
+        app.index.tarball(wanted.release(), &board)
+    })
+    .await??;
+    Ok(subject.on(files::send_derived(file, size, "application/gzip", REVALIDATE)))
 }
 
 /// `GET /{project}/package.json`: for `mip.install("http://HOST:8089/{project}/")`.
@@ -109,9 +116,12 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
             "latest".to_owned(),
         ]
     });
+    // What is not here, mip looks for in its own index.
+    let missing = board.resolution().missing.iter();
+    let missing = missing.map(|missing| [missing.name().to_owned(), missing.version().to_owned()]);
     let json = serde_json::json!({
         "urls": board.files().into_iter().map(file).collect::<Vec<_>>(),
-        "deps": deps.collect::<Vec<_>>(),
+        "deps": deps.chain(missing).collect::<Vec<_>>(),
         "version": version,
     });
     Ok(subject.on(respond::json(json.to_string())))
@@ -158,6 +168,10 @@ impl Wanted {
         if let Some(board) = self.release().board(self.catalog.serial()) {
             return Ok(board);
         }
-        blocking(move || app.index.board(&self.catalog, &self.project, self.release())).await
+        Ok(blocking(move || self.make(&app)).await??)
+    }
+
+    fn make(&self, app: &App) -> Result<Arc<Board>, ViewError> {
+        app.index.board(&self.catalog, &self.project, self.release())
     }
 }

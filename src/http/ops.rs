@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::error::HttpError;
+use super::form;
 use super::respond::blocking;
 
 /// XML-RPC's answer to a method that is not there (<https://xmlrpc.com/spec.md>).
@@ -34,6 +35,16 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> Result<Response, Http
 
 pub(super) async fn xml_rpc() -> Response {
     ([(CONTENT_TYPE, "text/xml")], NO_SEARCH).into_response()
+}
+
+/// Most of all: an upload to a page of the index.
+pub(super) async fn wrong_method(State(app): State<Arc<App>>, request: Request) -> HttpError {
+    let (parts, body) = request.into_parts();
+    form::linger(&mut body.into_data_stream(), app.form).await;
+    HttpError::WrongMethod {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+    }
 }
 
 pub(super) async fn nothing_here(uri: Uri) -> HttpError {

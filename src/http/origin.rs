@@ -27,16 +27,17 @@ impl FromRequestParts<Arc<App>> for BoardOrigin {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
         let Origin(base) = Origin::from_request_parts(parts, app).await?;
-        let port = connection(parts).local.port();
+        let connection = connection(parts);
         let host = parts
             .headers
             .get(HOST)
             .and_then(|host| host.to_str().ok())
             .unwrap_or_default();
-        let is_direct = base == format!("http://{host}:80") || base == format!("https://{host}:443");
-        let scheme = base.split("://").next().unwrap_or("http");
-        Ok(Self(if is_direct {
-            format!("{scheme}://{host}:{port}")
+        let is_direct = app.site.base_url.is_none() && !is_proxy(app, connection);
+        let scheme = if connection.tls { "https" } else { "http" };
+        let is_portless = base == with_explicit_port(&format!("{scheme}://{host}")) && !base.ends_with(host);
+        Ok(Self(if is_direct && is_portless {
+            format!("{scheme}://{host}:{}", connection.local.port())
         } else {
             base
         }))
@@ -51,12 +52,7 @@ impl FromRequestParts<Arc<App>> for Origin {
         if let Some(base) = &app.site.base_url {
             return Ok(Self(with_explicit_port(base)));
         }
-        let is_trusted = app
-            .site
-            .trusted_proxies
-            .iter()
-            .any(|network| network.contains(&canonical(connection.peer.ip())));
-        let forwarded = if is_trusted {
+        let forwarded = if is_proxy(app, connection) {
             Forwarded::of(&parts.headers)
         } else {
             Forwarded::default()
@@ -93,6 +89,12 @@ impl Origin {
             .trim_end_matches('/');
         Ok(Self(with_explicit_port(&format!("{scheme}://{host}{prefix}"))))
     }
+}
+
+/// Whether the other end is a proxy that is believed.
+fn is_proxy(app: &App, connection: &Connection) -> bool {
+    let peer = canonical(connection.peer.ip());
+    app.site.trusted_proxies.iter().any(|network| network.contains(&peer))
 }
 
 /// What a proxy says of the client's request. The first value of a list is what the client itself asked for.

@@ -180,7 +180,9 @@ fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str)
 }
 
 fn release_section(index: &Index, catalog: &Catalog, project: &Project, release: &Release) -> Markup {
-    let board = release.describing().map(|_| index.board(catalog, project, release));
+    let board = release
+        .describing()
+        .and_then(|_| index.board(catalog, project, release).ok());
     html! {
         h3 { (release.version.as_str()) @if release.is_yanked() { " (yanked)" } }
         ul {

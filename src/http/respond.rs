@@ -14,6 +14,9 @@ use crate::index::Page;
 /// To be kept, and to be revalidated before each use: an upload shows at once, an unchanged page costs a 304.
 pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
+/// What the URL says for ever, since it holds the digest.
+pub(super) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
 /// A page that was rendered before, in the encoding that the client takes; or 304.
 pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -> Response {
     let compressed = page.gzip.as_ref().filter(|_| negotiate::takes_gzip(headers));

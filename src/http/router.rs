@@ -38,7 +38,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/project/{project}/", get(pages::project))
         .route("/health", get(ops::health))
         .route("/RPC2", post(ops::xml_rpc))
-        .fallback(ops::nothing_here);
+        .fallback(ops::nothing_here)
+        .method_not_allowed_fallback(ops::wrong_method);
     if let Some(path) = app.site.health_endpoint.as_deref().filter(|path| *path != "/health") {
         router = router.route(path, get(ops::health));
     }

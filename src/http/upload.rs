@@ -16,6 +16,7 @@ use super::request_log::Subject;
 use super::respond::blocking;
 use super::right::check;
 use crate::auth::Action;
+use crate::dist::ProjectName;
 use crate::index::Outcome;
 
 const NO_DOCUMENTATION: &str = "Documentation is not hosted here; link to it from the project's metadata";
@@ -25,7 +26,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
     if let Err(refusal) = admit(&parts, &app).await {
         // A client that asked first (RFC 9110 section 10.1.1) has sent nothing yet.
         if !parts.headers.contains_key(EXPECT) {
-            form::drain(&mut body.into_data_stream(), app.form).await;
+            form::linger(&mut body.into_data_stream(), app.form).await;
         }
         return Err(refusal);
     }
@@ -65,13 +66,17 @@ async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, H
             Ok(subject.on(format!("removed {}\n", removed.join(", ")).into_response()))
         }
         Form::Upload(upload) => {
+            let subject = ProjectName::parse(&upload.name)
+                .map(|name| Subject::project(&name))
+                .unwrap_or_default();
             let outcome = blocking(move || app.index.publish(*upload)).await??;
             Ok(match outcome {
                 Outcome::Published(file) => {
                     Subject::file(file.name.project(), &file.path)
                         .on((StatusCode::OK, Body::from("published\n")).into_response())
                 }
-                Outcome::Unchanged => "unchanged: the same file is here already\n".into_response(),
+                Outcome::Unchanged => subject.on("unchanged: the same file is here already\n".into_response()),
+                Outcome::Replaced => subject.on("published, and replaced by another upload since\n".into_response()),
             })
         }
     }

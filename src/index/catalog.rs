@@ -1,6 +1,7 @@
 //! The whole index in memory, immutable: projects, releases, files. Made by `index/`, read by everybody.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
@@ -62,9 +63,25 @@ impl File {
         (self.root, self.stamp, self.sidecars) == (found.root, found.stamp, found.sidecars)
     }
 
+    /// The core metadata that the index shows (PEP 658): of wheels only. Building an sdist may change its own, and
+    /// PKG-INFO of old tools names no requirements at all.
+    pub fn core_metadata(&self) -> Option<&MetadataFacts> {
+        self.metadata.as_ref().filter(|_| self.name.is_wheel())
+    }
+
     /// Its path below `/packages/`, ready for a URL.
     pub fn url_path(&self) -> impl std::fmt::Display {
         utf8_percent_encode(&self.path, SEGMENT)
+    }
+
+    /// As it was found.
+    pub(super) fn found(&self) -> Found {
+        Found {
+            root: self.root,
+            path: Arc::clone(&self.path),
+            stamp: self.stamp,
+            sidecars: self.sidecars,
+        }
     }
 
     /// Whether a detached signature lies beside it.
@@ -80,8 +97,8 @@ pub struct Release {
     pub version: ReleaseVersion,
     /// By file name.
     pub files: Vec<Arc<File>>,
-    /// What a board gets of it; filled by `boards.rs`.
-    pub(super) view: OnceLock<Arc<View>>,
+    /// What a board gets of it, once somebody asked; filled by `views.rs` and `boards.rs`.
+    view: ArcSwapOption<View>,
     board: ArcSwapOption<Board>,
 }
 
@@ -90,7 +107,7 @@ impl Release {
         Self {
             version,
             files,
-            view: OnceLock::new(),
+            view: ArcSwapOption::empty(),
             board: ArcSwapOption::empty(),
         }
     }
@@ -117,6 +134,29 @@ impl Release {
     /// Whether every file of it was yanked (PEP 592).
     pub fn is_yanked(&self) -> bool {
         self.files.iter().all(|file| file.yanked.is_some())
+    }
+
+    /// An sdist that can be opened.
+    pub fn source(&self) -> Option<&Arc<File>> {
+        self.files
+            .iter()
+            .find(|file| !file.name.is_wheel() && file.name.archive_format().is_some())
+    }
+
+    pub(super) fn known_view(&self) -> Option<Arc<View>> {
+        self.view.load_full()
+    }
+
+    pub(super) fn keep_view(&self, view: View) -> Arc<View> {
+        let view = Arc::new(view);
+        self.view.store(Some(Arc::clone(&view)));
+        view
+    }
+
+    /// The next to ask gets what the cache holds then.
+    pub(super) fn forget_view(&self) {
+        self.view.store(None);
+        self.board.store(None);
     }
 
     /// What a board gets, where it is known for this state of the catalog.
@@ -194,18 +234,21 @@ impl Project {
         }
     }
 
-    /// The release that a board gets that names none: the latest one with something to install, unless it was yanked.
+    /// The releases with something to install on a board, the newest first.
+    pub fn for_board(&self) -> impl Iterator<Item = &Release> {
+        self.releases
+            .iter()
+            .rev()
+            .filter(|release| release.describing().is_some())
+    }
+
+    /// The release that a board gets that names none; never one that was yanked.
     pub fn latest_for_board(&self, rule: Latest) -> Option<&Release> {
-        let newest_first = || {
-            self.releases
-                .iter()
-                .rev()
-                .filter(|release| release.describing().is_some() && !release.is_yanked())
-        };
-        let stable = || newest_first().find(|release| release.version.is_stable());
+        let current = || self.for_board().filter(|release| !release.is_yanked());
+        let stable = || current().find(|release| release.version.is_stable());
         match rule {
-            Latest::Newest => newest_first().next(),
-            Latest::Stable => stable().or_else(|| newest_first().next()),
+            Latest::Newest => current().next(),
+            Latest::Stable => stable().or_else(|| current().next()),
         }
     }
 
@@ -261,6 +304,17 @@ pub struct Rules {
     pub upip_releases: usize,
 }
 
+impl Rules {
+    /// How many releases upip is told of.
+    pub(super) fn upip_limit(self) -> usize {
+        if self.upip_releases == 0 {
+            usize::MAX
+        } else {
+            self.upip_releases
+        }
+    }
+}
+
 impl Catalog {
     pub(super) fn new(rules: Rules) -> Self {
         Self {
@@ -278,9 +332,9 @@ impl Catalog {
         self.rules.latest
     }
 
-    /// What upip downloads.
-    pub fn upip_gets(&self) -> Upip {
-        self.rules.upip
+    /// What the operator decided about the answers.
+    pub fn rules(&self) -> Rules {
+        self.rules
     }
 
     /// Counts the changes.
@@ -288,9 +342,16 @@ impl Catalog {
         self.serial
     }
 
-    /// A project as a board asks for it: `micropython-foo` and `foo` stand for each other where one of them is missing.
+    /// A project as a board asks for it: `micropython-foo` and `foo` stand for each other where one of them has nothing
+    /// for a board.
     pub fn project_for_board(&self, name: &ProjectName) -> Option<&Arc<Project>> {
-        self.project(name).or_else(|| self.project(&board::alias(name)?))
+        let installable = |name: &ProjectName| {
+            self.project(name)
+                .filter(|project| project.for_board().any(|r| !r.is_yanked()))
+        };
+        installable(name)
+            .or_else(|| installable(&board::alias(name)?))
+            .or_else(|| self.project(name))
     }
 
     /// The index of all packages that mip's tools browse; rendered when it is first asked for. May take long.
@@ -323,6 +384,25 @@ impl Catalog {
         self.files.values()
     }
 
+    /// At most `most` files by path, from after this one on.
+    pub fn files_after(&self, path: Option<&Arc<str>>, most: usize) -> Vec<Arc<File>> {
+        let start = path.map_or(Bound::Unbounded, Bound::Excluded);
+        self.files
+            .range::<_, Arc<str>>((start, Bound::Unbounded))
+            .take(most)
+            .map(|(_, file)| Arc::clone(file))
+            .collect()
+    }
+
+    /// Whether any file lies below this path, which ends with `/`.
+    pub(super) fn has_below(&self, directory: &str) -> bool {
+        let first = self
+            .files
+            .range::<_, str>((Bound::Included(directory), Bound::Unbounded))
+            .next();
+        first.is_some_and(|(path, _)| path.starts_with(directory))
+    }
+
     /// How many files there are.
     pub fn file_count(&self) -> usize {
         self.files.len()
@@ -346,7 +426,7 @@ impl Catalog {
     }
 
     /// The next snapshot. Costs what the changed projects cost.
-    pub(super) fn with(&self, put: Vec<Arc<File>>, gone: &[Arc<str>]) -> Self {
+    pub(super) fn with(&self, put: Vec<Arc<File>>, gone: &[Arc<File>]) -> Self {
         let mut files = self.files.clone();
         let mut changed: HashMap<ProjectName, HashMap<Arc<str>, Arc<File>>> = HashMap::new();
         let before = |name: &ProjectName| {
@@ -354,8 +434,13 @@ impl Catalog {
             old.map(|file| (Arc::clone(&file.path), Arc::clone(file)))
                 .collect::<HashMap<_, _>>()
         };
-        for path in gone {
-            let Some(file) = files.remove(path) else { continue };
+        for file in gone {
+            let path = &file.path;
+            // An upload may have put another in its place in the meantime.
+            if !files.get(path).is_some_and(|current| Arc::ptr_eq(current, file)) {
+                continue;
+            }
+            files.remove(path);
             let project = file.name.project();
             changed
                 .entry(project.clone())

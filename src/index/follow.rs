@@ -23,17 +23,27 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, rescan: Arc
                 Changes::Paths(paths) => (Scope::Paths(paths), Trust::Closed),
                 Changes::Anything => (Scope::All, Trust::SeenTwice),
             },
-            () = rescan.notified() => (Scope::All, Trust::Closed),
+            () = rescan.notified() => (Scope::All, Trust::Quiet),
             _ = tick.tick() => (Scope::Paths(index.unsettled()), Trust::SeenTwice),
         };
         let index = Arc::clone(&index);
         let work = spawn_blocking(move || {
             index.refresh(scope, trust, &|_| ());
-            index.prepare_boards();
-            index.flush();
+            index.tidy();
         });
         if let Err(error) = work.await {
             tracing::error!(%error, "looking at the packages directory failed");
+        }
+    }
+}
+
+/// Prepares what boards get of the files that came, until it is aborted. Apart from [`follow`], since it may take long.
+pub async fn prepare(index: Arc<Index>) {
+    loop {
+        index.arrival.notified().await;
+        let index = Arc::clone(&index);
+        if let Err(error) = spawn_blocking(move || index.prepare_boards()).await {
+            tracing::error!(%error, "preparing what boards get failed");
         }
     }
 }

@@ -11,21 +11,26 @@ mod pypi_json;
 mod scan;
 mod simple;
 mod upip;
+mod views;
 
 use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
-pub use boards::{Board, BoardFileError, BoardOptions};
+pub use boards::{Board, BoardFileError};
 pub use catalog::{Catalog, File, Project, Release, Rules};
-pub use follow::follow;
+pub use follow::{follow, prepare};
 pub use page::{Depth, Format, Page, Template};
 pub use publish::{Outcome, PublishError, Upload};
 pub use scan::{Scope, Trust};
+pub use views::{BoardOptions, ViewError};
 
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
-use crate::store::{Cache, CacheError, Contents, Found, Placing, Stamp, Store, StoreError};
+use crate::store::{Cache, Contents, Found, Placing, Stamp, Store, StoreError};
 
 /// What the index needs to know beside its folders.
 #[derive(Debug, Clone)]
@@ -56,6 +61,13 @@ pub struct Index {
     unsettled: Mutex<HashMap<Arc<str>, Stamp>>,
     /// Files whose board views may be missing.
     unprepared: Mutex<Vec<Arc<File>>>,
+    /// Wakes whoever prepares them.
+    arrival: Notify,
+    /// Held while a view is made, and while a tarball is.
+    making: Mutex<()>,
+    packing: Mutex<()>,
+    /// Whether a content was asked for that the cache should hold.
+    is_content_lost: AtomicBool,
 }
 
 impl Index {
@@ -72,6 +84,10 @@ impl Index {
             ignored: Mutex::default(),
             unsettled: Mutex::default(),
             unprepared: Mutex::default(),
+            arrival: Notify::new(),
+            making: Mutex::default(),
+            packing: Mutex::default(),
+            is_content_lost: AtomicBool::new(false),
         }
     }
 
@@ -85,15 +101,19 @@ impl Index {
         &self.store
     }
 
-    /// The core metadata of a file as it is served (PEP 658). Reads the disk.
+    /// The core metadata of a file, from the cache, or else from the file itself. Reads the disk.
     ///
     /// # Errors
-    /// When the cache cannot be read.
-    pub fn core_metadata(&self, file: &File) -> Result<Option<Vec<u8>>, CacheError> {
-        match &file.metadata {
-            Some(known) => self.cache.metadata(&known.sha256),
-            None => Ok(None),
+    /// When the file cannot be read.
+    pub fn core_metadata(&self, file: &File) -> io::Result<Option<Vec<u8>>> {
+        let Some(known) = &file.metadata else { return Ok(None) };
+        if let Ok(Some(bytes)) = self.cache.metadata(&known.sha256) {
+            return Ok(Some(bytes));
         }
+        let learnt = learn::learn(&self.store, &file.found(), &file.name, &self.options.limits)?;
+        Ok(learnt
+            .metadata
+            .filter(|_| learnt.facts.metadata.as_ref() == Some(known)))
     }
 
     /// Removes the files of a release, or of all releases. Blocks. Gives the paths of what was removed; none when
@@ -113,11 +133,29 @@ impl Index {
         let mut removed = Vec::new();
         let outcome = releases.flat_map(|r| &r.files).try_for_each(|file| {
             self.store.remove(file.root, &file.path)?;
-            removed.push(Arc::clone(&file.path));
+            removed.push(Arc::clone(file));
             Ok(())
         });
         self.replace(Vec::new(), &removed);
-        outcome.map(|()| removed)
+        outcome.map(|()| removed.iter().map(|file| Arc::clone(&file.path)).collect())
+    }
+
+    /// Tells that a content is missing that a manifest may have named; what is lost is made again in a moment.
+    pub fn miss_content(&self) {
+        self.is_content_lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Mends what was missed, and writes what was learnt. Blocks. Cheap when there is nothing to do.
+    pub(crate) fn tidy(&self) {
+        if self.is_content_lost.swap(false, Ordering::Relaxed) {
+            self.forget_lost_views();
+        }
+        self.flush();
+    }
+
+    /// The contents that manifests name.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Writes what was learnt into the cache. Blocks.
@@ -131,14 +169,15 @@ impl Index {
     }
 
     /// Puts files into the catalog and takes others out, in one step for all readers.
-    fn replace(&self, put: Vec<Arc<File>>, gone: &[Arc<str>]) {
+    fn replace(&self, put: Vec<Arc<File>>, gone: &[Arc<File>]) {
         if put.is_empty() && gone.is_empty() {
             return;
         }
-        for path in gone {
-            self.cache.forget(path);
+        for file in gone {
+            self.cache.forget(&file.path);
         }
         lock(&self.unprepared).extend(put.iter().cloned());
+        self.arrival.notify_one();
         let _writer = lock(&self.writer);
         let next = self.catalog.load().with(put, gone);
         self.catalog.store(Arc::new(next));

@@ -8,6 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+use crate::dist::Hex;
+
 /// The representations of the Simple API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -55,7 +57,8 @@ pub struct Page {
 
 impl Page {
     pub(super) fn new(body: String) -> Self {
-        let digest = hex(&Sha256::digest(&body)[..12]);
+        let digest = Sha256::digest(&body);
+        let digest = Hex(&digest[..12]);
         let gzip = (body.len() >= WORTH_COMPRESSING)
             .then(|| (gzip(body.as_bytes()), Bytes::from(format!("\"{digest}-gzip\""))));
         Self {
@@ -72,16 +75,6 @@ fn gzip(body: &[u8]) -> Bytes {
     let mut compressed = encoder.finish().expect("memory takes every byte");
     compressed.shrink_to_fit();
     compressed.into()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a string takes every character");
-            text
-        })
 }
 
 /// A page in every format and depth, each rendered when it is first asked for.

@@ -5,13 +5,13 @@ use std::io;
 use std::sync::Arc;
 
 use super::learn::metadata_facts;
-use super::{File, Index};
+use super::{File, Index, Scope, Trust};
 use crate::board::{self, Refusal};
 use crate::dist::{
     self, ArchiveError, ClaimedDigests, CoreMetadata, DigestMismatch, Digests, DistFilename, FilenameError,
     MetadataError, NameError, ProjectName, ReleaseVersion, VersionError,
 };
-use crate::store::{Facts, Found, Look, MetadataFacts, Placing, Staged, StoreError};
+use crate::store::{Facts, Found, Look, MetadataFacts, Placing, Staged, Stamp, StoreError};
 
 /// A file that was received, and what the uploader says about it.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub enum Outcome {
     Published(Arc<File>),
     /// The same bytes were there already under the same name.
     Unchanged,
+    /// It was, and somebody else's upload of the same name has replaced it since.
+    Replaced,
 }
 
 /// Why an upload is refused. Each is a sentence for the uploader.
@@ -63,7 +65,9 @@ pub enum PublishError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    #[error("{0}; leave it out by exclude = [...] under [tool.micropypi] in pyproject.toml")]
+    #[error(
+        "{0}; leave it out by exclude = [...] under [tool.micropypi] in pyproject.toml, and upload the sdist first"
+    )]
     Refused(Refusal),
     #[error(
         "File already exists: {file} is here with other content (sha256 {sha256}); raise the version, or set overwrite = true"
@@ -104,16 +108,16 @@ impl Index {
         // A file in a sub-folder is replaced where it lies.
         let replaced = there.filter(|there| there.root == 0);
         let path = replaced.map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
-        match staged.place(&path, self.options.placing) {
+        let placed = match staged.place(&path, self.options.placing) {
             // Another upload of the same name was faster, or a file lies there that the index has not seen yet.
             Err(StoreError::Exists(_)) => return self.compare_with_disk(&file_name, &checked.digests),
             other => other?,
-        }
+        };
         if self.options.placing == Placing::Replace {
-            self.store.remove_signature(&path)?;
+            self.store.remove_sidecars(&path)?;
         }
         self.keep_signature(&path, signature)?;
-        self.admit(&path, checked)
+        self.admit(&path, placed, checked)
     }
 
     fn check(&self, upload: &Upload) -> Result<Checked, PublishError> {
@@ -147,15 +151,8 @@ impl Index {
         if board::choose([name]).is_none() {
             return Ok(());
         }
-        let archive = upload.staged.reader()?;
-        // What else keeps the view from being made is noted on the release, when it is made.
-        let view = self
-            .sort_out(archive, name, None, &self.options.boards.patterns)
-            .unwrap_or_default();
-        view.refused
-            .into_iter()
-            .next()
-            .map_or(Ok(()), |refusal| Err(PublishError::Refused(refusal)))
+        let refusal = self.refusal(upload.staged.reader()?, name);
+        refusal.map_or(Ok(()), |refusal| Err(PublishError::Refused(refusal)))
     }
 
     /// The file of this name, wherever it lies.
@@ -187,10 +184,10 @@ impl Index {
         let Some(signature) = signature else { return Ok(()) };
         let mut staged = self.store.stage()?;
         staged.write(&signature)?;
-        staged.place(&format!("{path}.asc"), Placing::Replace)
+        staged.place(&format!("{path}.asc"), Placing::Replace).map(drop)
     }
 
-    fn admit(&self, path: &str, checked: Checked) -> Result<Outcome, PublishError> {
+    fn admit(&self, path: &str, placed: Stamp, checked: Checked) -> Result<Outcome, PublishError> {
         let Checked {
             name,
             digests,
@@ -205,6 +202,15 @@ impl Index {
             }
             .into());
         };
+        if found.stamp != placed {
+            // Somebody replaced it already; what lies there now is read as if it had been copied there.
+            self.refresh(
+                Scope::Paths([self.store.locate(0, path)].into()),
+                Trust::Closed,
+                &|_| (),
+            );
+            return Ok(Outcome::Replaced);
+        }
         let (known, bytes) = metadata.unzip();
         let stamps = (found.stamp, found.sidecars[1]);
         let facts = Facts {

@@ -2,18 +2,18 @@
 //! `releases`, and absolute URLs, so that upip's stock path `/pypi/{project}/json` works. Called by `http/json.rs`.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Serialize;
 
 use super::simple::upload_time;
 use super::{Catalog, File, Index, Project, Release, upip};
 use crate::dist::{CoreMetadata, DistKind};
-use crate::store::CacheError;
 
 #[derive(Serialize)]
 struct ProjectJson<'a> {
     info: Info<'a>,
-    last_serial: u32,
+    last_serial: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     releases: Option<BTreeMap<&'a str, [OneFile; 1]>>,
     urls: Vec<FileJson<'a>>,
@@ -77,7 +77,7 @@ impl Index {
     /// knows this server by. Reads the disk.
     ///
     /// # Errors
-    /// When the cache cannot be read.
+    /// When the disk cannot be read.
     pub fn pypi_json(
         &self,
         catalog: &Catalog,
@@ -85,11 +85,11 @@ impl Index {
         release: &Release,
         base: &str,
         with_releases: bool,
-    ) -> Result<String, CacheError> {
+    ) -> io::Result<String> {
         let metadata = self.describe(release)?;
         let one_file = |release: &'_ Release| {
             Some([OneFile {
-                url: format!("{base}/{}", upip::path(project, release, catalog.upip_gets())?),
+                url: format!("{base}/{}", upip::path(project, release, catalog.rules().upip)?),
             }])
         };
         let all = project
@@ -99,7 +99,7 @@ impl Index {
         let releases = with_releases.then(|| all.collect());
         let json = ProjectJson {
             info: Info::new(project, release, &metadata, base),
-            last_serial: u32::try_from(catalog.file_count()).unwrap_or(u32::MAX),
+            last_serial: catalog.serial(),
             releases,
             urls: release.files.iter().map(|file| FileJson::new(file, base)).collect(),
             vulnerabilities: [],
@@ -110,8 +110,8 @@ impl Index {
     /// The core metadata of the first file of a release that has any.
     ///
     /// # Errors
-    /// When the cache cannot be read.
-    pub fn describe(&self, release: &Release) -> Result<CoreMetadata, CacheError> {
+    /// When the disk cannot be read.
+    pub fn describe(&self, release: &Release) -> io::Result<CoreMetadata> {
         let Some(file) = release.files.iter().find(|file| file.metadata.is_some()) else {
             return Ok(CoreMetadata::default());
         };
@@ -123,7 +123,7 @@ impl Index {
 impl<'a> Info<'a> {
     fn new(project: &'a Project, release: &'a Release, metadata: &'a CoreMetadata, base: &str) -> Self {
         let name = project.name();
-        let yanked = release.files.iter().all(|file| file.yanked.is_some());
+        let yanked = release.is_yanked();
         let urls: BTreeMap<_, _> = metadata
             .project_urls
             .iter()

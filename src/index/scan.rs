@@ -31,6 +31,8 @@ pub enum Scope {
 pub enum Trust {
     /// It is: its writer closed it, or it lay there before the start. Only a broken archive that is young may be growing.
     Closed,
+    /// Nobody can tell, but what is not young is.
+    Quiet,
     /// Nobody can tell, so it must look the same twice.
     SeenTwice,
 }
@@ -42,11 +44,12 @@ impl Index {
         let before = self.catalog();
         let (found, gone) = match scope {
             Scope::All => {
-                let found = self.store.walk();
+                let (found, is_complete) = self.store.walk();
                 let seen: HashSet<&str> = found.iter().map(|found| &*found.path).collect();
                 let gone = before
                     .files()
-                    .filter(|file| !seen.contains(&*file.path))
+                    // A folder that cannot be listed for a moment is no empty folder.
+                    .filter(|file| is_complete && !seen.contains(&*file.path))
                     .map(Arc::clone)
                     .collect();
                 drop(seen);
@@ -54,12 +57,13 @@ impl Index {
             }
             Scope::Paths(paths) => match self.look_at(&paths) {
                 Some(found_and_gone) => found_and_gone,
-                None => return self.refresh(Scope::All, trust, progress),
+                // What lies in a new folder may still be copied.
+                None => return self.refresh(Scope::All, Trust::Quiet, progress),
             },
         };
         let changed = found.into_iter().filter(|found| !self.is_known(found)).collect();
         let put = self.read(changed, trust, progress);
-        self.replace(put, &self.really_gone(&gone));
+        self.replace(put, &gone);
     }
 
     /// Files that may still be growing, to be looked at again in a second.
@@ -84,7 +88,7 @@ impl Index {
                 Look::Gone(path) => {
                     // What is gone may have been a directory.
                     let directory = format!("{path}/");
-                    if catalog.files().any(|file| file.path.starts_with(&directory)) {
+                    if catalog.has_below(&directory) {
                         return None;
                     }
                     lock(&self.unsettled).remove(&path);
@@ -93,16 +97,6 @@ impl Index {
             }
         }
         Some((found.into_values().collect(), gone))
-    }
-
-    /// What an upload put in place since the walk is not gone.
-    fn really_gone(&self, gone: &[Arc<File>]) -> Vec<Arc<str>> {
-        let now = self.catalog();
-        let same = |file: &Arc<File>| now.file(&file.path).is_some_and(|current| Arc::ptr_eq(current, file));
-        gone.iter()
-            .filter(|file| same(file))
-            .map(|file| Arc::clone(&file.path))
-            .collect()
     }
 
     /// The entries of files that are new or changed: from the cache, or by reading them on all cores.
@@ -176,7 +170,12 @@ impl Index {
 
     /// None while the file may still be growing, or when it cannot be read.
     fn read_one(&self, found: &Found, name: DistFilename, trust: Trust) -> Option<File> {
-        if trust == Trust::SeenTwice && !self.seen_twice(found) {
+        let may_grow = match trust {
+            Trust::Closed => false,
+            Trust::Quiet => is_young(found.stamp),
+            Trust::SeenTwice => true,
+        };
+        if may_grow && !self.seen_twice(found) {
             return None;
         }
         let learnt = learn(&self.store, found, &name, &self.options.limits);

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::catalog::{Catalog, File, Project};
 use super::page::{Depth, Format};
+use crate::dist::Hex;
 
 /// The version of the Simple API that the pages keep to.
 const API_VERSION: &str = "1.1";
@@ -52,7 +53,7 @@ fn project_html(project: &Project, depth: Depth) -> String {
     let title = format!("Links for {}", project.name());
     let links = html! {
         @for file in project.files() {
-            @let metadata = file.metadata.as_ref().map(|known| format!("sha256={}", super::page::hex(&known.sha256)));
+            @let metadata = file.core_metadata().map(|known| format!("sha256={}", Hex(&known.sha256)));
             a href=(format!("{}#sha256={}", url(file, depth), file.digests.sha256_hex()))
                 data-requires-python=[file.metadata.as_ref().and_then(|known| known.requires_python.as_deref())]
                 data-core-metadata=[metadata.as_deref()]
@@ -167,7 +168,9 @@ impl<'a> ProjectJson<'a> {
 impl<'a> FileJson<'a> {
     fn new(file: &'a File, depth: Depth) -> Self {
         let metadata = file.metadata.as_ref();
-        let core_metadata = metadata.map(|known| BTreeMap::from([("sha256", super::page::hex(&known.sha256))]));
+        let core_metadata = file
+            .core_metadata()
+            .map(|known| BTreeMap::from([("sha256", Hex(&known.sha256).to_string())]));
         Self {
             filename: file.name.as_str(),
             url: url(file, depth),

@@ -234,14 +234,37 @@ fn boards_get_the_view_that_the_upload_made() {
     site.index.prepare_boards();
     let catalog = site.index.catalog();
     let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
-    let board = site.index.board(&catalog, project, &project.releases()[0]);
+    let release = &project.releases()[0];
+    let board = site.index.board(&catalog, project, release).unwrap();
     let paths: Vec<_> = board.files().into_iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["foo.py"]);
-    let tarball = site.index.tarball(&board).unwrap();
-    assert!(fs::metadata(&tarball).unwrap().len() > 0);
-    assert_eq!(site.index.tarball(&board).unwrap(), tarball);
+    for _ in 0..2 {
+        let (tarball, size) = site.index.tarball(release, &board).unwrap();
+        assert_eq!(tarball.metadata().unwrap().len(), size);
+    }
     assert_eq!(
         catalog.upip(project).fill("http://h:1"),
         r#"{"info":{"version":"1.0"},"releases":{"1.0":[{"url":"http://h:1/boards/foo/1.0.tar.gz"}]}}"#
     );
+}
+
+#[test]
+fn what_is_lost_of_the_cache_is_made_again() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    let catalog = site.index.catalog();
+    let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
+    let release = &project.releases()[0];
+    let path = |board: &Board| {
+        site.index
+            .contents()
+            .path(&board.files()[0].sha256, board.files()[0].size)
+    };
+    let board = site.index.board(&catalog, project, release).unwrap();
+    // Of the right length, as a power cut may leave it.
+    fs::write(path(&board), "......").unwrap();
+    site.index.miss_content();
+    site.index.tidy();
+    let board = site.index.board(&catalog, project, release).unwrap();
+    assert_eq!(fs::read(path(&board)).unwrap(), b"x = 1\n");
 }

@@ -10,24 +10,31 @@ use crate::config::{Latest, Upip};
 /// The newest releases, each with exactly one file. Without a release for upip: nothing, so that the board asks its
 /// next index.
 pub(super) fn template(project: &Project, rules: Rules) -> Template {
-    let limit = if rules.upip_releases == 0 {
-        usize::MAX
-    } else {
-        rules.upip_releases
-    };
-    let newest_first = project.releases().iter().rev();
-    let listed = newest_first.filter_map(|release| Some((release, path(project, release, rules.upip)?)));
-    let listed: Vec<_> = listed.take(limit).collect();
-    let stable = || listed.iter().find(|(release, _)| release.version.is_stable());
+    let named = |release| Some((release, path(project, release, rules.upip)?));
+    let (yanked, current): (Vec<_>, Vec<_>) = project
+        .releases()
+        .iter()
+        .rev()
+        .filter_map(named)
+        .partition(|(r, _)| r.is_yanked());
+    let stable = || current.iter().find(|(release, _)| release.version.is_stable());
     let latest = match rules.latest {
-        Latest::Newest => listed.first(),
-        Latest::Stable => stable().or(listed.first()),
+        Latest::Newest => current.first(),
+        Latest::Stable => stable().or(current.first()),
     };
     let Some((latest, _)) = latest else {
         return Template::default();
     };
+    // The release for those who name none must be listed, or upip fails; one that was yanked is for those who name it.
+    let newest = current.iter().take(rules.upip_limit());
+    let chosen = newest.clone().all(|(release, _)| release.version != latest.version);
+    let chosen = current
+        .iter()
+        .filter(|(release, _)| chosen && release.version == latest.version);
+    let yanked = yanked.iter().filter(|_| rules.upip_releases == 0);
+    let listed = newest.chain(chosen).chain(yanked);
     let mut json = format!(r#"{{"info":{{"version":{}}},"releases":{{"#, quoted(latest));
-    for (position, (release, path)) in listed.iter().enumerate() {
+    for (position, (release, path)) in listed.enumerate() {
         let comma = if position == 0 { "" } else { "," };
         write!(json, r#"{comma}{}:[{{"url":"{BASE}/{path}"}}]"#, quoted(release))
             .expect("a string takes every character");

@@ -17,6 +17,7 @@ use crate::http::{self, App, ConnectionLimits, FormLimits, Site};
 use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
+use crate::telemetry::Chain;
 use crate::tls::{Acceptor, TlsFiles};
 
 /// The parts that live as long as the server.
@@ -64,13 +65,14 @@ impl Assembly {
 
     /// The parts with the secrets read again. Blocks.
     pub(super) fn reread(&self, config: &Config) -> Result<Self, ServeError> {
-        if let Some(tls) = &self.tls {
-            tls.reload()?;
+        // Each for itself: a certificate in the middle of its renewal keeps nobody's new password waiting.
+        if let Some(error) = self.tls.as_ref().and_then(|tls| tls.reload().err()) {
+            tracing::error!("the certificate is not reloaded: {}", Chain(&error));
         }
         let auth = authenticator(&config.auth).or_else(|error| {
             // At the start a malformed line is an error; later, the good ones must go on working.
             self.auth.reload()?;
-            tracing::error!(error = &error as &dyn std::error::Error, "the password file");
+            tracing::error!("the password file: {}", Chain(&error));
             Ok::<_, ServeError>(self.auth.clone())
         })?;
         Ok(Self {

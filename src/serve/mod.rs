@@ -20,11 +20,11 @@ use crate::auth::{Action, AuthError};
 use crate::board::PatternError;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::http::{Connections, serve_connections};
-use crate::index::{Index, follow};
+use crate::index::{Index, follow, prepare};
 use crate::mdns::{Announcer, MdnsError, Service};
 use crate::store::{CacheError, StoreError, Watcher};
 use crate::systemd::{self, SystemdError};
-use crate::telemetry::{self, TelemetryError};
+use crate::telemetry::{self, Chain, TelemetryError};
 use crate::tls::TlsError;
 use assemble::Assembly;
 use listen::Bound;
@@ -167,6 +167,7 @@ impl Server {
         let watched = Arc::clone(&assembly.index);
         let background = vec![
             tokio::spawn(follow(Arc::clone(&assembly.index), watcher, Arc::clone(&rescan))),
+            tokio::spawn(prepare(Arc::clone(&assembly.index))),
             tokio::spawn(report(
                 Arc::clone(&assembly.index),
                 announcer.clone(),
@@ -219,18 +220,18 @@ impl Server {
         }
         self.log.set_level(loaded.config.log.level);
         let (assembly, config) = (self.assembly.clone(), loaded.config.clone());
-        let reread = spawn_blocking(move || assembly.reread(&config)).await;
-        match reread.map_err(ServeError::from).flatten() {
-            Ok(assembly) => {
-                match assembly.router(&loaded.config) {
-                    Ok(router) => self.connections.replace(router),
-                    Err(error) => tracing::error!("not reloaded: {error}"),
-                }
+        let reread = spawn_blocking(move || {
+            let assembly = assembly.reread(&config)?;
+            Ok::<_, ServeError>((assembly.router(&config)?, assembly))
+        });
+        match reread.await.map_err(ServeError::from).flatten() {
+            Ok((router, assembly)) => {
+                self.connections.replace(router);
                 self.assembly = assembly;
                 self.loaded = loaded;
                 tracing::info!("reloaded");
             }
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "not reloaded"),
+            Err(error) => tracing::error!("not reloaded: {}", Chain(&error)),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,7 +24,7 @@ const METADATA: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("metada
 /// A digest of everything that it was made from → what was derived.
 const DERIVED: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("derived");
 /// The name carries the version of what is inside: another version starts afresh.
-const FILE_NAME: &str = "index-1.redb";
+const FILE_NAME: &str = "index-2.redb";
 /// redb's page cache; its default of 1 GiB is not for a Raspberry Pi.
 const PAGE_CACHE_BYTES: usize = 1 << 20;
 
@@ -65,6 +66,9 @@ pub enum CacheError {
         /// What the system said.
         source: io::Error,
     },
+    /// Something else has written into the database.
+    #[error("the cache's index is damaged")]
+    Damaged,
     /// The database failed.
     #[error("the cache's index failed")]
     Database(#[source] Box<redb::Error>),
@@ -118,16 +122,27 @@ impl Cache {
             {
                 return Err(unusable(error));
             }
-            Err(error) => {
-                tracing::warn!(file = %path.display(), %error, "the cache is damaged and is built anew");
-                fs::remove_file(&path).map_err(unusable)?;
-                open_database(&path)?
-            }
+            Err(error) => rebuild(&path, &error.to_string())?,
         };
-        Ok(Self {
+        let cache = |database| Self {
             directory: directory.to_owned(),
             database,
             pending: Mutex::default(),
+        };
+        let opened = cache(database);
+        if let Err(CacheError::Damaged) = opened.load() {
+            drop(opened);
+            return Ok(cache(rebuild(&path, "its pages cannot be read")?));
+        }
+        Ok(opened)
+    }
+
+    /// Works on the database. redb panics on pages that something else has written over; such a file is put out of the
+    /// way, so that the next start builds it anew, and until then everything is derived again when it is asked for.
+    fn guarded<T>(&self, work: impl FnOnce(&Database) -> Result<T, CacheError>) -> Result<T, CacheError> {
+        catch_unwind(AssertUnwindSafe(|| work(&self.database))).unwrap_or_else(|_| {
+            fs::remove_file(self.directory.join(FILE_NAME)).ok();
+            Err(CacheError::Damaged)
         })
     }
 
@@ -141,14 +156,16 @@ impl Cache {
     /// # Errors
     /// When the database cannot be read.
     pub fn recall<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<HashMap<Box<str>, Facts>, CacheError> {
-        let table = self.database.begin_read()?.open_table(FILES)?;
-        let mut known = HashMap::new();
-        for path in paths {
-            if let Some(facts) = table.get(path)?.and_then(|row| postcard::from_bytes(row.value()).ok()) {
-                known.insert(path.into(), facts);
+        self.guarded(|database| {
+            let table = database.begin_read()?.open_table(FILES)?;
+            let mut known = HashMap::new();
+            for path in paths {
+                if let Some(facts) = table.get(path)?.and_then(|row| postcard::from_bytes(row.value()).ok()) {
+                    known.insert(path.into(), facts);
+                }
             }
-        }
-        Ok(known)
+            Ok(known)
+        })
     }
 
     /// All that is known, by relative path.
@@ -156,17 +173,18 @@ impl Cache {
     /// # Errors
     /// When the database cannot be read.
     pub fn load(&self) -> Result<HashMap<Box<str>, Facts>, CacheError> {
-        let transaction = self.database.begin_read()?;
-        let table = transaction.open_table(FILES)?;
-        let mut all = HashMap::new();
-        for row in table.iter()? {
-            let (path, facts) = row?;
-            // A row that cannot be read is a row that is missing.
-            if let Ok(facts) = postcard::from_bytes(facts.value()) {
-                all.insert(path.value().into(), facts);
+        self.guarded(|database| {
+            let table = database.begin_read()?.open_table(FILES)?;
+            let mut all = HashMap::new();
+            for row in table.iter()? {
+                let (path, facts) = row?;
+                // A row that cannot be read is a row that is missing.
+                if let Ok(facts) = postcard::from_bytes(facts.value()) {
+                    all.insert(path.value().into(), facts);
+                }
             }
-        }
-        Ok(all)
+            Ok(all)
+        })
     }
 
     /// Remembers a file, from the next [`Cache::flush`] on durably.
@@ -191,13 +209,15 @@ impl Cache {
         if let Some(bytes) = self.pending().metadata.get(sha256) {
             return Ok(Some(bytes.to_vec()));
         }
-        let table = self.database.begin_read()?.open_table(METADATA)?;
-        let Some(deflated) = table.get(sha256)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        let whole = DeflateDecoder::new(deflated.value()).read_to_end(&mut bytes);
-        Ok(whole.is_ok().then_some(bytes))
+        self.guarded(|database| {
+            let table = database.begin_read()?.open_table(METADATA)?;
+            let Some(deflated) = table.get(sha256)? else {
+                return Ok(None);
+            };
+            let mut bytes = Vec::new();
+            let whole = DeflateDecoder::new(deflated.value()).read_to_end(&mut bytes);
+            Ok(whole.is_ok().then_some(bytes))
+        })
     }
 
     /// What was derived under this key, if it is here. Reads the disk.
@@ -205,12 +225,12 @@ impl Cache {
         if let Some(bytes) = self.pending().derived.get(key) {
             return Some(bytes.to_vec());
         }
-        let read = || -> Result<_, CacheError> {
-            let table = self.database.begin_read()?.open_table(DERIVED)?;
+        let read = self.guarded(|database| {
+            let table = database.begin_read()?.open_table(DERIVED)?;
             Ok(table.get(key)?.map(|bytes| bytes.value().to_vec()))
-        };
+        });
         // What cannot be read is derived again.
-        read().ok().flatten()
+        read.ok().flatten()
     }
 
     /// Remembers what was derived, from the next [`Cache::flush`] on durably.
@@ -221,7 +241,7 @@ impl Cache {
     /// Writes what waits, in one durable transaction. Cheap when nothing does.
     ///
     /// # Errors
-    /// When the database cannot be written; what waited is lost, and is learnt anew at the next start.
+    /// When the database cannot be written; what waited goes on waiting.
     pub fn flush(&self) -> Result<(), CacheError> {
         let waiting = {
             let mut pending = self.pending();
@@ -234,29 +254,14 @@ impl Cache {
         if waiting.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
-        {
-            let mut table = transaction.open_table(METADATA)?;
-            for (sha256, bytes) in &waiting.metadata {
-                if table.get(sha256)?.is_none() {
-                    table.insert(sha256, deflated(bytes).as_slice())?;
-                }
-            }
-            let mut table = transaction.open_table(DERIVED)?;
-            for (key, bytes) in &waiting.derived {
-                table.insert(key, &**bytes)?;
-            }
-            let mut table = transaction.open_table(FILES)?;
-            for (path, facts) in &waiting.files {
-                match facts {
-                    Some(facts) => drop(table.insert(&**path, encoded(facts).as_slice())?),
-                    None => drop(table.remove(&**path)?),
-                }
-            }
-        }
-        transaction.commit()?;
+        let written = self.guarded(|database| write(database, &waiting));
         let mut pending = self.pending();
+        if let Err(error) = written {
+            for (path, facts) in waiting.files {
+                pending.files.entry(path).or_insert(facts);
+            }
+            return Err(error);
+        }
         pending
             .metadata
             .retain(|key, bytes| !waiting.metadata.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
@@ -269,6 +274,43 @@ impl Cache {
     fn pending(&self) -> MutexGuard<'_, Pending> {
         // A panic elsewhere leaves maps that are whole: each insert is one step.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(database: &Database, waiting: &Pending) -> Result<(), CacheError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    {
+        let mut table = transaction.open_table(METADATA)?;
+        for (sha256, bytes) in &waiting.metadata {
+            if table.get(sha256)?.is_none() {
+                table.insert(sha256, deflated(bytes).as_slice())?;
+            }
+        }
+        let mut table = transaction.open_table(DERIVED)?;
+        for (key, bytes) in &waiting.derived {
+            table.insert(key, &**bytes)?;
+        }
+        let mut table = transaction.open_table(FILES)?;
+        for (path, facts) in &waiting.files {
+            match facts {
+                Some(facts) => drop(table.insert(&**path, encoded(facts).as_slice())?),
+                None => drop(table.remove(&**path)?),
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn rebuild(path: &Path, reason: &str) -> Result<Database, CacheError> {
+    tracing::warn!(file = %path.display(), reason, "the cache is damaged and is built anew");
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CacheError::Io {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(open_database(path)?),
     }
 }
 
@@ -311,6 +353,7 @@ mod tests {
                     size: 1,
                     modified: 2,
                     changed: 3,
+                    inode: 4,
                 },
                 None,
             ),
@@ -349,5 +392,27 @@ mod tests {
         let cache = Cache::open(dir.path()).unwrap();
         assert!(cache.load().unwrap().is_empty());
         assert!(matches!(Cache::open(dir.path()), Err(CacheError::InUse(_))));
+    }
+
+    #[test]
+    fn pages_that_something_else_wrote_over_are_built_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        for n in 0..2_000 {
+            cache.remember(&format!("a-{n}.zip"), &facts("a"), None);
+        }
+        cache.flush().unwrap();
+        drop(cache);
+        let path = dir.path().join(FILE_NAME);
+        let mut bytes = fs::read(&path).unwrap();
+        for byte in bytes.iter_mut().skip(8_192) {
+            *byte = byte.wrapping_mul(31).wrapping_add(7);
+        }
+        fs::write(&path, bytes).unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        assert!(cache.load().unwrap().is_empty());
+        cache.remember("b-1.zip", &facts("b"), None);
+        cache.flush().unwrap();
+        assert_eq!(cache.load().unwrap().len(), 1);
     }
 }

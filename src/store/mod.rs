@@ -146,17 +146,20 @@ impl Store {
         sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e))
     }
 
-    /// Removes the signature that a file of the upload directory had before it was replaced.
+    /// Removes the signature and the core metadata that a file of the upload directory had before it was replaced.
     ///
     /// # Errors
-    /// When the directory cannot be written. No signature is no error.
-    pub fn remove_signature(&self, path: &str) -> Result<(), StoreError> {
-        let signature = self.locate(0, &format!("{path}{}", SIDECARS[0]));
-        remove_if_there(&signature).map_err(|e| StoreError::new("remove", &signature, e))
+    /// When the directory cannot be written. Nothing to remove is no error.
+    pub fn remove_sidecars(&self, path: &str) -> Result<(), StoreError> {
+        SIDECARS[..2].iter().try_for_each(|ending| {
+            let sidecar = self.locate(0, &format!("{path}{ending}"));
+            remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))
+        })
     }
 
-    /// Every distribution file of all directories, by relative path. An earlier directory hides its namesakes in later ones.
-    pub fn walk(&self) -> Vec<Found> {
+    /// Every distribution file of all directories, by relative path, and whether everything could be looked at. An
+    /// earlier directory hides its namesakes in later ones.
+    pub fn walk(&self) -> (Vec<Found>, bool) {
         walk::walk(&self.roots)
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
 use super::clean::STAGING_PREFIX;
-use super::{StoreError, sync_directory};
+use super::{Stamp, StoreError, sync_directory};
 use crate::dist::{Digests, Hasher};
 
 /// What to do when the name is taken.
@@ -81,11 +81,11 @@ impl Staged {
         self.hasher.clone().finish()
     }
 
-    /// Gives the file its path below the upload directory. When this returns, the file survives a power cut.
+    /// Gives the file its path below the upload directory, and tells how it is to be known again. When this returns, the file survives a power cut.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the name is taken and `placing` is [`Placing::New`]; the other file is untouched.
-    pub fn place(self, path: &str, placing: Placing) -> Result<(), StoreError> {
+    pub fn place(self, path: &str, placing: Placing) -> Result<Stamp, StoreError> {
         let Self { file, inbox, .. } = self;
         let target = inbox.join(path);
         let parent = target.parent().expect("a file lies in a directory");
@@ -97,7 +97,9 @@ impl Staged {
             Placing::Replace => file.persist(&target),
         };
         match persisted {
-            Ok(_) => sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e)),
+            Ok(file) => sync_directory(parent)
+                .and_then(|()| Ok(Stamp::of(&file.metadata()?)))
+                .map_err(|e| StoreError::new("sync", parent, e)),
             Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::Exists(path.to_owned())),
             Err(e) => Err(StoreError::new("write to", &inbox, e.error)),
         }

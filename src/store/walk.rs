@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Stamp {
     pub modified: i64,
     /// Nanoseconds since 1970 of the last change of the inode: tells a copy with the old date (`rsync -t`) from the original.
     pub changed: i64,
+    /// The inode: tells two files that took one name within a tick of the clock.
+    pub inode: u64,
 }
 
 impl Stamp {
@@ -33,6 +36,7 @@ impl Stamp {
             size: metadata.len(),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
         }
     }
 }
@@ -61,7 +65,8 @@ impl Found {
     }
 }
 
-pub(super) fn walk(roots: &[PathBuf]) -> Vec<Found> {
+pub(super) fn walk(roots: &[PathBuf]) -> (Vec<Found>, bool) {
+    let mut is_complete = true;
     let mut all = Vec::new();
     let mut names = HashSet::new();
     for (index, root) in roots.iter().enumerate() {
@@ -70,8 +75,10 @@ pub(super) fn walk(roots: &[PathBuf]) -> Vec<Found> {
             root: root_index,
             found: Vec::new(),
             visited: HashSet::new(),
+            is_complete: true,
         };
         walk.directory(root, "");
+        is_complete &= walk.is_complete;
         // With one directory, the usual case, nothing can hide anything.
         let shadowing = roots.len() > 1;
         all.extend(
@@ -80,7 +87,7 @@ pub(super) fn walk(roots: &[PathBuf]) -> Vec<Found> {
                 .filter(|f| !shadowing || names.insert(Arc::clone(&f.path))),
         );
     }
-    all
+    (all, is_complete)
 }
 
 struct Walk {
@@ -88,26 +95,32 @@ struct Walk {
     found: Vec<Found>,
     /// Device and inode of every directory, so that a circle of symbolic links ends.
     visited: HashSet<(u64, u64)>,
+    /// Whether everything could be looked at.
+    is_complete: bool,
 }
 
 impl Walk {
     fn directory(&mut self, directory: &Path, prefix: &str) {
-        let entered = fs::metadata(directory).is_ok_and(|m| self.visited.insert((m.dev(), m.ino())));
-        if !entered {
+        let Some(metadata) = self.tell(fs::metadata(directory), directory) else {
+            return;
+        };
+        if !self.visited.insert((metadata.dev(), metadata.ino())) {
             return;
         }
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) => return tracing::warn!(directory = %directory.display(), %error, "cannot list this directory"),
+        let Some(entries) = self.tell(fs::read_dir(directory), directory) else {
+            return;
         };
         let mut sidecars: HashMap<Box<str>, [Option<Stamp>; 3]> = HashMap::new();
         let start = self.found.len();
-        for entry in entries.flatten() {
+        for entry in entries {
+            let Some(entry) = self.tell(entry, directory) else {
+                continue;
+            };
             let Some(name) = visible(&entry.file_name()) else {
                 continue;
             };
             // Not `entry.metadata()`: a symbolic link stands for what it points at.
-            let Ok(metadata) = fs::metadata(entry.path()) else {
+            let Some(metadata) = self.tell(fs::metadata(entry.path()), directory) else {
                 continue;
             };
             if metadata.is_dir() {
@@ -131,6 +144,20 @@ impl Walk {
             let own = file.path.strip_prefix(prefix).and_then(|name| sidecars.get(name));
             file.sidecars = own.copied().unwrap_or(file.sidecars);
         }
+    }
+}
+
+impl Walk {
+    /// What went away in the meantime is not there; what cannot be looked at may be.
+    fn tell<T>(&mut self, result: io::Result<T>, directory: &Path) -> Option<T> {
+        result
+            .inspect_err(|error| {
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.is_complete = false;
+                    tracing::warn!(directory = %directory.display(), %error, "cannot look at everything in this directory");
+                }
+            })
+            .ok()
     }
 }
 
@@ -209,7 +236,8 @@ mod tests {
             fs::write(root.join(name), name).unwrap();
         }
         std::os::unix::fs::symlink(root, root.join("sub/circle")).unwrap();
-        let found = walk(&[root.to_owned()]);
+        let (found, is_complete) = walk(&[root.to_owned()]);
+        assert!(is_complete);
         assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
         assert!(a.sidecars[0].is_some() && a.sidecars[1].is_none() && a.sidecars[2].is_some());
@@ -222,7 +250,7 @@ mod tests {
         fs::write(two.path().join("a-1.zip"), "22").unwrap();
         fs::write(two.path().join("b-1.zip"), "22").unwrap();
         let roots = [one.path().to_owned(), two.path().to_owned()];
-        let found = walk(&roots);
+        let (found, _) = walk(&roots);
         assert_eq!(paths(&found), ["a-1.zip", "b-1.zip"]);
         assert_eq!(found[0].stamp.size, 1);
         let Look::There(a) = look(&roots, &two.path().join("a-1.zip")) else {

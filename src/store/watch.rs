@@ -8,6 +8,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::fs::StatFs;
 use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::config::Watch;
 
@@ -29,6 +30,7 @@ pub struct Watcher {
     events: mpsc::UnboundedReceiver<Event>,
     /// Present where inotify works; dropping it ends the events.
     inotify: Option<RecommendedWatcher>,
+    poll: Interval,
 }
 
 impl Watcher {
@@ -44,13 +46,15 @@ impl Watcher {
                 .inspect_err(|error| tracing::warn!(%error, "inotify does not work here; looking every second instead"))
                 .ok(),
         };
-        Some(Self { events, inotify })
+        let mut poll = interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Some(Self { events, inotify, poll })
     }
 
     /// Waits for the next changes. With a poll: for a moment. Cancel-safe.
     pub async fn changes(&mut self) -> Changes {
         if self.inotify.is_none() {
-            tokio::time::sleep(POLL).await;
+            self.poll.tick().await;
             return Changes::Anything;
         }
         let Some(first) = self.events.recv().await else {
@@ -87,7 +91,7 @@ fn is_complete(event: &Event) -> bool {
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Remove(_) => true,
         EventKind::Modify(ModifyKind::Name(RenameMode::From | RenameMode::To | RenameMode::Any)) => true,
-        EventKind::Create(CreateKind::Folder) => true,
+        EventKind::Create(CreateKind::Folder) | EventKind::Modify(ModifyKind::Metadata(_)) => true,
         EventKind::Create(_) => event.paths.iter().any(|path| is_link(path)),
         _ => false,
     }

@@ -1,0 +1,356 @@
+//! How the view of a release is made: read once, compiled in the background, kept in the cache under a digest of all
+//! that it depends on. Called by `boards.rs`, where blocking is allowed.
+
+use std::collections::HashMap;
+use std::fs::File as FsFile;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::catalog::{File, Release};
+use super::{Index, lock};
+use crate::board::mpy::{MpyCross, MpyError};
+use crate::board::{self, BoardError, BoardFile, Content, Patterns, Refusal, Sink, View};
+use crate::dist::{CoreMetadata, Digests, DistFilename};
+use crate::store::Contents;
+
+/// Counts the ways in which views were ever made; another one makes every view anew.
+const GENERATION: &[u8] = b"board view 1";
+
+/// What decides how views are made, beside the packages themselves.
+#[derive(Debug, Clone, Default)]
+pub struct BoardOptions {
+    /// Of the configuration.
+    pub patterns: Patterns,
+    /// The texts of the patterns, and which compiler it is.
+    pub fingerprint: String,
+    /// The compiler, where there is one.
+    pub compiler: Option<MpyCross>,
+}
+
+/// Why there is no view now; there may be one at the next try.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The packages directory or the cache directory.
+    #[error("the file or the cache cannot be read or written")]
+    Io(#[from] io::Error),
+}
+
+/// What the compiler made of a view.
+#[derive(Debug, Default, Serialize, serde::Deserialize)]
+struct Bytecode {
+    files: Vec<BoardFile>,
+    notes: Vec<String>,
+}
+
+impl Index {
+    /// Makes the views and the bytecode that are missing, of the files that came since the last call. Blocks for as
+    /// long as that takes; what is made is there for readers one by one.
+    pub fn prepare_boards(&self) {
+        loop {
+            let Some(file) = lock(&self.unprepared).pop() else {
+                return;
+            };
+            let catalog = self.catalog();
+            let project = catalog.project(file.name.project());
+            let Some(release) = project.and_then(|project| project.release(file.name.version())) else {
+                continue;
+            };
+            if let Err(error) = self.prepare(release) {
+                tracing::warn!(file = %file.path, error = &error as &dyn std::error::Error, "nothing for boards yet");
+            }
+        }
+    }
+
+    fn prepare(&self, release: &Release) -> Result<(), ViewError> {
+        let key = self.view_key(release);
+        let is_viewed = self.derived::<View>(&key).is_some();
+        let is_compiled =
+            self.options.boards.compiler.is_none() || self.derived::<Bytecode>(&self.bytecode_key(&key)).is_some();
+        if is_viewed && is_compiled {
+            return Ok(());
+        }
+        let view = self.view(release)?;
+        if let Some(compiler) = &self.options.boards.compiler {
+            let bytecode = self.compile(compiler, &view)?;
+            self.derive(&self.bytecode_key(&key), &bytecode);
+            release.forget_view();
+        }
+        Ok(())
+    }
+
+    /// The view of a release: from memory, from the cache, or made now. Bytecode is in it once it is made.
+    ///
+    /// # Errors
+    /// When the disk fails; the next call tries again.
+    pub(super) fn view(&self, release: &Release) -> Result<Arc<View>, ViewError> {
+        if let Some(view) = release.known_view() {
+            return Ok(view);
+        }
+        // One after another: what others wait for is then made once, and a board's curiosity costs one core.
+        let _making = lock(&self.making);
+        if let Some(view) = release.known_view() {
+            return Ok(view);
+        }
+        let key = self.view_key(release);
+        let stored = self
+            .derived::<View>(&key)
+            .filter(|view| self.has_contents(&view.files) && self.has_contents(&view.mpy));
+        let mut view = match stored {
+            Some(view) => view,
+            None => self.make_view(release, &key)?,
+        };
+        let bytecode = self
+            .derived::<Bytecode>(&self.bytecode_key(&key))
+            .filter(|made| self.has_contents(&made.files));
+        if let Some(bytecode) = bytecode.filter(|_| self.options.boards.compiler.is_some()) {
+            view.mpy.extend(bytecode.files);
+            view.notes.extend(bytecode.notes);
+        }
+        Ok(release.keep_view(view))
+    }
+
+    /// Forgets the views whose contents went away, as when somebody deletes the cache while it is in use.
+    pub(super) fn forget_lost_views(&self) {
+        let catalog = self.catalog();
+        for release in catalog.projects().flat_map(|project| project.releases()) {
+            let is_lost = |view: &Arc<View>| !self.has_contents(&view.files) || !self.has_contents(&view.mpy);
+            if release.known_view().is_some_and(|view| is_lost(&view)) {
+                release.forget_view();
+            }
+        }
+    }
+
+    /// By their digests, not only their sizes: a power cut may leave a file of the right length.
+    fn has_contents(&self, files: &[BoardFile]) -> bool {
+        let is_whole = |file: &BoardFile| {
+            let content = self.contents.open(&file.sha256, file.size).and_then(Digests::of);
+            content.is_ok_and(|digests| digests.sha256 == file.sha256)
+        };
+        files.iter().all(is_whole)
+    }
+
+    fn make_view(&self, release: &Release, key: &[u8; 32]) -> Result<View, ViewError> {
+        let Some(file) = release.describing() else {
+            return Ok(View::default());
+        };
+        let metadata = self
+            .core_metadata(file)?
+            .and_then(|bytes| CoreMetadata::parse(&bytes).ok());
+        let archive = self.store.open_file(file.root, &file.path)?;
+        let patterns = self.patterns(&file.name, release.source());
+        let view = match self.sort_out(archive, &file.name, metadata.as_ref(), &patterns) {
+            Ok(view) => view,
+            Err(BoardError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(file = %file.path, error = &error as &dyn std::error::Error, "nothing in it for a board");
+                View {
+                    notes: vec![format!("{}: {error}", file.name.as_str())],
+                    ..View::default()
+                }
+            }
+        };
+        self.derive(key, &view);
+        Ok(view)
+    }
+
+    fn sort_out(
+        &self,
+        archive: FsFile,
+        name: &DistFilename,
+        metadata: Option<&CoreMetadata>,
+        patterns: &Patterns,
+    ) -> Result<View, BoardError> {
+        let scratch = self.contents.scratch()?;
+        let mut sink = Stager {
+            contents: &self.contents,
+            scratch,
+            end: 0,
+            staged: HashMap::new(),
+            error: None,
+        };
+        let view = board::view(archive, name, metadata, &self.options.limits, patterns, &mut sink);
+        // To the reader of the archive, a full disk looks like a damaged archive.
+        match sink.error {
+            Some(kind) => Err(BoardError::Store(kind.into())),
+            None => view,
+        }
+    }
+
+    /// The first path in an archive that a board cannot take. Nothing of it is kept.
+    pub(super) fn refusal(&self, archive: FsFile, name: &DistFilename) -> Option<Refusal> {
+        let catalog = self.catalog();
+        let release = catalog
+            .project(name.project())
+            .and_then(|project| project.release(name.version()));
+        let patterns = self.patterns(name, release.and_then(Release::source));
+        // What else keeps the view from being made is noted on the release, when it is made.
+        let view = board::view(archive, name, None, &self.options.limits, &patterns, &mut Nowhere).ok()?;
+        view.refused.into_iter().next()
+    }
+
+    /// A wheel does not hold the project's `pyproject.toml`; the sdist beside it does.
+    fn patterns(&self, name: &DistFilename, source: Option<&Arc<File>>) -> Patterns {
+        let general = &self.options.boards.patterns;
+        let Some(sdist) = source.filter(|_| name.is_wheel()) else {
+            return general.clone();
+        };
+        let read = || -> Result<Patterns, Box<dyn std::error::Error>> {
+            let archive = self.store.open_file(sdist.root, &sdist.path)?;
+            let pyproject = board::read_pyproject(archive, &sdist.name, &self.options.limits)?;
+            Ok(general.with_project(&pyproject.unwrap_or_default())?)
+        };
+        read().unwrap_or_else(|error| {
+            tracing::warn!(file = %sdist.path, error, "its [tool.micropypi] does not count");
+            general.clone()
+        })
+    }
+
+    fn compile(&self, compiler: &MpyCross, view: &View) -> Result<Bytecode, ViewError> {
+        let mut bytecode = Bytecode::default();
+        for source in view.to_compile() {
+            match self.compiled(compiler, source) {
+                Ok(file) => bytecode.files.push(file),
+                Err(MpyError::Run(_, error)) => return Err(error.into()),
+                Err(error) => {
+                    let cause = &error as &dyn std::error::Error;
+                    tracing::warn!(file = source.path, error = cause, "boards get the source");
+                    bytecode
+                        .notes
+                        .push(format!("{} is served as source: {error}", source.path));
+                }
+            }
+        }
+        Ok(bytecode)
+    }
+
+    /// The bytecode of a source. The compiler runs once for a path, a content and a compiler.
+    fn compiled(&self, compiler: &MpyCross, source: &BoardFile) -> Result<BoardFile, MpyError> {
+        let identity = [
+            self.options.boards.fingerprint.as_bytes(),
+            source.path.as_bytes(),
+            &source.sha256,
+        ]
+        .concat();
+        let key = Sha256::digest(identity).into();
+        let known = self.derived::<BoardFile>(&key);
+        if let Some(known) = known.filter(|file| self.has_contents(std::slice::from_ref(file))) {
+            return Ok(known);
+        }
+        let failed = |error| MpyError::Run(PathBuf::from("mpy-cross"), error);
+        let out = NamedTempFile::new_in(self.cache.directory()).map_err(failed)?;
+        compiler.compile(
+            &self.contents.path(&source.sha256, source.size),
+            &source.path,
+            out.path(),
+        )?;
+        let written = out.reopen().map_err(failed)?;
+        let size = written.metadata().map_err(failed)?.len();
+        let sha256 = Digests::of(&written).map_err(failed)?.sha256;
+        self.contents
+            .put(&sha256, size, out.reopen().map_err(failed)?)
+            .map_err(failed)?;
+        let path = source.path.strip_suffix(".py").unwrap_or(&source.path);
+        let bytecode = BoardFile {
+            path: format!("{path}.mpy"),
+            sha256,
+            size,
+        };
+        self.derive(&key, &bytecode);
+        Ok(bytecode)
+    }
+
+    /// Everything that the view of a release depends on.
+    pub(super) fn view_key(&self, release: &Release) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        hasher.update(GENERATION);
+        for file in [release.describing(), release.source()].into_iter().flatten() {
+            hasher.update(file.digests.sha256);
+            hasher.update(file.metadata.as_ref().map_or([0; 32], |known| known.sha256));
+            hasher.update(file.name.as_str());
+        }
+        hasher.update(&self.options.boards.fingerprint);
+        hasher.finalize().into()
+    }
+
+    fn bytecode_key(&self, view: &[u8; 32]) -> [u8; 32] {
+        Sha256::digest([b"bytecode", &view[..]].concat()).into()
+    }
+
+    fn derived<T: DeserializeOwned>(&self, key: &[u8; 32]) -> Option<T> {
+        postcard::from_bytes(&self.cache.derived(key)?).ok()
+    }
+
+    fn derive(&self, key: &[u8; 32], value: &impl Serialize) {
+        self.cache.derive(
+            key,
+            postcard::to_stdvec(value).expect("postcard writes paths, digests, numbers and lists"),
+        );
+    }
+}
+
+/// Gathers the contents of an archive's members in one scratch file until it is known which of them are wanted.
+struct Stager<'a> {
+    contents: &'a Contents,
+    scratch: FsFile,
+    end: u64,
+    /// Where each content begins.
+    staged: HashMap<[u8; 32], u64>,
+    /// How writing failed.
+    error: Option<io::ErrorKind>,
+}
+
+impl Sink for Stager<'_> {
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
+        let mut out = Watched {
+            out: &mut self.scratch,
+            error: &mut self.error,
+        };
+        let content = board::hash_copy(content, &mut out)?;
+        self.staged.insert(content.sha256, self.end);
+        self.end += content.size;
+        Ok(content)
+    }
+
+    fn keep(&mut self, content: &Content) -> io::Result<()> {
+        let start = self.staged.get(&content.sha256).ok_or(io::ErrorKind::NotFound)?;
+        self.scratch.seek(SeekFrom::Start(*start))?;
+        self.contents.put(&content.sha256, content.size, &self.scratch)
+    }
+}
+
+/// A file, and whether writing to it failed.
+struct Watched<'a> {
+    out: &'a mut FsFile,
+    error: &'a mut Option<io::ErrorKind>,
+}
+
+impl io::Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out
+            .write(bytes)
+            .inspect_err(|error| *self.error = Some(error.kind()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A sink for those who want to know only what a view would hold.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
+        board::hash_copy(content, &mut io::sink())
+    }
+
+    fn keep(&mut self, _: &Content) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -114,7 +114,8 @@ impl Cache {
             source,
         };
         fs::create_dir_all(directory).map_err(unusable)?;
-        let database = match open_database(&path) {
+        let opened = catch_unwind(AssertUnwindSafe(|| open_database(&path)));
+        let database = match opened.unwrap_or_else(|_| Err(corrupted("its pages cannot be read"))) {
             Ok(database) => database,
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(CacheError::InUse(path)),
             Err(DatabaseError::Storage(redb::StorageError::Io(error)))
@@ -327,8 +328,12 @@ fn open_database(path: &Path) -> Result<Database, DatabaseError> {
     match tables() {
         Ok(()) => Ok(database),
         Err(redb::Error::Io(error)) => Err(DatabaseError::Storage(redb::StorageError::Io(error))),
-        Err(error) => Err(DatabaseError::Storage(redb::StorageError::Corrupted(error.to_string()))),
+        Err(error) => Err(corrupted(&error.to_string())),
     }
+}
+
+fn corrupted(reason: &str) -> DatabaseError {
+    DatabaseError::Storage(redb::StorageError::Corrupted(reason.to_owned()))
 }
 
 fn encoded(facts: &Facts) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::dist::Hex;
+use crate::dist::{Digests, Hex};
 
 /// The shortest beginning of a digest that names a content: mip knows no shorter one, and so many digits name the folder.
 const SHORTEST: usize = 4;
@@ -23,15 +23,15 @@ impl Contents {
         Self { directory }
     }
 
-    /// Stores `size` bytes of a reader under their digest. Nothing is read when they are here already.
+    /// Stores `size` bytes of a reader under their digest. Nothing is written when they are here already.
     ///
     /// # Errors
     /// The reader's and the system's.
     pub fn put(&self, sha256: &[u8; 32], size: u64, content: impl Read) -> io::Result<()> {
-        let path = self.path(sha256, size);
         if self.has(sha256, size) {
             return Ok(());
         }
+        let path = self.path(sha256, size);
         let folder = path.parent().expect("a content lies in a folder");
         fs::create_dir_all(folder)?;
         let mut file = NamedTempFile::new_in(folder)?;
@@ -40,9 +40,10 @@ impl Contents {
         Ok(())
     }
 
-    /// Whether a content is here, and whole.
+    /// Whether a content is here, and is what its name says: a power cut may leave a file of the right length. Reads it.
     pub fn has(&self, sha256: &[u8; 32], size: u64) -> bool {
-        is_whole(&self.path(sha256, size), size)
+        let digests = self.open(sha256, size).and_then(Digests::of);
+        digests.is_ok_and(|digests| digests.sha256 == *sha256)
     }
 
     /// Opens a content.
@@ -105,7 +106,6 @@ fn is_whole(path: &Path, size: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dist::Digests;
 
     #[test]
     fn a_content_is_found_by_any_beginning_of_its_digest() {

@@ -162,7 +162,7 @@ fn remove_others(folder: &Path, new: &Path) {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.path() != new);
+        .filter(|entry| Some(&*entry.file_name()) != new.file_name());
     for entry in others {
         // Nothing depends on it; what cannot be removed is litter in a cache.
         fs::remove_file(entry.path()).ok();

@@ -87,7 +87,7 @@ pub(super) async fn get(
         .rsplit_once('.')
         .and_then(|(owner, kind)| Some((catalog.file(owner)?, kind)));
     match sidecar {
-        Some((file, "metadata")) if file.core_metadata().is_some() => core_metadata(app, Arc::clone(file)).await,
+        Some((file, "metadata")) => core_metadata(app, Arc::clone(file)).await,
         Some((file, "asc")) => signature(app, Arc::clone(file)).await,
         _ => Err(HttpError::NotFound(path)),
     }

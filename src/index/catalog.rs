@@ -63,10 +63,12 @@ impl File {
         (self.root, self.stamp, self.sidecars) == (found.root, found.stamp, found.sidecars)
     }
 
-    /// The core metadata that the index shows (PEP 658): of wheels only. Building an sdist may change its own, and
-    /// PKG-INFO of old tools names no requirements at all.
+    /// The core metadata that the index may show (PEP 658): of wheels, and of sdists whose own is final. PKG-INFO of older
+    /// tools names no requirements at all, and pip would believe it.
     pub fn core_metadata(&self) -> Option<&MetadataFacts> {
-        self.metadata.as_ref().filter(|_| self.name.is_wheel())
+        self.metadata
+            .as_ref()
+            .filter(|known| self.name.is_wheel() || known.is_static)
     }
 
     /// Its path below `/packages/`, ready for a URL.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{self, Read};
 
+use pep440_rs::Version;
+
 use crate::dist::{self, CoreMetadata, Digests, DistFilename, Limits};
 use crate::store::{Facts, Found, MetadataFacts, Store};
 
@@ -65,9 +67,19 @@ pub(super) fn metadata_facts(bytes: &[u8]) -> Result<MetadataFacts, String> {
     let parsed = CoreMetadata::parse(bytes).map_err(|error| sentence(&error))?;
     Ok(MetadataFacts {
         sha256: Digests::of(bytes).map_err(|error| sentence(&error))?.sha256,
+        is_static: is_static(&parsed),
         requires_python: parsed.requires_python.map(Into::into),
         summary: parsed.summary.map(Into::into),
     })
+}
+
+/// PEP 643: from version 2.2 on, every field is as it is in the wheel unless `Dynamic` names it.
+fn is_static(metadata: &CoreMetadata) -> bool {
+    const DECISIVE: [&str; 3] = ["requires-dist", "requires-python", "provides-extra"];
+    let version = metadata.metadata_version.parse::<Version>();
+    let is_new = version.is_ok_and(|version| version >= Version::new([2, 2]));
+    let is_decisive = |field: &String| DECISIVE.contains(&field.to_ascii_lowercase().as_str());
+    is_new && !metadata.dynamic.iter().any(is_decisive)
 }
 
 fn read_archive(

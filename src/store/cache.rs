@@ -48,6 +48,8 @@ pub struct MetadataFacts {
     pub sha256: [u8; 32],
     /// The `Requires-Python` field.
     pub requires_python: Option<Box<str>>,
+    /// Whether building cannot change what it requires (PEP 643): a promise that PKG-INFO makes from version 2.2 on.
+    pub is_static: bool,
     /// The `Summary` field.
     pub summary: Option<Box<str>>,
 }
@@ -366,6 +368,7 @@ mod tests {
             metadata: Some(MetadataFacts {
                 sha256,
                 requires_python: Some(">=3".into()),
+                is_static: true,
                 summary: None,
             }),
             defect: None,

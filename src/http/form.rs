@@ -1,4 +1,4 @@
-//! The multipart form of PyPI's legacy upload API (<https://docs.pypi.org/api/upload/>): its file goes to the staging
+//! The multipart form of PyPI's legacy upload API: its file goes to the staging
 //! area piece by piece, the few fields that matter are kept, all others are read and dropped. Called by `upload.rs`.
 
 use std::io;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::catalog::{Catalog, Project, Release};
+use super::catalog::Catalog;
+use super::project::{Project, Release};
 use super::views::ViewError;
 use super::{Index, lock};
 use crate::board::{self, BoardFile, Candidate, Resolution, TarballError, Universe, View};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::catalog::{Catalog, Project, Release};
+use super::catalog::Catalog;
+use super::project::{Project, Release};
 
 #[derive(Serialize)]
 struct Index<'a> {

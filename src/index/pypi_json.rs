@@ -1,4 +1,4 @@
-//! The shape of PyPI's JSON API (<https://docs.pypi.org/api/json/>) for host tools. Still one file a release under
+//! The shape of PyPI's JSON API for host tools. Still one file a release under
 //! `releases`, and absolute URLs, so that upip's stock path `/pypi/{project}/json` works. Called by `http/json.rs`.
 
 use std::collections::BTreeMap;

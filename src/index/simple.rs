@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use maud::{DOCTYPE, Markup, html};
 use serde::Serialize;
 
-use super::catalog::{Catalog, File, Project};
+use super::catalog::Catalog;
 use super::page::{Depth, Format};
+use super::project::{File, Project};
 use crate::dist::Hex;
 
 /// The version of the Simple API that the pages keep to.

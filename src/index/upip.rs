@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use super::catalog::{Project, Release, Rules};
+use super::catalog::Rules;
 use super::page::{BASE, Template};
+use super::project::{Project, Release};
 use crate::config::{Latest, Upip};
 
 /// The newest releases, each with exactly one file. Without a release for upip: nothing, so that the board asks its

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::catalog::{File, Release};
+use super::project::{File, Release};
 use super::{Index, lock};
 use crate::board::mpy::{MpyCross, MpyError};
 use crate::board::{self, BoardError, BoardFile, Content, Patterns, Refusal, Sink, View};

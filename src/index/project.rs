@@ -1,0 +1,285 @@
+//! A project with its releases and their files, immutable but for what is rendered or made when it is first asked for.
+//! Made by `catalog.rs`, read by everybody.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::boards::Board;
+use super::catalog::Rules;
+use super::page::{Depth, Format, Page, Pages, Template};
+use super::{simple, upip};
+use crate::board::{self, View};
+use crate::config::Latest;
+use crate::dist::{Digests, DistFilename, DistKind, ProjectName, ReleaseVersion, SdistFormat};
+use crate::store::{Found, MetadataFacts, Stamp};
+
+/// What a path cannot hold (RFC 3986 section 3.3). `+` can, and must stay as it is: upip decodes nothing.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// A distribution file.
+#[derive(Debug)]
+pub struct File {
+    /// Which directory it lies in.
+    pub root: u8,
+    /// Path below the directory; what `/packages/` serves it as.
+    pub path: Arc<str>,
+    /// What its name says.
+    pub name: DistFilename,
+    /// The state in which it was read.
+    pub stamp: Stamp,
+    /// The states of its signature, its core metadata and its yank mark.
+    pub sidecars: [Option<Stamp>; 3],
+    /// Of its bytes.
+    pub digests: Digests,
+    /// What the index shows of its core metadata.
+    pub metadata: Option<MetadataFacts>,
+    /// Why it was yanked, possibly an empty reason (PEP 592).
+    pub yanked: Option<Box<str>>,
+    /// Why its metadata could not be read.
+    pub defect: Option<Box<str>>,
+}
+
+impl File {
+    /// Whether this is what was found, unchanged.
+    pub fn is(&self, found: &Found) -> bool {
+        (self.root, self.stamp, self.sidecars) == (found.root, found.stamp, found.sidecars)
+    }
+
+    /// The core metadata that the index may show (PEP 658): of wheels, and of sdists whose own is final. PKG-INFO of older
+    /// tools names no requirements at all, and pip would believe it.
+    pub fn core_metadata(&self) -> Option<&MetadataFacts> {
+        self.metadata
+            .as_ref()
+            .filter(|known| self.name.is_wheel() || known.is_static)
+    }
+
+    /// Its path below `/packages/`, ready for a URL.
+    pub fn url_path(&self) -> impl std::fmt::Display {
+        utf8_percent_encode(&self.path, SEGMENT)
+    }
+
+    /// As it was found.
+    pub(super) fn found(&self) -> Found {
+        Found {
+            root: self.root,
+            path: Arc::clone(&self.path),
+            stamp: self.stamp,
+            sidecars: self.sidecars,
+        }
+    }
+
+    /// Whether a detached signature lies beside it.
+    pub fn is_signed(&self) -> bool {
+        self.sidecars[0].is_some()
+    }
+}
+
+/// A release: the files of one version.
+#[derive(Debug)]
+pub struct Release {
+    /// As the first of its files writes it.
+    pub version: ReleaseVersion,
+    /// By file name.
+    pub files: Vec<Arc<File>>,
+    /// What a board gets of it, once somebody asked; filled by `views.rs` and `boards.rs`.
+    view: ArcSwapOption<View>,
+    board: ArcSwapOption<Board>,
+}
+
+impl Release {
+    fn new(version: ReleaseVersion, files: Vec<Arc<File>>) -> Self {
+        Self {
+            version,
+            files,
+            view: ArcSwapOption::empty(),
+            board: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The sdist that upip can unpack.
+    pub fn sdist(&self) -> Option<&Arc<File>> {
+        let is_sdist = |file: &&Arc<File>| *file.name.kind() == DistKind::Sdist(SdistFormat::TarGz);
+        self.files.iter().find(is_sdist)
+    }
+
+    /// The file that says best what a board gets; None where there is none, as for platform wheels.
+    pub fn describing(&self) -> Option<&Arc<File>> {
+        let chosen = board::choose(self.files.iter().map(|file| &file.name))?;
+        self.files.iter().find(|file| file.name == *chosen)
+    }
+
+    /// The summary of the first file that has one.
+    pub fn summary(&self) -> Option<&str> {
+        self.files
+            .iter()
+            .find_map(|file| file.metadata.as_ref()?.summary.as_deref())
+    }
+
+    /// Whether every file of it was yanked (PEP 592).
+    pub fn is_yanked(&self) -> bool {
+        self.files.iter().all(|file| file.yanked.is_some())
+    }
+
+    /// An sdist that can be opened.
+    pub fn source(&self) -> Option<&Arc<File>> {
+        self.files
+            .iter()
+            .find(|file| !file.name.is_wheel() && file.name.archive_format().is_some())
+    }
+
+    pub(super) fn known_view(&self) -> Option<Arc<View>> {
+        self.view.load_full()
+    }
+
+    pub(super) fn keep_view(&self, view: View) -> Arc<View> {
+        let view = Arc::new(view);
+        self.view.store(Some(Arc::clone(&view)));
+        view
+    }
+
+    /// The next to ask gets what the cache holds then.
+    pub(super) fn forget_view(&self) {
+        self.view.store(None);
+        self.board.store(None);
+    }
+
+    /// What a board gets, where it is known for this state of the catalog.
+    pub fn board(&self, serial: u64) -> Option<Arc<Board>> {
+        self.board.load_full().filter(|board| board.is_of(serial))
+    }
+
+    pub(super) fn keep_board(&self, board: Board) -> Arc<Board> {
+        let board = Arc::new(board);
+        self.board.store(Some(Arc::clone(&board)));
+        board
+    }
+}
+
+/// A project with its releases and its pages.
+#[derive(Debug)]
+pub struct Project {
+    name: ProjectName,
+    releases: Vec<Release>,
+    pages: Pages,
+    upip: OnceLock<Template>,
+}
+
+impl Project {
+    /// `files` is not empty.
+    pub(super) fn new(name: ProjectName, files: Vec<Arc<File>>) -> Self {
+        let mut versions: BTreeMap<ReleaseVersion, Vec<Arc<File>>> = BTreeMap::new();
+        for file in files {
+            versions.entry(file.name.version().clone()).or_default().push(file);
+        }
+        let releases = versions.into_iter().map(|(version, mut files)| {
+            files.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+            Release::new(version, files)
+        });
+        Self {
+            name,
+            releases: releases.collect(),
+            pages: Pages::default(),
+            upip: OnceLock::new(),
+        }
+    }
+
+    /// Normalized.
+    pub fn name(&self) -> &ProjectName {
+        &self.name
+    }
+
+    /// As the newest file writes it.
+    pub fn display_name(&self) -> &str {
+        let newest = self.releases.last().and_then(|release| release.files.first());
+        newest.map_or(self.name.as_str(), |file| file.name.name())
+    }
+
+    /// Ascending by version; never empty.
+    pub fn releases(&self) -> &[Release] {
+        &self.releases
+    }
+
+    /// The release of this version.
+    pub fn release(&self, version: &ReleaseVersion) -> Option<&Release> {
+        let at = self
+            .releases
+            .binary_search_by(|release| release.version.cmp(version))
+            .ok()?;
+        Some(&self.releases[at])
+    }
+
+    /// The release that a client gets that names none.
+    pub fn latest(&self, rule: Latest) -> &Release {
+        let stable = || self.releases.iter().rev().find(|release| release.version.is_stable());
+        let newest = || self.releases.last().expect("a project has releases");
+        match rule {
+            Latest::Newest => newest(),
+            Latest::Stable => stable().unwrap_or_else(newest),
+        }
+    }
+
+    /// The releases with something to install on a board, the newest first.
+    pub fn for_board(&self) -> impl Iterator<Item = &Release> {
+        self.releases
+            .iter()
+            .rev()
+            .filter(|release| release.describing().is_some())
+    }
+
+    /// The release that a board gets that names none; never one that was yanked.
+    pub fn latest_for_board(&self, rule: Latest) -> Option<&Release> {
+        let current = || self.for_board().filter(|release| !release.is_yanked());
+        let stable = || current().find(|release| release.version.is_stable());
+        match rule {
+            Latest::Newest => current().next(),
+            Latest::Stable => stable().or_else(|| current().next()),
+        }
+    }
+
+    /// All files, ascending by version.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<File>> {
+        self.releases.iter().flat_map(|release| &release.files)
+    }
+
+    /// The page of the Simple API. The first call after a change renders it, the others hand it out; None: it is large
+    /// and not rendered yet, so call [`Project::render`] where blocking is allowed.
+    pub fn page(&self, format: Format, depth: Depth) -> Option<&Page> {
+        self.pages
+            .get(format, depth)
+            .or_else(|| self.is_small().then(|| self.render(format, depth)))
+    }
+
+    /// As [`Project::page`], however long it takes.
+    pub fn render(&self, format: Format, depth: Depth) -> &Page {
+        self.pages
+            .get_or_render(format, depth, || simple::project(self, format, depth))
+    }
+
+    /// upip's JSON, but for the base URL. Always asked with the same rules.
+    pub(super) fn upip(&self, rules: Rules) -> &Template {
+        self.upip.get_or_init(|| upip::template(self, rules))
+    }
+
+    /// Rendering so few files costs less than handing the work to another thread.
+    fn is_small(&self) -> bool {
+        self.releases.len() <= 16
+    }
+}

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -98,12 +99,13 @@ impl Stream for Pieces {
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(left.min(PIECE), 0);
-        match read_at(&self.file, &mut buffer, self.range.start, ReadWriteFlags::NOWAIT) {
+        match read_at_once(&self.file, &mut buffer, self.range.start) {
             Ok(()) => Poll::Ready(Some(self.advance(buffer))),
             Err(_) => {
                 let (file, offset) = (Arc::clone(&self.file), self.range.start);
                 self.waiting = Some(spawn_blocking(move || {
-                    read_at(&file, &mut buffer, offset, ReadWriteFlags::empty())?;
+                    let read = file.read_at(&mut buffer, offset)?;
+                    buffer.truncate(read);
                     Ok(buffer)
                 }));
                 self.poll_next(context)
@@ -112,9 +114,10 @@ impl Stream for Pieces {
     }
 }
 
-/// `preadv2(2)`: one read, the buffer shortened to what came. With `RWF_NOWAIT` it fails where it would wait for a disk.
-fn read_at(file: &File, buffer: &mut BytesMut, offset: u64, flags: ReadWriteFlags) -> io::Result<()> {
-    let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], offset, flags)?;
+/// One read that fails where it would wait for a disk, the buffer shortened to what came: `preadv2(2)` with `RWF_NOWAIT`.
+/// Some file systems, and qemu's emulation of Linux, do not have it.
+fn read_at_once(file: &File, buffer: &mut BytesMut, offset: u64) -> io::Result<()> {
+    let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT)?;
     buffer.truncate(read);
     Ok(())
 }

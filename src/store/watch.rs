@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::fs::StatFs;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -74,11 +74,15 @@ impl Watcher {
 }
 
 fn watch(roots: &[PathBuf], sender: mpsc::UnboundedSender<Event>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+    // Not of files that are opened or written to: both are frequent, and say nothing.
+    let kinds =
+        EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::MODIFY_NAME | EventKindMask::ACCESS_CLOSE;
+    let tell = move |event: notify::Result<Event>| match event {
         Ok(event) if event.need_rescan() || is_complete(&event) => drop(sender.send(event)),
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "inotify reported a fault"),
-    })?;
+    };
+    let mut watcher = RecommendedWatcher::new(tell, notify::Config::default().with_event_kinds(kinds))?;
     for root in roots {
         watcher.watch(root, RecursiveMode::Recursive)?;
     }

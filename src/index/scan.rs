@@ -104,14 +104,14 @@ impl Index {
         if changed.is_empty() {
             return Vec::new();
         }
-        let known = self.known_facts(&changed);
+        let mut known = self.known_facts(&changed);
         let mut entries = Vec::new();
         let mut unknown = Vec::new();
         for found in changed {
             let Some(name) = self.parse_name(&found) else { continue };
-            match known.get(&*found.path) {
+            match known.remove(&*found.path) {
                 Some(facts) if facts.stamps == (found.stamp, found.sidecars[1]) => {
-                    entries.push(Arc::new(self.entry(&found, name, facts.clone())));
+                    entries.push(Arc::new(self.entry(&found, name, facts)));
                 }
                 _ => unknown.push((found, name)),
             }

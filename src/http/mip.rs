@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::error::HttpError;
 use super::origin::BoardOrigin;
 use super::request_log::Subject;
-use super::respond::{self, IMMUTABLE, REVALIDATE, blocking};
+use super::respond::{self, Headers, IMMUTABLE, REVALIDATE, blocking};
 use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
@@ -54,7 +53,7 @@ pub(super) async fn content(
 pub(super) async fn index(
     State(app): State<Arc<App>>,
     _: May<List>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
     blocking(move || respond::page(app.index.catalog().mip_index(), "application/json", &headers)).await
 }

@@ -1,7 +1,11 @@
 //! Answers that several protocols give: a cached page, a JSON text, work that blocks. Called by the handlers.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -16,6 +20,17 @@ pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// What the URL says for ever, since it holds the digest.
 pub(super) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// The headers of the request, taken out of it: axum's own extractor copies them one by one. The last extractor.
+pub(super) struct Headers(pub(super) HeaderMap);
+
+impl<S: Sync> FromRequestParts<S> for Headers {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(std::mem::take(&mut parts.headers)))
+    }
+}
 
 /// A page that was rendered before, in the encoding that the client takes; or 304.
 pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -> Response {

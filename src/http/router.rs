@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use super::{App, board_module, files, json, mip, ops, pages, simple, upip, upload};
@@ -43,6 +42,5 @@ pub fn router(app: Arc<App>) -> Router {
     if let Some(path) = app.site.health_endpoint.as_deref().filter(|path| *path != "/health") {
         router = router.route(path, get(ops::health));
     }
-    // Uploads have limits of their own, by field.
-    router.layer(DefaultBodyLimit::disable()).with_state(app)
+    router.with_state(app)
 }

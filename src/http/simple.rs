@@ -8,20 +8,24 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::error::HttpError;
 use super::request_log::Subject;
-use super::respond::{self, blocking};
+use super::respond::{self, Headers, blocking};
 use super::right::{List, May};
 use super::{App, negotiate};
 use crate::dist::ProjectName;
 use crate::index::Depth;
 
-pub(super) async fn root(State(app): State<Arc<App>>, _: May<List>, headers: HeaderMap) -> Result<Response, HttpError> {
+pub(super) async fn root(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Headers(headers): Headers,
+) -> Result<Response, HttpError> {
     root_at(app, headers, Depth::One).await
 }
 
 pub(super) async fn root_without_slash(
     State(app): State<Arc<App>>,
     _: May<List>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
     root_at(app, headers, Depth::Zero).await
 }
@@ -30,7 +34,7 @@ pub(super) async fn project(
     State(app): State<Arc<App>>,
     _: May<List>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
     project_at(app, name, headers, Depth::Two).await
 }
@@ -39,7 +43,7 @@ pub(super) async fn project_without_slash(
     State(app): State<Arc<App>>,
     _: May<List>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
     project_at(app, name, headers, Depth::One).await
 }
@@ -48,7 +52,7 @@ pub(super) async fn bare_project(
     State(app): State<Arc<App>>,
     _: May<List>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
     project_at(app, name, headers, Depth::One).await
 }
@@ -57,7 +61,7 @@ pub(super) async fn bare_project_without_slash(
     State(app): State<Arc<App>>,
     _: May<List>,
     Path(name): Path<String>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
     project_at(app, name, headers, Depth::Zero).await
 }

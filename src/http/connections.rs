@@ -27,6 +27,7 @@ use tower::ServiceExt;
 
 use super::Connection;
 use super::request_log::Entry;
+use super::wire::{Outgoing, Wire};
 use crate::tls::Acceptor;
 
 /// Bytes of a request's head; far more than any client sends.
@@ -158,11 +159,22 @@ async fn converse(
 ) -> Result<(), String> {
     let local = stream.local_addr().map_err(|error| error.to_string())?;
     tune(&stream, connections.idle).map_err(|error| error.to_string())?;
+    let connection = |outgoing: Option<Outgoing>| Connection {
+        peer,
+        local,
+        tls: outgoing.is_none(),
+        outgoing,
+        user: Arc::default(),
+    };
     match tls {
-        None => serve(stream, connections, watcher, (peer, local, false)).await,
+        None => {
+            let outgoing = Outgoing::default();
+            let stream = Wire::new(stream, outgoing.clone());
+            serve(stream, connections, watcher, connection(Some(outgoing))).await
+        }
         Some(acceptor) => {
             let stream = acceptor.accept(stream).await.map_err(|error| error.to_string())?;
-            serve(stream, connections, watcher, (peer, local, true)).await
+            serve(stream, connections, watcher, connection(None)).await
         }
     }
 }
@@ -178,14 +190,12 @@ async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connections: &Connections,
     watcher: Watcher,
-    (peer, local, tls): (SocketAddr, SocketAddr, bool),
+    connection: Connection,
 ) -> Result<(), String> {
     let service = service_fn(|request| {
         let connection = Connection {
-            peer,
-            local,
-            tls,
             user: Arc::default(),
+            ..connection.clone()
         };
         answer(Router::clone(&connections.router.load()), connection, request)
     });

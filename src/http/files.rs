@@ -4,26 +4,27 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
 use maud::{PreEscaped, html};
 
-use super::App;
 use super::error::HttpError;
+use super::file_body::FileBody;
 use super::negotiate;
 use super::range::{self, Wanted};
 use super::request_log::Subject;
-use super::respond::{REVALIDATE, blocking};
+use super::respond::{Headers, REVALIDATE, blocking};
 use super::right::{Download, List, May};
+use super::wire::Outgoing;
+use super::{App, Connection};
 use crate::auth::Action;
 use crate::index::{Catalog, File, Scope, Trust};
-use crate::store::{Pieces, Stamp, open};
+use crate::store::{Stamp, open};
 
 pub(super) async fn list(State(app): State<Arc<App>>, _: May<List>) -> Response {
     listing(app.index.catalog(), "")
@@ -63,12 +64,19 @@ pub(super) async fn get(
     _: May<Download>,
     Path(path): Path<String>,
     method: Method,
-    headers: HeaderMap,
+    Extension(connection): Extension<Connection>,
+    Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
+    let outgoing = connection.outgoing;
+    let asked = Asked {
+        method,
+        headers,
+        outgoing,
+    };
     let catalog = app.index.catalog();
     if let Some(file) = catalog.file(&path) {
         let subject = Subject::file(file.name.project(), &file.path);
-        let sent = match send(&app, file, &method, &headers).await {
+        let sent = match send(&app, file, &asked).await {
             // Its owner or its links changed and its bytes did not, as a backup makes it: the client need not know.
             Err(HttpError::Changing) => match app
                 .index
@@ -76,7 +84,7 @@ pub(super) async fn get(
                 .file(&path)
                 .filter(|now| now.digests == file.digests)
             {
-                Some(now) => send(&app, now, &method, &headers).await,
+                Some(now) => send(&app, now, &asked).await,
                 None => Err(HttpError::Changing),
             },
             sent => sent,
@@ -120,10 +128,17 @@ async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError
     }
 }
 
-async fn send(app: &Arc<App>, file: &Arc<File>, method: &Method, headers: &HeaderMap) -> Result<Response, HttpError> {
+/// What of a request decides how a file is sent.
+struct Asked {
+    method: Method,
+    headers: HeaderMap,
+    outgoing: Option<Outgoing>,
+}
+
+async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked) -> Result<Response, HttpError> {
     let etag = format!("\"{}\"", file.digests.sha256_hex());
     let modified = http_date(file.stamp);
-    if is_fresh(headers, &etag, &modified) {
+    if is_fresh(&asked.headers, &etag, &modified) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         describe(response.headers_mut(), app, &etag, &modified);
         return Ok(response);
@@ -137,8 +152,8 @@ async fn send(app: &Arc<App>, file: &Arc<File>, method: &Method, headers: &Heade
     }
     let size = file.stamp.size;
     // Ranges are for GET (RFC 9110 section 14.2).
-    let wanted = if *method == Method::GET {
-        range::wanted(headers, size, &etag)
+    let wanted = if asked.method == Method::GET {
+        range::wanted(&asked.headers, size, &etag)
     } else {
         Wanted::All
     };
@@ -147,14 +162,13 @@ async fn send(app: &Arc<App>, file: &Arc<File>, method: &Method, headers: &Heade
         Wanted::Part(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
         Wanted::Nothing => return Err(HttpError::RangeNotSatisfiable { size }),
     };
-    let length = bytes.end - bytes.start;
     let content_range =
         (status == StatusCode::PARTIAL_CONTENT).then(|| format!("bytes {}-{}/{size}", bytes.start, bytes.end - 1));
-    let mut response = (status, Body::from_stream(Pieces::new(opened, bytes))).into_response();
+    let body = FileBody::new(opened, bytes, asked.outgoing.clone());
+    let mut response = (status, Body::new(body)).into_response();
     let out = response.headers_mut();
     describe(out, app, &etag, &modified);
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(&file.path)));
-    out.insert(CONTENT_LENGTH, HeaderValue::from(length));
     if let Some(range) = content_range {
         out.insert(
             CONTENT_RANGE,
@@ -166,10 +180,9 @@ async fn send(app: &Arc<App>, file: &Arc<File>, method: &Method, headers: &Heade
 
 /// Sends a file of the cache.
 pub(super) fn send_derived(file: std::fs::File, size: u64, media_type: &'static str, caching: HeaderValue) -> Response {
-    let mut response = Response::new(Body::from_stream(Pieces::new(file, 0..size)));
+    let mut response = Response::new(Body::new(FileBody::new(file, 0..size, None)));
     let out = response.headers_mut();
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    out.insert(CONTENT_LENGTH, HeaderValue::from(size));
     out.insert(CACHE_CONTROL, caching);
     response
 }

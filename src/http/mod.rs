@@ -3,6 +3,7 @@
 mod board_module;
 mod connections;
 mod error;
+mod file_body;
 mod files;
 mod form;
 mod json;
@@ -19,6 +20,7 @@ mod router;
 mod simple;
 mod upip;
 mod upload;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -81,5 +83,7 @@ struct Connection {
     peer: SocketAddr,
     local: SocketAddr,
     tls: bool,
+    /// Where files may go without passing through the process; None: they have to be encrypted.
+    outgoing: Option<wire::Outgoing>,
     user: Arc<OnceLock<UserName>>,
 }

@@ -197,6 +197,7 @@ mod tests {
             peer: "192.0.2.1:1".parse().unwrap(),
             local: "[::ffff:192.0.2.2]:8089".parse().unwrap(),
             tls: false,
+            outgoing: None,
             user: Arc::default(),
         };
         let headers = headers

@@ -19,6 +19,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Bytes that one read asks for: large enough that a system call costs little beside its bytes, small enough that a
 /// hundred slow readers cost little memory.
 const PIECE: usize = 128 << 10;
+/// Bytes below which copying costs less than sendfile(2)'s further system call.
+const WORTH_SENDING: u64 = 32 << 10;
 
 /// Opens a file for reading. Where the kernel knows the path without asking a disk, no thread is involved.
 ///
@@ -66,6 +68,23 @@ impl Pieces {
         }
     }
 
+    /// How many bytes are still to come.
+    pub fn left(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    /// Takes the next range, at most `most` bytes, off what is still to come, for sendfile(2). None: it is small, or
+    /// sendfile would wait for a disk; read it.
+    pub fn take_cached(&mut self, most: u64) -> Option<(Arc<File>, Range<u64>)> {
+        let next = self.range.start..self.range.end.min(self.range.start + most);
+        let is_large = next.end - next.start >= WORTH_SENDING;
+        if self.waiting.is_some() || !is_large || !is_cached(&self.file, &next) {
+            return None;
+        }
+        self.range.start = next.end;
+        Some((Arc::clone(&self.file), next))
+    }
+
     /// Takes what was read off the range that is still to come.
     fn advance(&mut self, mut filled: BytesMut) -> io::Result<Bytes> {
         if filled.is_empty() {
@@ -93,7 +112,7 @@ impl Stream for Pieces {
             self.waiting = None;
             return Poll::Ready(Some(filled.and_then(|filled| self.advance(filled))));
         }
-        let left = usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
         if left == 0 {
             return Poll::Ready(None);
         }
@@ -112,6 +131,16 @@ impl Stream for Pieces {
             }
         }
     }
+}
+
+/// Whether the page cache holds the range. A byte is asked for where each piece begins: the kernel reads ahead, and so
+/// holds or lacks neighbours alike.
+fn is_cached(file: &File, range: &Range<u64>) -> bool {
+    let mut byte = [0];
+    range.clone().step_by(PIECE).all(|offset| {
+        let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], offset, ReadWriteFlags::NOWAIT);
+        read == Ok(1)
+    })
 }
 
 /// One read that fails where it would wait for a disk, the buffer shortened to what came: `preadv2(2)` with `RWF_NOWAIT`.
@@ -142,6 +171,29 @@ mod tests {
                 "{range:?}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_and_what_is_read_is_the_range() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let content: Vec<u8> = (0..1_000_000u32).map(|n| (n % 251) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let mut pieces = Pieces::new(open(path).await.unwrap(), 10..1_000_000);
+        let mut at = 10;
+        while pieces.left() > 0 {
+            // Whether the page cache is asked at all depends on the file system.
+            if let Some((_, range)) = pieces.take_cached(200_000) {
+                assert!(range.start == at && range.end - at <= 200_000);
+                at = range.end;
+            }
+            if let Some(read) = pieces.next().await {
+                let read = read.unwrap();
+                assert!(content[at as usize..].starts_with(&read));
+                at += read.len() as u64;
+            }
+        }
+        assert_eq!(at, 1_000_000);
     }
 
     #[tokio::test]

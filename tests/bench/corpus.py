@@ -1,6 +1,7 @@
 """The packages that are served: made in code, kept below target/. Called by `bench.py`."""
 
 import gzip
+import hashlib
 import io
 import pathlib
 import random
@@ -9,13 +10,15 @@ import tarfile
 RELEASES = 10
 SMALL = ("bench-small-1.0.tar.gz", 5 << 10)
 LARGE = ("bench-large-1.0.tar.gz", 50 << 20)
+MODULE = b"print('hello')\n"
+MODULE_DIGEST = hashlib.sha256(MODULE).hexdigest()
 
 
 def sdist(project: str, version: str, padding: int = 0) -> bytes:
     """A source distribution with a PKG-INFO and a module; `padding` bytes that do not compress make it larger."""
     top = f"{project}-{version}"
     info = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\nSummary: A driver\nRequires-Python: >=3.4\n"
-    members = {f"{top}/PKG-INFO": info.encode(), f"{top}/{project.replace('-', '_')}.py": b"print('hello')\n"}
+    members = {f"{top}/PKG-INFO": info.encode(), f"{top}/{project.replace('-', '_')}.py": MODULE}
     if padding:
         members[f"{top}/data.bin"] = random.Random(padding).randbytes(padding)
     plain = io.BytesIO()

@@ -9,11 +9,13 @@ export PATH=$PATH:/usr/sbin:/sbin
 armhf_std="libstd-rust-web-dev_1.96.0+dfsg1-1~deb12u2_armhf.deb"
 armhf_std_sha256=b9f9dd1d03a903680f918cb2bba00a2a3d76558545d5e6a8061072ab461bb989
 
+architectures=("$native")
+
 # apt with a state of its own, so that the machine's architectures and sources stay as they are.
 cross_apt() {
   "apt-$1" -o Dir::State="$cross/apt" -o Dir::State::status="$cross/apt/status" -o Dir::Cache="$cross/apt" \
     -o Dir::Etc::sourcelist="$cross/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o APT::Sandbox::User=root \
-    -o APT::Architectures::="$native" -o APT::Architectures::="$arch" -o Acquire::Languages=none -q "${@:2}"
+    "${architectures[@]/#/-oAPT::Architectures::=}" -o Acquire::Languages=none -q "${@:2}"
 }
 
 cross_index() {
@@ -23,7 +25,10 @@ cross_index() {
   mkdir -p "$cross/apt/lists/partial" "$cross/apt/archives/partial" "$cross/debs"
   : >"$cross/apt/status"
   printf "deb [signed-by=$key] %s %s main\n" "$mirror" bookworm "${mirror%/}-security" bookworm-security >"$cross/apt/sources.list"
-  cross_apt get update || echo "build-static: an index could not be read; going on with the others" >&2
+  cross_apt get update
+  # One bad index fails them all, so the foreign one comes second: what the first time brought stays.
+  architectures+=("$arch")
+  cross_apt get update || echo "build-static: the index for $arch could not be read; going on without" >&2
 }
 
 cross_fetch() {
@@ -31,15 +36,16 @@ cross_fetch() {
   version=$(cross_apt cache show "rustc-web:$native" | sed -n 's/^Version: //p' | head -1)
   driver=libstd-rust-web-$(grep -oE '^[0-9]+\.[0-9]+' <<<"$version")
   llvm=$(cross_apt cache depends "$driver:$native" | grep -oE 'libllvm[0-9]+' | head -1)
-  cd "$cross/debs"
+  pushd "$cross/debs"
   cross_apt get download {rustc-web,"$driver",libstd-rust-web-dev}":$native=$version" "$llvm:$native"
   cross_apt get download "libstd-rust-web-dev:$arch=$version" || cross_fetch_pinned "$version"
+  popd
 }
 
 cross_fetch_pinned() {
   local uri
   [ "$armhf_std" = "libstd-rust-web-dev_$1_$arch.deb" ] || return 1
-  uri=$(cross_apt get download --print-uris "libstd-rust-web-dev:$native=$1" | grep -oE "^'[^']*'" | tr -d "'")
+  uri=$(cd / && cross_apt get download --print-uris "libstd-rust-web-dev:$native=$1" | grep -oE "^'[^']*'" | tr -d "'")
   /usr/lib/apt/apt-helper download-file "${uri%_*}_$arch.deb" "$armhf_std" "SHA256:$armhf_std_sha256"
 }
 
@@ -60,7 +66,7 @@ command -v "$linker" >/dev/null || {
   echo "build-static: $linker is missing: apt install gcc-${linker%-gcc} libc6-dev-$arch-cross" >&2
   exit 1
 }
-[ -x "$cross/rustc" ] || (cross_index && cross_fetch && cross_unpack) >&2
+[ -x "$cross/rustc" ] || { cross_index; cross_fetch; cross_unpack; } >&2
 export RUSTC=$cross/rustc
 target_variable=${target//-/_}
 export "CARGO_TARGET_${target_variable^^}_LINKER=$linker"

@@ -35,17 +35,10 @@ impl Digests {
     ///
     /// # Errors
     /// The reader's.
-    pub fn of<R: Read>(mut reader: R) -> io::Result<Self> {
+    pub fn of<R: Read>(reader: R) -> io::Result<Self> {
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
-                Ok(read) => hasher.update(&buffer[..read]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        each_piece(reader, |piece| hasher.update(piece))?;
+        Ok(hasher.finish())
     }
 
     /// 64 hexadecimal digits.
@@ -61,6 +54,28 @@ impl Digests {
     /// 32 hexadecimal digits.
     pub fn md5_hex(&self) -> Hex<'_> {
         Hex(&self.md5)
+    }
+}
+
+/// SHA-256 alone, of everything that the reader gives.
+///
+/// # Errors
+/// The reader's.
+pub fn sha256_of<R: Read>(reader: R) -> io::Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    each_piece(reader, |piece| hasher.update(piece))?;
+    Ok(hasher.finalize().into())
+}
+
+fn each_piece<R: Read>(mut reader: R, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => take(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -169,13 +184,17 @@ fn from_hex<const N: usize>(field: &'static str, text: Option<&str>) -> Result<O
         return Ok(None);
     };
     let wrong = || DigestMismatch::NotHex { field, digits: 2 * N };
+    parse_hex(text).map(Some).ok_or_else(wrong)
+}
+
+/// Bytes by their hexadecimal digits, in any case; None unless there are just as many as it takes.
+pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,
     });
-    let bytes = pairs.collect::<Option<Vec<u8>>>().ok_or_else(wrong)?;
-    bytes.try_into().map(Some).map_err(|_| wrong())
+    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -134,6 +134,18 @@ impl DistFilename {
         })
     }
 
+    /// The same sdist as one of `project`, where its name can be read so: `a-1-1.tar.gz` is of `a`, or of `a-1`. As lenient as
+    /// [`DistFilename::parse`].
+    pub fn of_project(&self, project: &ProjectName) -> Option<Self> {
+        let (format, stem) = SdistFormat::strip(&self.file)?;
+        splits(stem)
+            .filter(|(name, _)| ProjectName::parse(name).is_ok_and(|name| name == *project))
+            .find_map(|(name, version)| {
+                let version = ReleaseVersion::parse_lenient(version);
+                Self::build(&self.file, name, version, DistKind::Sdist(format)).ok()
+            })
+    }
+
     /// The whole file name.
     pub fn as_str(&self) -> &str {
         &self.file

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File as FsFile};
 use std::io::{self, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -126,11 +126,7 @@ impl Index {
             .iter()
             .map(|pin| format!("{}=={}\n", pin.project, pin.version))
             .collect();
-        let folder = self
-            .cache
-            .directory()
-            .join("tarballs")
-            .join(Hex(&board.key[..16]).to_string());
+        let folder = self.tarballs().join(tarballs_of(&board.key));
         let name = format!("{}.tar.gz", Hex(&Sha256::digest(lines)[..16]));
         let making = lock(&self.packing);
         let file = match FsFile::open(folder.join(&name)) {
@@ -144,6 +140,11 @@ impl Index {
         Ok((file, size))
     }
 
+    /// Where all tarballs lie.
+    pub(super) fn tarballs(&self) -> PathBuf {
+        self.cache.directory().join("tarballs")
+    }
+
     fn pack(&self, board: &Board, pins: &[board::Pin], folder: &Path, name: &str) -> Result<FsFile, BoardFileError> {
         fs::create_dir_all(folder)?;
         let file = NamedTempFile::new_in(folder)?;
@@ -155,6 +156,11 @@ impl Index {
         file.persist(folder.join(name)).map_err(|error| error.error)?;
         Ok(FsFile::open(folder.join(name))?)
     }
+}
+
+/// The folder of the tarballs of the view with this key.
+pub(super) fn tarballs_of(view: &[u8; 32]) -> String {
+    Hex(&view[..16]).to_string()
 }
 
 /// One tarball a view is enough: those for other requirements are of the past.

@@ -161,7 +161,8 @@ impl Catalog {
         let mut files = self.files.clone();
         let mut changed: HashMap<ProjectName, HashMap<Arc<str>, Arc<File>>> = HashMap::new();
         let before = |name: &ProjectName| {
-            let old = self.projects.get(name).into_iter().flat_map(|project| project.files());
+            let project = self.projects.get(name).into_iter();
+            let old = project.flat_map(|project| project.files().chain(project.hidden()));
             old.map(|file| (Arc::clone(&file.path), Arc::clone(file)))
                 .collect::<HashMap<_, _>>()
         };

@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Index, Scope, Trust};
-use crate::store::{Changes, Watcher};
+use crate::config::Watch;
+use crate::store::{Changes, Identity, Watcher};
 
 /// How long a file must look the same, and how long what was learnt may wait for the disk.
 const TICK: Duration = Duration::from_millis(900);
+
+/// How long what nothing needs any more may lie in the cache. The first sweep follows the start.
+const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
 
 /// Follows the changes until it is aborted; `rescan` asks for a look at everything.
 pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, rescan: Arc<Notify>) {
@@ -26,23 +30,56 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, rescan: Arc
             () = rescan.notified() => (Scope::All, Trust::Quiet),
             _ = tick.tick() => (Scope::Paths(index.unsettled()), Trust::SeenTwice),
         };
-        let index = Arc::clone(&index);
-        let work = spawn_blocking(move || {
-            index.refresh(scope, trust, &|_| ());
-            index.tidy();
-        });
-        if let Err(error) = work.await {
-            tracing::error!(%error, "looking at the packages directory failed");
+        match look(&index, scope, trust).await {
+            Ok(directories) => {
+                if let Some(stale) = watcher.as_ref().filter(|watcher| !watcher.watches(&directories)) {
+                    watcher = renewed(&index, stale.how).await;
+                    rescan.notify_one();
+                }
+            }
+            Err(error) => tracing::error!(%error, "looking at the packages directory failed"),
         }
     }
 }
 
-/// Prepares what boards get of the files that came, until it is aborted. Apart from [`follow`], since it may take long.
+/// Brings the catalog in line; tells which directories it was brought in line with.
+async fn look(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Vec<Option<Identity>>, JoinError> {
+    let index = Arc::clone(index);
+    spawn_blocking(move || {
+        let directories = index.store().identities();
+        index.refresh(scope, trust, &|_| ());
+        index.tidy();
+        directories
+    })
+    .await
+}
+
+/// A watcher of the directories that have taken the place of others.
+async fn renewed(index: &Arc<Index>, how: Watch) -> Option<Watcher> {
+    tracing::info!("a packages directory was replaced or removed; everything is looked at again");
+    let index = Arc::clone(index);
+    let renewed = spawn_blocking(move || Watcher::new(index.store().roots(), how));
+    renewed.await.ok().flatten()
+}
+
+/// Prepares what boards get of the files that came, and sweeps the cache now and then, until it is aborted. Apart from
+/// [`follow`], since it may take long.
 pub async fn prepare(index: Arc<Index>) {
+    let mut sweep = interval(BETWEEN_SWEEPS);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        index.arrival.notified().await;
+        let is_time_to_sweep = tokio::select! {
+            () = index.arrival.notified() => false,
+            _ = sweep.tick() => true,
+        };
         let index = Arc::clone(&index);
-        if let Err(error) = spawn_blocking(move || index.prepare_boards()).await {
+        let work = spawn_blocking(move || {
+            index.prepare_boards();
+            if is_time_to_sweep {
+                index.sweep();
+            }
+        });
+        if let Err(error) = work.await {
             tracing::error!(%error, "preparing what boards get failed");
         }
     }

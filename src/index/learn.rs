@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{self, Read};
 
 use pep440_rs::Version;
+use sha2::{Digest, Sha256};
 
-use crate::dist::{self, CoreMetadata, Digests, DistFilename, Limits};
+use crate::dist::{self, CoreMetadata, Digests, DistFilename, Limits, ProjectName};
 use crate::store::{Facts, Found, MetadataFacts, Store};
 
 /// What was learnt, and the bytes of the core metadata.
@@ -19,58 +20,60 @@ pub(super) struct Learnt {
 /// # Errors
 /// When the file itself cannot be read.
 pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &Limits) -> io::Result<Learnt> {
-    let digests = Digests::of(store.open_file(found.root, &found.path)?)?;
+    let mut facts = Facts {
+        stamps: (found.stamp, found.sidecars[1]),
+        digests: Digests::of(store.open_file(found.root, &found.path)?)?,
+        project: None,
+        metadata: None,
+        defect: None,
+    };
     let read = match found.sidecars[1] {
         Some(_) => read_sidecar(store, found, limits)
             .map(Some)
             .map_err(|error| sentence(&error)),
         None => read_archive(store, found, name, limits)?,
     };
-    let parsed = read.and_then(|bytes| match bytes {
-        Some(bytes) => Ok(Some((metadata_facts(&bytes)?, bytes))),
-        None => Ok(None),
-    });
-    let stamps = (found.stamp, found.sidecars[1]);
-    Ok(match parsed {
-        Ok(None) => Learnt {
-            facts: Facts {
-                stamps,
-                digests,
-                metadata: None,
-                defect: None,
-            },
-            metadata: None,
-        },
-        Ok(Some((known, bytes))) => Learnt {
-            facts: Facts {
-                stamps,
-                digests,
-                metadata: Some(known),
-                defect: None,
-            },
-            metadata: Some(bytes),
-        },
-        Err(defect) => Learnt {
-            facts: Facts {
-                stamps,
-                digests,
-                metadata: None,
-                defect: Some(defect),
-            },
-            metadata: None,
-        },
-    })
+    let parsed = read.and_then(|bytes| bytes.map(|bytes| Ok((parse(&bytes)?, bytes))).transpose());
+    let metadata = match parsed {
+        Ok(None) => None,
+        Ok(Some((parsed, bytes))) => {
+            facts.project = other_project(&parsed, name);
+            facts.metadata = Some(metadata_facts(parsed, &bytes));
+            Some(bytes)
+        }
+        Err(defect) => {
+            facts.defect = Some(defect);
+            None
+        }
+    };
+    Ok(Learnt { facts, metadata })
 }
 
-/// What the index shows of core metadata. The error is a sentence.
-pub(super) fn metadata_facts(bytes: &[u8]) -> Result<MetadataFacts, String> {
-    let parsed = CoreMetadata::parse(bytes).map_err(|error| sentence(&error))?;
-    Ok(MetadataFacts {
-        sha256: Digests::of(bytes).map_err(|error| sentence(&error))?.sha256,
+/// The project that the metadata tells of, if the file name, read as another's, can be its too.
+fn other_project(metadata: &CoreMetadata, name: &DistFilename) -> Option<Box<str>> {
+    let project = ProjectName::parse(&metadata.name).ok()?;
+    let differs = project != *name.project() && name.of_project(&project).is_some();
+    differs.then(|| project.as_str().into())
+}
+
+/// The project of a file, where nobody can tell it by the file name alone.
+pub(super) fn untold_project(name: &DistFilename) -> Option<Box<str>> {
+    let told = DistFilename::parse(name.as_str()).is_ok_and(|guess| guess.project() == name.project());
+    (!told).then(|| name.project().as_str().into())
+}
+
+fn parse(bytes: &[u8]) -> Result<CoreMetadata, String> {
+    CoreMetadata::parse(bytes).map_err(|error| sentence(&error))
+}
+
+/// What the index shows of core metadata.
+pub(super) fn metadata_facts(parsed: CoreMetadata, bytes: &[u8]) -> MetadataFacts {
+    MetadataFacts {
+        sha256: Sha256::digest(bytes).into(),
         is_static: is_static(&parsed),
         requires_python: parsed.requires_python.map(Into::into),
         summary: parsed.summary.map(Into::into),
-    })
+    }
 }
 
 /// PEP 643: from version 2.2 on, every field is as it is in the wheel unless `Dynamic` names it.

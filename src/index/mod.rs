@@ -11,6 +11,7 @@ mod publish;
 mod pypi_json;
 mod scan;
 mod simple;
+mod sweep;
 mod upip;
 mod views;
 
@@ -70,6 +71,8 @@ pub struct Index {
     packing: Mutex<()>,
     /// Whether a content was asked for that the cache should hold.
     is_content_lost: AtomicBool,
+    /// Whether the cache may hold what nothing needs any more.
+    is_littered: AtomicBool,
 }
 
 impl Index {
@@ -90,6 +93,7 @@ impl Index {
             making: Mutex::default(),
             packing: Mutex::default(),
             is_content_lost: AtomicBool::new(false),
+            is_littered: AtomicBool::new(false),
         }
     }
 
@@ -128,12 +132,12 @@ impl Index {
         let Some(project) = catalog.project(project) else {
             return Ok(Vec::new());
         };
-        let releases = project
-            .releases()
-            .iter()
-            .filter(|r| version.is_none_or(|v| *v == r.version));
+        let mut files = project
+            .files()
+            .chain(project.hidden())
+            .filter(|file| version.is_none_or(|version| version == file.name.version()));
         let mut removed = Vec::new();
-        let outcome = releases.flat_map(|r| &r.files).try_for_each(|file| {
+        let outcome = files.try_for_each(|file| {
             self.store.remove(file.root, &file.path)?;
             removed.push(Arc::clone(file));
             Ok(())
@@ -175,8 +179,9 @@ impl Index {
         if put.is_empty() && gone.is_empty() {
             return;
         }
-        for file in gone {
-            self.cache.forget(&file.path);
+        let catalog = self.catalog.load();
+        if !gone.is_empty() || put.iter().any(|file| catalog.file(&file.path).is_some()) {
+            self.is_littered.store(true, Ordering::Relaxed);
         }
         lock(&self.unprepared).extend(put.iter().cloned());
         self.arrival.notify_one();

@@ -76,6 +76,11 @@ impl File {
         utf8_percent_encode(&self.path, SEGMENT)
     }
 
+    /// Orders the files of a release: by name, and among namesakes the one of the shallowest folder first.
+    fn rank(&self) -> (&str, usize, &str) {
+        (self.name.as_str(), self.path.matches('/').count(), &self.path)
+    }
+
     /// As it was found.
     pub(super) fn found(&self) -> Found {
         Found {
@@ -178,6 +183,8 @@ impl Release {
 pub struct Project {
     name: ProjectName,
     releases: Vec<Release>,
+    /// Namesakes of files in other sub-folders: a client takes a file name for one file.
+    hidden: Vec<Arc<File>>,
     pages: Pages,
     upip: OnceLock<Template>,
 }
@@ -189,13 +196,22 @@ impl Project {
         for file in files {
             versions.entry(file.name.version().clone()).or_default().push(file);
         }
+        let mut hidden = Vec::new();
         let releases = versions.into_iter().map(|(version, mut files)| {
-            files.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+            files.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
+            files.dedup_by(|file, shown| {
+                let is_namesake = file.name.as_str() == shown.name.as_str();
+                if is_namesake {
+                    hidden.push(Arc::clone(file));
+                }
+                is_namesake
+            });
             Release::new(version, files)
         });
         Self {
             name,
             releases: releases.collect(),
+            hidden,
             pages: Pages::default(),
             upip: OnceLock::new(),
         }
@@ -252,6 +268,11 @@ impl Project {
             Latest::Newest => current().next(),
             Latest::Stable => stable().or_else(|| current().next()),
         }
+    }
+
+    /// All files that are listed nowhere but below `/packages/`, since a namesake stands for them.
+    pub(super) fn hidden(&self) -> &[Arc<File>] {
+        &self.hidden
     }
 
     /// All files, ascending by version.

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::learn::metadata_facts;
+use super::learn::{metadata_facts, untold_project};
 use super::{File, Index, Scope, Trust};
 use crate::board::{self, Refusal};
 use crate::dist::{
@@ -93,7 +93,7 @@ impl Index {
         let checked = self.check(&upload)?;
         let Upload { staged, signature, .. } = upload;
         let file_name = checked.name.as_str().to_owned();
-        let there = self.same_name(&file_name);
+        let there = self.same_name(&checked.name);
         if let Some(there) = &there {
             if there.digests == checked.digests {
                 if there.root == 0 && !there.is_signed() {
@@ -132,17 +132,15 @@ impl Index {
         upload.claimed.check(&digests)?;
         let bytes = dist::read_core_metadata(upload.staged.reader()?, &name, &self.options.limits)?;
         let metadata = bytes.map(|bytes| {
-            CoreMetadata::parse(&bytes)?.agrees_with(&name)?;
-            Ok::<_, MetadataError>(bytes)
+            let parsed = CoreMetadata::parse(&bytes)?;
+            parsed.agrees_with(&name)?;
+            Ok::<_, MetadataError>((metadata_facts(parsed, &bytes), bytes))
         });
         self.check_paths(upload, &name)?;
-        let metadata = metadata
-            .transpose()?
-            .and_then(|bytes| Some((metadata_facts(&bytes).ok()?, bytes)));
         Ok(Checked {
             name,
             digests,
-            metadata,
+            metadata: metadata.transpose()?,
         })
     }
 
@@ -156,14 +154,14 @@ impl Index {
     }
 
     /// The file of this name, wherever it lies.
-    fn same_name(&self, file_name: &str) -> Option<Arc<File>> {
+    fn same_name(&self, name: &DistFilename) -> Option<Arc<File>> {
         let catalog = self.catalog();
-        let in_inbox = catalog.file(file_name).cloned();
-        in_inbox.or_else(|| {
-            let name = DistFilename::parse(file_name).ok()?;
+        let in_inbox = catalog.file(name.as_str());
+        let anywhere = || {
             let project = catalog.project(name.project())?;
-            project.files().find(|file| file.name.as_str() == file_name).cloned()
-        })
+            project.files().find(|file| file.name.as_str() == name.as_str())
+        };
+        in_inbox.or_else(anywhere).cloned()
     }
 
     fn compare_with_disk(&self, file_name: &str, digests: &Digests) -> Result<Outcome, PublishError> {
@@ -216,21 +214,24 @@ impl Index {
         let facts = Facts {
             stamps,
             digests,
+            project: untold_project(&name),
             metadata: known,
             defect: None,
         };
-        self.cache.remember(path, &facts, bytes);
-        let file = Arc::new(self.entry(&found, name, facts));
+        let file = Arc::new(self.entry(&found, name, facts.clone()));
         self.replace(vec![Arc::clone(&file)], &[]);
+        // Last, so that the sweep finds nothing in the cache that is not in the catalog yet.
+        self.cache.remember(path, &facts, bytes);
         Ok(Outcome::Published(file))
     }
 
     /// The catalog's entry of a file of which everything is known.
     pub(super) fn entry(&self, found: &Found, name: DistFilename, facts: Facts) -> File {
+        let project = facts.project.and_then(|project| ProjectName::parse(&project).ok());
         File {
             root: found.root,
             path: Arc::clone(&found.path),
-            name,
+            name: project.and_then(|project| name.of_project(&project)).unwrap_or(name),
             stamp: found.stamp,
             sidecars: found.sidecars,
             digests: facts.digests,

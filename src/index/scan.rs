@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use super::learn::{Learnt, learn};
 use super::{File, Index, lock};
 use crate::dist::DistFilename;
-use crate::store::{Facts, Found, Look, Stamp};
+use crate::store::{Found, Look, Stamp};
 
 /// A broken archive that changed so recently is probably still being copied.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -100,45 +100,33 @@ impl Index {
     }
 
     /// The entries of files that are new or changed: from the cache, or by reading them on all cores.
-    fn read(&self, changed: Vec<Found>, trust: Trust, progress: &(dyn Fn(usize) + Sync)) -> Vec<Arc<File>> {
+    fn read(&self, mut changed: Vec<Found>, trust: Trust, progress: &(dyn Fn(usize) + Sync)) -> Vec<Arc<File>> {
         if changed.is_empty() {
             return Vec::new();
         }
-        let mut known = self.known_facts(&changed);
-        let mut entries = Vec::new();
-        let mut unknown = Vec::new();
-        for found in changed {
-            let Some(name) = self.parse_name(&found) else { continue };
-            match known.remove(&*found.path) {
-                Some(facts) if facts.stamps == (found.stamp, found.sidecars[1]) => {
-                    entries.push(Arc::new(self.entry(&found, name, facts)));
-                }
-                _ => unknown.push((found, name)),
+        changed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let named = changed
+            .into_iter()
+            .filter_map(|found| Some((self.parse_name(&found)?, found)));
+        let (paths, mut files): (Vec<_>, Vec<_>) = named.map(|file| (Arc::clone(&file.1.path), Some(file))).unzip();
+        let mut entries = Vec::with_capacity(files.len());
+        let recalled = self.cache.recall(&paths, |at, facts| {
+            let is_as_known = |(_, found): &mut (_, Found)| facts.stamps == (found.stamp, found.sidecars[1]);
+            if let Some((name, found)) = files[at].take_if(is_as_known) {
+                entries.push(Arc::new(self.entry(&found, name, facts)));
             }
+        });
+        if let Err(error) = recalled {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the cache cannot be read; the files are read again");
         }
-        drop(known);
-        entries.extend(self.read_unknown(unknown, trust, progress));
+        entries.extend(self.read_unknown(files.into_iter().flatten().collect(), trust, progress));
         entries
-    }
-
-    fn known_facts(&self, changed: &[Found]) -> HashMap<Box<str>, Facts> {
-        // From a few files on, one pass over all that is known is cheaper than a look-up each.
-        let known = match changed.len() {
-            ..=32 => self.cache.recall(changed.iter().map(|found| &*found.path)),
-            _ => self.cache.load(),
-        };
-        known.unwrap_or_else(|error| {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the cache cannot be read; the files are read again"
-            );
-            HashMap::new()
-        })
     }
 
     fn read_unknown(
         &self,
-        unknown: Vec<(Found, DistFilename)>,
+        unknown: Vec<(DistFilename, Found)>,
         trust: Trust,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Vec<Arc<File>> {
@@ -150,7 +138,7 @@ impl Index {
         let next = || lock(&work).next();
         let worker = || {
             let mut entries = Vec::new();
-            while let Some((found, name)) = next() {
+            while let Some((name, found)) = next() {
                 entries.extend(self.read_one(&found, name, trust).map(Arc::new));
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             }

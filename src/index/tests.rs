@@ -20,12 +20,22 @@ const RULES: Rules = Rules {
 struct Site {
     index: Index,
     folder: TempDir,
-    _cache: TempDir,
+    cache: TempDir,
+    placing: Placing,
 }
 
 impl Site {
     fn new(placing: Placing) -> Self {
         let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Self {
+            index: Self::index(&folder, &cache, placing),
+            folder,
+            cache,
+            placing,
+        }
+    }
+
+    fn index(folder: &TempDir, cache: &TempDir, placing: Placing) -> Index {
         let limits = Limits {
             members: 100,
             unpacked_bytes: 1 << 30,
@@ -39,12 +49,27 @@ impl Site {
             boards: BoardOptions::default(),
         };
         let store = Store::open(vec![folder.path().to_owned()]).unwrap();
-        let index = Index::new(store, Cache::open(cache.path()).unwrap(), options);
-        Self {
+        Index::new(store, Cache::open(cache.path()).unwrap(), options)
+    }
+
+    /// As after a restart of the server.
+    fn restart(self) -> Self {
+        self.index.flush();
+        let Self {
             index,
             folder,
-            _cache: cache,
-        }
+            cache,
+            placing,
+        } = self;
+        drop(index);
+        let site = Self {
+            index: Self::index(&folder, &cache, placing),
+            folder,
+            cache,
+            placing,
+        };
+        site.look();
+        site
     }
 
     fn path(&self) -> &Path {
@@ -52,12 +77,16 @@ impl Site {
     }
 
     fn upload(&self, version: &str, summary: &str) -> Result<Outcome, PublishError> {
+        self.upload_of("foo", version, summary)
+    }
+
+    fn upload_of(&self, name: &str, version: &str, summary: &str) -> Result<Outcome, PublishError> {
         let mut staged = self.index.store().stage().unwrap();
-        staged.write(&sdist("foo", version, summary)).unwrap();
+        staged.write(&sdist(name, version, summary)).unwrap();
         self.index.publish(Upload {
             staged,
-            file_name: format!("foo-{version}.tar.gz"),
-            name: "foo".to_owned(),
+            file_name: format!("{name}-{version}.tar.gz"),
+            name: name.to_owned(),
             version: version.to_owned(),
             claimed: ClaimedDigests::default(),
             signature: None,
@@ -111,6 +140,58 @@ fn an_upload_shows_at_once_and_again_after_a_restart() {
         Arc::ptr_eq(&before, &site.index.catalog()),
         "nothing changed, so nothing is replaced"
     );
+}
+
+#[test]
+fn an_sdist_belongs_to_the_project_that_its_metadata_names() {
+    let projects = |site: &Site| -> Vec<String> {
+        let catalog = site.index.catalog();
+        catalog.projects().map(|project| project.name().to_string()).collect()
+    };
+    let site = Site::new(Placing::New);
+    // By its name alone, this is 1.post1 of `led`.
+    site.upload_of("led-1", "1", "uploaded").unwrap();
+    fs::create_dir(site.path().join("sub")).unwrap();
+    fs::write(site.path().join("sub/fan-2-1.tar.gz"), sdist("fan-2", "1", "copied")).unwrap();
+    fs::write(site.path().join("sub/cat-3-1.tar.gz"), sdist("cat", "3-1", "copied")).unwrap();
+    site.look();
+    let expected = ["cat", "fan-2", "led-1"];
+    assert_eq!(projects(&site), expected);
+    let site = site.restart();
+    assert_eq!(projects(&site), expected);
+    assert!(matches!(
+        site.upload_of("led-1", "1", "uploaded").unwrap(),
+        Outcome::Unchanged
+    ));
+    assert!(matches!(
+        site.upload_of("fan-2", "1", "copied").unwrap(),
+        Outcome::Unchanged
+    ));
+}
+
+#[test]
+fn of_namesakes_the_one_of_the_shallowest_folder_is_shown() {
+    let site = Site::new(Placing::New);
+    let folders = ["a", "b", "a/deep"];
+    for folder in folders {
+        fs::create_dir(site.path().join(folder)).unwrap();
+        let path = site.path().join(folder).join("foo-1.0.tar.gz");
+        fs::write(path, sdist("foo", "1.0", folder)).unwrap();
+        site.look();
+    }
+    let shown = || {
+        let catalog = site.index.catalog();
+        let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
+        project.files().map(|file| file.path.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(site.files().len(), 3);
+    assert_eq!(shown(), ["a/foo-1.0.tar.gz"]);
+    fs::remove_file(site.path().join("a/foo-1.0.tar.gz")).unwrap();
+    site.look();
+    assert_eq!(shown(), ["b/foo-1.0.tar.gz"]);
+    let removed = site.index.remove(&ProjectName::parse("foo").unwrap(), None).unwrap();
+    assert_eq!(removed.len(), 2, "what was hidden does not come to light");
+    assert_eq!(site.files().len(), 0);
 }
 
 #[test]
@@ -267,4 +348,41 @@ fn what_is_lost_of_the_cache_is_made_again() {
     site.index.tidy();
     let board = site.index.board(&catalog, project, release).unwrap();
     assert_eq!(fs::read(path(&board)).unwrap(), b"x = 1\n");
+}
+
+#[test]
+fn the_sweep_takes_what_was_derived_from_files_that_are_gone() {
+    let site = Site::new(Placing::New);
+    let board = |site: &Site, name: &str| {
+        let catalog = site.index.catalog();
+        let project = catalog.project(&ProjectName::parse(name).unwrap()).unwrap();
+        let release = &project.releases()[0];
+        let board = site.index.board(&catalog, project, release).unwrap();
+        let (tarball, _) = site.index.tarball(release, &board).unwrap();
+        drop(tarball);
+        site.index
+            .contents()
+            .path(&board.files()[0].sha256, board.files()[0].size)
+    };
+    let folders = |site: &Site| fs::read_dir(site.cache.path().join("tarballs")).unwrap().count();
+    site.upload_of("foo", "1.0", "stays").unwrap();
+    site.upload_of("bar", "1.0", "goes").unwrap();
+    let shared = board(&site, "foo");
+    assert_eq!(board(&site, "bar"), shared, "the same content is stored once");
+    let site = site.restart();
+    fs::remove_file(site.path().join("bar-1.0.tar.gz")).unwrap();
+    site.look();
+    assert_eq!((site.index.cache.known().unwrap(), folders(&site)), (2, 2));
+    site.index.sweep();
+    assert_eq!((site.index.cache.known().unwrap(), folders(&site)), (1, 1));
+    assert!(shared.exists());
+    fs::remove_file(site.path().join("foo-1.0.tar.gz")).unwrap();
+    site.look();
+    site.index.sweep();
+    assert!(shared.exists(), "an empty folder may be a disk that comes later");
+    fs::write(site.path().join("baz-1.0.zip"), "no archive").unwrap();
+    site.look();
+    site.look();
+    site.index.sweep();
+    assert!(!shared.exists());
 }

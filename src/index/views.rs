@@ -6,6 +6,7 @@ use std::fs::File as FsFile;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,8 +44,8 @@ pub enum ViewError {
 
 /// What the compiler made of a view.
 #[derive(Debug, Default, Serialize, serde::Deserialize)]
-struct Bytecode {
-    files: Vec<BoardFile>,
+pub(super) struct Bytecode {
+    pub(super) files: Vec<BoardFile>,
     notes: Vec<String>,
 }
 
@@ -71,14 +72,14 @@ impl Index {
         let key = self.view_key(release);
         let is_viewed = self.derived::<View>(&key).is_some();
         let is_compiled =
-            self.options.boards.compiler.is_none() || self.derived::<Bytecode>(&self.bytecode_key(&key)).is_some();
+            self.options.boards.compiler.is_none() || self.derived::<Bytecode>(&bytecode_key(&key)).is_some();
         if is_viewed && is_compiled {
             return Ok(());
         }
         let view = self.view(release)?;
         if let Some(compiler) = &self.options.boards.compiler {
             let bytecode = self.compile(compiler, &view)?;
-            self.derive(&self.bytecode_key(&key), &bytecode);
+            self.derive(&bytecode_key(&key), &bytecode);
             release.forget_view();
         }
         Ok(())
@@ -106,7 +107,7 @@ impl Index {
             None => self.make_view(release, &key)?,
         };
         let bytecode = self
-            .derived::<Bytecode>(&self.bytecode_key(&key))
+            .derived::<Bytecode>(&bytecode_key(&key))
             .filter(|made| self.has_contents(&made.files));
         if let Some(bytecode) = bytecode.filter(|_| self.options.boards.compiler.is_some()) {
             view.mpy.extend(bytecode.files);
@@ -150,6 +151,8 @@ impl Index {
                 }
             }
         };
+        // It may take the place of one that was made otherwise.
+        self.is_littered.store(true, Ordering::Relaxed);
         self.derive(key, &view);
         Ok(view)
     }
@@ -226,13 +229,7 @@ impl Index {
 
     /// The bytecode of a source. The compiler runs once for a path, a content and a compiler.
     fn compiled(&self, compiler: &MpyCross, source: &BoardFile) -> Result<BoardFile, MpyError> {
-        let identity = [
-            self.options.boards.fingerprint.as_bytes(),
-            source.path.as_bytes(),
-            &source.sha256,
-        ]
-        .concat();
-        let key = Sha256::digest(identity).into();
+        let key = self.compiled_key(source);
         let known = self.derived::<BoardFile>(&key);
         if let Some(known) = known.filter(|file| self.has_contents(std::slice::from_ref(file))) {
             return Ok(known);
@@ -260,6 +257,12 @@ impl Index {
         Ok(bytecode)
     }
 
+    /// Everything that the bytecode of a source depends on.
+    pub(super) fn compiled_key(&self, source: &BoardFile) -> [u8; 32] {
+        let compiler = self.options.boards.fingerprint.as_bytes();
+        Sha256::digest([compiler, source.path.as_bytes(), &source.sha256].concat()).into()
+    }
+
     /// Everything that the view of a release depends on.
     pub(super) fn view_key(&self, release: &Release) -> [u8; 32] {
         let mut hasher = Sha256::new();
@@ -273,11 +276,7 @@ impl Index {
         hasher.finalize().into()
     }
 
-    fn bytecode_key(&self, view: &[u8; 32]) -> [u8; 32] {
-        Sha256::digest([b"bytecode", &view[..]].concat()).into()
-    }
-
-    fn derived<T: DeserializeOwned>(&self, key: &[u8; 32]) -> Option<T> {
+    pub(super) fn derived<T: DeserializeOwned>(&self, key: &[u8; 32]) -> Option<T> {
         postcard::from_bytes(&self.cache.derived(key)?).ok()
     }
 
@@ -287,6 +286,11 @@ impl Index {
             postcard::to_stdvec(value).expect("postcard writes paths, digests, numbers and lists"),
         );
     }
+}
+
+/// The bytecode of the view with this key.
+pub(super) fn bytecode_key(view: &[u8; 32]) -> [u8; 32] {
+    Sha256::digest([b"bytecode", &view[..]].concat()).into()
 }
 
 /// Gathers the contents of an archive's members in one scratch file until it is known which of them are wanted.

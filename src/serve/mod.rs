@@ -152,6 +152,9 @@ impl Server {
         let bound = listen::bind(&config, passed)?;
         let (assembly, config) =
             spawn_blocking(move || Ok::<_, ServeError>((Assembly::new(&config)?, config))).await??;
+        let (watched, how) = (Arc::clone(&assembly.index), config.store.watch);
+        // Before the first look, so that nothing comes between the two unnoticed.
+        let watcher = spawn_blocking(move || Watcher::new(watched.store().roots(), how)).await?;
         scan::first(Arc::clone(&assembly.index)).await?;
         let addresses = listen::describe(&bound);
         let announcer = announce(&config, &bound, &assembly).map(Arc::new);
@@ -163,7 +166,6 @@ impl Server {
             connections.clone(),
         ));
         let rescan = Arc::new(Notify::new());
-        let watcher = Watcher::new(assembly.index.store().roots(), config.store.watch);
         let watched = Arc::clone(&assembly.index);
         let background = vec![
             tokio::spawn(follow(Arc::clone(&assembly.index), watcher, Arc::clone(&rescan))),

@@ -1,7 +1,7 @@
 //! What is known about the files, so that a restart reads none of them again: one redb file. Derived; may be deleted
 //! at any time. Called by `index/`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Stamp;
@@ -24,7 +26,7 @@ const METADATA: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("metada
 /// A digest of everything that it was made from → what was derived.
 const DERIVED: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("derived");
 /// The name carries the version of what is inside: another version starts afresh.
-const FILE_NAME: &str = "index-2.redb";
+const FILE_NAME: &str = "index-3.redb";
 /// redb's page cache; its default of 1 GiB is not for a Raspberry Pi.
 const PAGE_CACHE_BYTES: usize = 1 << 20;
 
@@ -35,6 +37,8 @@ pub struct Facts {
     pub stamps: (Stamp, Option<Stamp>),
     /// Of the whole file.
     pub digests: Digests,
+    /// The project by its metadata, where the file name alone is read as another's.
+    pub project: Option<Box<str>>,
     /// Of its core metadata, where it has any.
     pub metadata: Option<MetadataFacts>,
     /// Why its metadata could not be read, in words.
@@ -52,6 +56,14 @@ pub struct MetadataFacts {
     pub is_static: bool,
     /// The `Summary` field.
     pub summary: Option<Box<str>>,
+}
+
+/// What is still needed of a cache; see [`Cache::sweep`].
+pub struct Needed<'a> {
+    /// Whether there is a file of this relative path.
+    pub is_file: &'a dyn Fn(&str) -> bool,
+    /// The keys of what was derived.
+    pub derived: &'a HashSet<[u8; 32]>,
 }
 
 /// Why the cache is of no use.
@@ -85,7 +97,7 @@ impl<E: Into<redb::Error>> From<E> for CacheError {
 /// What waits for the next [`Cache::flush`]; readers see it at once.
 #[derive(Debug, Default, Clone)]
 struct Pending {
-    files: HashMap<Box<str>, Option<Facts>>,
+    files: HashMap<Box<str>, Facts>,
     metadata: HashMap<[u8; 32], Arc<[u8]>>,
     derived: HashMap<[u8; 32], Arc<[u8]>>,
 }
@@ -133,10 +145,11 @@ impl Cache {
             pending: Mutex::default(),
         };
         let opened = cache(database);
-        if let Err(CacheError::Damaged) = opened.load() {
+        if let Err(CacheError::Damaged) = opened.check() {
             drop(opened);
             return Ok(cache(rebuild(&path, "its pages cannot be read")?));
         }
+        remove_leftovers(directory);
         Ok(opened)
     }
 
@@ -154,39 +167,48 @@ impl Cache {
         &self.directory
     }
 
-    /// What is known of these relative paths.
+    /// Shows what is known of these relative paths, which are sorted, each with its position among them.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn recall<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<HashMap<Box<str>, Facts>, CacheError> {
+    pub fn recall(&self, paths: &[Arc<str>], mut see: impl FnMut(usize, Facts)) -> Result<(), CacheError> {
         self.guarded(|database| {
             let table = database.begin_read()?.open_table(FILES)?;
-            let mut known = HashMap::new();
-            for path in paths {
-                if let Some(facts) = table.get(path)?.and_then(|row| postcard::from_bytes(row.value()).ok()) {
-                    known.insert(path.into(), facts);
+            // From a few files on, one pass over all that is known is cheaper than a look-up each.
+            if paths.len() <= 32 {
+                for (position, path) in paths.iter().enumerate() {
+                    if let Some(facts) = table.get(&**path)?.and_then(|row| decoded(row.value())) {
+                        see(position, facts);
+                    }
+                }
+                return Ok(());
+            }
+            for row in table.iter()? {
+                let (path, facts) = row?;
+                let position = paths.binary_search_by(|known| (**known).cmp(path.value()));
+                if let Some((position, facts)) = position.ok().zip(decoded(facts.value())) {
+                    see(position, facts);
                 }
             }
-            Ok(known)
+            Ok(())
         })
     }
 
-    /// All that is known, by relative path.
+    /// How many files something is known of.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn load(&self) -> Result<HashMap<Box<str>, Facts>, CacheError> {
+    pub fn known(&self) -> Result<u64, CacheError> {
+        self.guarded(|database| Ok(database.begin_read()?.open_table(FILES)?.len()?))
+    }
+
+    /// Reads every row, since redb notices only then what something else has written over.
+    fn check(&self) -> Result<(), CacheError> {
         self.guarded(|database| {
-            let table = database.begin_read()?.open_table(FILES)?;
-            let mut all = HashMap::new();
-            for row in table.iter()? {
-                let (path, facts) = row?;
-                // A row that cannot be read is a row that is missing.
-                if let Ok(facts) = postcard::from_bytes(facts.value()) {
-                    all.insert(path.value().into(), facts);
-                }
+            for row in database.begin_read()?.open_table(FILES)?.iter()? {
+                row?;
             }
-            Ok(all)
+            Ok(())
         })
     }
 
@@ -196,12 +218,7 @@ impl Cache {
         if let (Some(known), Some(bytes)) = (&facts.metadata, metadata) {
             pending.metadata.insert(known.sha256, bytes.into());
         }
-        pending.files.insert(path.into(), Some(facts.clone()));
-    }
-
-    /// Forgets a file.
-    pub fn forget(&self, path: &str) {
-        self.pending().files.insert(path.into(), None);
+        pending.files.insert(path.into(), facts.clone());
     }
 
     /// The core metadata of this sha256, if it is here. Reads the disk.
@@ -274,6 +291,32 @@ impl Cache {
         Ok(())
     }
 
+    /// Removes what is known of other files, their core metadata, and what was derived from them. What waits for the next
+    /// [`Cache::flush`] stays.
+    ///
+    /// # Errors
+    /// When the database cannot be written; then nothing was removed.
+    pub fn sweep(&self, needed: &Needed<'_>) -> Result<(), CacheError> {
+        self.guarded(|database| {
+            let mut transaction = database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            let mut metadata = HashSet::new();
+            transaction.open_table(FILES)?.retain(|path, facts| {
+                let facts = decoded(facts).filter(|_| (needed.is_file)(path));
+                metadata.extend(facts.iter().filter_map(|facts| Some(facts.metadata.as_ref()?.sha256)));
+                facts.is_some()
+            })?;
+            transaction
+                .open_table(METADATA)?
+                .retain(|key, _| metadata.contains(key))?;
+            transaction
+                .open_table(DERIVED)?
+                .retain(|key, _| needed.derived.contains(key))?;
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+
     fn pending(&self) -> MutexGuard<'_, Pending> {
         // A panic elsewhere leaves maps that are whole: each insert is one step.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
@@ -296,14 +339,23 @@ fn write(database: &Database, waiting: &Pending) -> Result<(), CacheError> {
         }
         let mut table = transaction.open_table(FILES)?;
         for (path, facts) in &waiting.files {
-            match facts {
-                Some(facts) => drop(table.insert(&**path, encoded(facts).as_slice())?),
-                None => drop(table.remove(&**path)?),
-            }
+            table.insert(&**path, encoded(facts).as_slice())?;
         }
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// What a kill left half written, and the indexes of earlier versions. Whoever has the index open owns the directory.
+fn remove_leftovers(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_old = name.starts_with("index-") && name.ends_with(".redb") && name != FILE_NAME;
+        if is_old || name.starts_with(".tmp") {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
 }
 
 fn rebuild(path: &Path, reason: &str) -> Result<Database, CacheError> {
@@ -342,6 +394,11 @@ fn encoded(facts: &Facts) -> Vec<u8> {
     postcard::to_stdvec(facts).expect("facts hold nothing that postcard cannot write")
 }
 
+/// A row that cannot be read is a row that is missing.
+fn decoded(facts: &[u8]) -> Option<Facts> {
+    postcard::from_bytes(facts).ok()
+}
+
 fn deflated(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).expect("memory takes every byte");
@@ -365,6 +422,7 @@ mod tests {
                 None,
             ),
             digests: Digests::of(text.as_bytes()).unwrap(),
+            project: None,
             metadata: Some(MetadataFacts {
                 sha256,
                 requires_python: Some(">=3".into()),
@@ -375,6 +433,13 @@ mod tests {
         }
     }
 
+    fn recalled(cache: &Cache, paths: &[&str]) -> Vec<(usize, Facts)> {
+        let paths: Vec<_> = paths.iter().map(|path| Arc::from(*path)).collect();
+        let mut all = Vec::new();
+        cache.recall(&paths, |at, facts| all.push((at, facts))).unwrap();
+        all
+    }
+
     #[test]
     fn remembers_across_a_restart() {
         let dir = tempfile::tempdir().unwrap();
@@ -383,14 +448,67 @@ mod tests {
         assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: a");
         cache.flush().unwrap();
         cache.remember("b-1.zip", &facts("b"), None);
-        cache.forget("a-1.zip");
         cache.flush().unwrap();
         drop(cache);
         let cache = Cache::open(dir.path()).unwrap();
-        let all = cache.load().unwrap();
-        assert_eq!(all.len(), 1);
-        assert_eq!(all["b-1.zip"], facts("b"));
+        assert_eq!(recalled(&cache, &["b-1.zip", "c-1.zip"]), [(0, facts("b"))]);
         assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: a");
+    }
+
+    #[test]
+    fn many_are_recalled_as_few_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        let paths: Vec<_> = (100..200).map(|n| format!("a-{n}.zip")).collect();
+        for path in paths.iter().step_by(2) {
+            cache.remember(path, &facts(path), None);
+        }
+        cache.flush().unwrap();
+        let paths: Vec<_> = paths.iter().map(String::as_str).collect();
+        let expected: Vec<_> = (0..100).step_by(2).map(|at| (at, facts(paths[at]))).collect();
+        assert_eq!(recalled(&cache, &paths), expected);
+        assert_eq!(recalled(&cache, &paths[..20]), expected[..10]);
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        let mut other = facts("b");
+        other.metadata.as_mut().unwrap().sha256 = [8; 32];
+        cache.remember("a-1.zip", &facts("a"), Some(b"Name: a".to_vec()));
+        cache.remember("b-1.zip", &other, Some(b"Name: b".to_vec()));
+        cache.derive(&[1; 32], b"a".to_vec());
+        cache.derive(&[2; 32], b"b".to_vec());
+        cache.flush().unwrap();
+        cache.derive(&[3; 32], b"c".to_vec());
+        let needed = Needed {
+            is_file: &|path| path == "b-1.zip",
+            derived: &[[2; 32]].into(),
+        };
+        cache.sweep(&needed).unwrap();
+        assert_eq!(recalled(&cache, &["a-1.zip", "b-1.zip"]), [(1, other)]);
+        let metadata = [[7; 32], [8; 32]].map(|key| cache.metadata(&key).unwrap().is_some());
+        assert_eq!((metadata, cache.known().unwrap()), ([false, true], 1));
+        assert_eq!(
+            [1, 2, 3].map(|key| cache.derived(&[key; 32]).is_some()),
+            [false, true, true]
+        );
+    }
+
+    #[test]
+    fn indexes_of_earlier_versions_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["index-0.redb", ".tmpAbCdEf", "index-notes.txt"] {
+            fs::write(dir.path().join(name), "old").unwrap();
+        }
+        let _cache = Cache::open(dir.path()).unwrap();
+        let left = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, ["index-3.redb", "index-notes.txt"]);
     }
 
     #[test]
@@ -398,7 +516,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FILE_NAME), vec![0x55; 100_000]).unwrap();
         let cache = Cache::open(dir.path()).unwrap();
-        assert!(cache.load().unwrap().is_empty());
+        assert_eq!(cache.known().unwrap(), 0);
         assert!(matches!(Cache::open(dir.path()), Err(CacheError::InUse(_))));
     }
 
@@ -418,9 +536,9 @@ mod tests {
         }
         fs::write(&path, bytes).unwrap();
         let cache = Cache::open(dir.path()).unwrap();
-        assert!(cache.load().unwrap().is_empty());
+        assert_eq!(cache.known().unwrap(), 0);
         cache.remember("b-1.zip", &facts("b"), None);
         cache.flush().unwrap();
-        assert_eq!(cache.load().unwrap().len(), 1);
+        assert_eq!(cache.known().unwrap(), 1);
     }
 }

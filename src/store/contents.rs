@@ -1,12 +1,13 @@
 //! The contents of board files, each stored once under its SHA-256 in the cache directory. Called by `index/`.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::dist::{Digests, Hex};
+use crate::dist::{Hex, parse_hex, sha256_of};
 
 /// The shortest beginning of a digest that names a content: mip knows no shorter one, and so many digits name the folder.
 const SHORTEST: usize = 4;
@@ -42,8 +43,8 @@ impl Contents {
 
     /// Whether a content is here, and is what its name says: a power cut may leave a file of the right length. Reads it.
     pub fn has(&self, sha256: &[u8; 32], size: u64) -> bool {
-        let digests = self.open(sha256, size).and_then(Digests::of);
-        digests.is_ok_and(|digests| digests.sha256 == *sha256)
+        let read = self.open(sha256, size).and_then(sha256_of);
+        read.is_ok_and(|digest| digest == *sha256)
     }
 
     /// Opens a content.
@@ -61,6 +62,20 @@ impl Contents {
     pub fn scratch(&self) -> io::Result<File> {
         fs::create_dir_all(&self.directory)?;
         tempfile::tempfile_in(&self.directory)
+    }
+
+    /// Removes every content but these, and what a kill left of one. Nobody may call [`Contents::put`] meanwhile.
+    pub fn sweep(&self, needed: &HashSet<[u8; 32]>) {
+        for folder in names(&self.directory) {
+            let path = self.directory.join(&folder);
+            let is_needed = |name: &String| digest_of(&folder, name).is_some_and(|sha256| needed.contains(&sha256));
+            for name in names(&path).filter(|name| !is_needed(name)) {
+                // What cannot be removed is litter in a cache.
+                fs::remove_file(path.join(name)).ok();
+            }
+            // Fails where something is left in it, as it should.
+            fs::remove_dir(&path).ok();
+        }
     }
 
     /// Where a content lies, and its size.
@@ -99,6 +114,17 @@ impl Contents {
     }
 }
 
+/// The digest that a content has by its name.
+fn digest_of(folder: &str, name: &str) -> Option<[u8; 32]> {
+    parse_hex(&[folder, name.split_once('-')?.0].concat())
+}
+
+/// The names in a directory; none where it cannot be read.
+fn names(directory: &Path) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
+}
+
 fn is_whole(path: &Path, size: u64) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() == size)
 }
@@ -106,6 +132,23 @@ fn is_whole(path: &Path, size: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dist::Digests;
+
+    #[test]
+    fn a_sweep_leaves_what_is_needed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let contents = Contents::new(dir.path().join("files"));
+        let [kept, gone] = [&b"kept"[..], b"gone"].map(|content| {
+            let sha256 = Digests::of(content).unwrap().sha256;
+            contents.put(&sha256, 4, content).unwrap();
+            sha256
+        });
+        let litter = contents.path(&kept, 4).with_file_name(".tmpAbCdEf");
+        fs::write(&litter, "ke").unwrap();
+        contents.sweep(&[kept].into());
+        assert!(contents.has(&kept, 4) && !litter.exists());
+        assert!(!contents.path(&gone, 4).parent().unwrap().exists());
+    }
 
     #[test]
     fn a_content_is_found_by_any_beginning_of_its_digest() {

@@ -13,12 +13,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use cache::{Cache, CacheError, Facts, MetadataFacts};
+pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::Contents;
 pub use file::{Pieces, open};
 pub use stage::{Placing, Staged};
 pub use walk::{Found, SIDECARS, Stamp};
-pub use watch::{Changes, Watcher};
+pub use watch::{Changes, Identity, Watcher};
 
 /// Why the directory could not do what was asked. The sources hold the operating system's words.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,11 @@ impl Store {
         self.roots
             .first()
             .expect("the configuration demands a packages directory")
+    }
+
+    /// Which directories lie under the paths of [`Store::roots`] now; None where none does.
+    pub fn identities(&self) -> Vec<Option<Identity>> {
+        watch::identities(&self.roots)
     }
 
     /// Where a found file lies.

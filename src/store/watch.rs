@@ -1,6 +1,8 @@
 //! Notices what is changed by hand: inotify, or a poll where inotify is silent. Called by `index/`.
 
 use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ pub enum Changes {
 /// Tells of changes until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
+    /// How it was asked to watch.
+    pub(crate) how: Watch,
+    watched: Vec<Option<Identity>>,
     events: mpsc::UnboundedReceiver<Event>,
     /// Present where inotify works; dropping it ends the events.
     inotify: Option<RecommendedWatcher>,
@@ -34,8 +39,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches these directories, with everything below them. None when `how` is off.
+    /// Watches these directories, with everything below them. None when `how` is off. Blocks.
     pub fn new(roots: &[PathBuf], how: Watch) -> Option<Self> {
+        // Before inotify knows them, so that what takes their place meanwhile is noticed.
+        let watched = identities(roots);
         let silent = || roots.iter().any(|root| inotify_is_silent(root));
         let (sender, events) = mpsc::unbounded_channel();
         let inotify = match how {
@@ -48,7 +55,19 @@ impl Watcher {
         };
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Some(Self { events, inotify, poll })
+        Some(Self {
+            how,
+            watched,
+            events,
+            inotify,
+            poll,
+        })
+    }
+
+    /// Whether these are the directories that it watches. Others may lie under their paths since, as after mv(1) or
+    /// mount(8), and inotify says nothing of that.
+    pub fn watches(&self, directories: &[Option<Identity>]) -> bool {
+        self.watched == directories
     }
 
     /// Waits for the next changes. With a poll: for a moment. Cancel-safe.
@@ -71,6 +90,15 @@ impl Watcher {
         }
         Changes::Paths(paths)
     }
+}
+
+/// Device and inode.
+pub type Identity = (u64, u64);
+
+/// Which directories lie under these paths; None where none does. Blocks.
+pub(super) fn identities(roots: &[PathBuf]) -> Vec<Option<Identity>> {
+    let identity = |root: &PathBuf| fs::metadata(root).ok().map(|found| (found.dev(), found.ino()));
+    roots.iter().map(identity).collect()
 }
 
 fn watch(roots: &[PathBuf], sender: mpsc::UnboundedSender<Event>) -> notify::Result<RecommendedWatcher> {
@@ -102,8 +130,7 @@ fn is_complete(event: &Event) -> bool {
 }
 
 fn is_link(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink() || m.nlink() > 1)
+    fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink() || m.nlink() > 1)
 }
 
 /// Other hosts' writes raise no event on network file systems, and FUSE and 9p raise none for the far side.

@@ -66,6 +66,21 @@ fn a_folder_moved_in_shows_with_all_that_it_holds() {
 }
 
 #[test]
+fn a_folder_that_takes_the_place_of_the_packages_directory_is_followed() {
+    let before = Dist::sdist("blinky", "1.0");
+    let server = Site::holding(std::slice::from_ref(&before)).start();
+    let (restored, copied) = (Dist::sdist("abacus", "1.0"), Dist::wheel("blinky", "2.0"));
+    fs::create_dir(server.site.path("backup")).unwrap();
+    fs::write(server.site.path("backup").join(&restored.filename), &restored.bytes).unwrap();
+    fs::rename(server.site.packages(), server.site.path("old")).unwrap();
+    await_gone(&server, &before);
+    fs::rename(server.site.path("backup"), server.site.packages()).unwrap();
+    await_listed(&server, &restored);
+    fs::write(server.site.packages().join(&copied.filename), &copied.bytes).unwrap();
+    await_listed(&server, &copied);
+}
+
+#[test]
 fn a_file_that_is_still_being_copied_does_not_show() {
     let server = Server::start();
     let (slow, other) = (Dist::wheel("blinky", "1.0"), Dist::wheel("abacus", "1.0"));

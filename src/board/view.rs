@@ -52,6 +52,11 @@ pub struct View {
 }
 
 impl View {
+    /// Whether a board gets nothing of it, and needs nothing for it.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.mpy.is_empty() && self.requires.is_empty()
+    }
+
     /// The files of a manifest: `mpy` gives bytecode in place of the sources that have some.
     pub fn files_for(&self, mpy: bool) -> Vec<&BoardFile> {
         let bytecode = if mpy { &self.mpy[..] } else { &[] };

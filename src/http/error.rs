@@ -32,6 +32,8 @@ pub(super) enum HttpError {
     View(#[from] ViewError),
     #[error("{0} is not here")]
     NotFound(String),
+    #[error("{0} holds nothing that a board could import; the project's page says why")]
+    NothingForBoards(String),
     #[error("{method} is not for {path}; upload to the base URL itself, http://HOST:PORT/")]
     WrongMethod { method: Method, path: String },
     #[error("the Host header is none")]
@@ -55,7 +57,7 @@ impl HttpError {
             Self::Form(error) => form_status(error),
             Self::Publish(error) => publish_status(error),
             Self::Store(error) => store_status(error),
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NothingForBoards(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost => StatusCode::BAD_REQUEST,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,

@@ -15,7 +15,7 @@ use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{Hex, ProjectName, ReleaseVersion};
-use crate::index::{Board, Catalog, Project, Release, ViewError};
+use crate::index::{Board, Catalog, Project, Release};
 
 /// `GET /package/{6|py}/{project}/{version|latest}.json`
 pub(super) async fn manifest(
@@ -71,7 +71,7 @@ pub(super) async fn tarball(
     let subject = Subject::project(wanted.project.name());
     let (file, size) = blocking(move || {
         let board = wanted.make(&app)?;
-        app.index.tarball(wanted.release(), &board)
+        Ok::<_, HttpError>(app.index.tarball(wanted.release(), &board)?)
     })
     .await??;
     Ok(subject.on(files::send_derived(file, size, "application/gzip", REVALIDATE)))
@@ -164,13 +164,22 @@ impl Wanted {
     }
 
     async fn board(self, app: Arc<App>) -> Result<Arc<Board>, HttpError> {
-        if let Some(board) = self.release().board(self.catalog.serial()) {
-            return Ok(board);
+        match self.release().board(self.catalog.serial()) {
+            Some(board) => self.installable(board),
+            None => blocking(move || self.make(&app)).await?,
         }
-        Ok(blocking(move || self.make(&app)).await??)
     }
 
-    fn make(&self, app: &App) -> Result<Arc<Board>, ViewError> {
-        app.index.board(&self.catalog, &self.project, self.release())
+    fn make(&self, app: &App) -> Result<Arc<Board>, HttpError> {
+        self.installable(app.index.board(&self.catalog, &self.project, self.release())?)
+    }
+
+    /// An installer would call nothing a success.
+    fn installable(&self, board: Arc<Board>) -> Result<Arc<Board>, HttpError> {
+        if board.is_empty() {
+            let name = self.project.name();
+            return Err(HttpError::NothingForBoards(format!("{name} {}", self.version)));
+        }
+        Ok(board)
     }
 }

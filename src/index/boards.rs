@@ -44,6 +44,11 @@ impl Board {
             .chain(refused)
     }
 
+    /// Whether a board gets nothing of it, and needs nothing for it.
+    pub fn is_empty(&self) -> bool {
+        self.view.is_empty()
+    }
+
     /// The files of the sources' manifest.
     pub fn files(&self) -> Vec<&BoardFile> {
         self.view.files_for(false)
@@ -203,7 +208,10 @@ impl Universe for Here<'_> {
             .for_board()
             .filter(|release| release.is_yanked() && self.limit == usize::MAX);
         // What cannot be read now is not to be had now.
-        let known = |release: &Release| Some(candidate(release, &*self.index.view(release).ok()?));
+        let known = |release: &Release| {
+            let view = self.index.view(release).ok()?;
+            (!view.is_empty()).then(|| candidate(release, &view))
+        };
         current.take(self.limit).chain(yanked).filter_map(known).collect()
     }
 }

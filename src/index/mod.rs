@@ -17,8 +17,10 @@ mod views;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -46,6 +48,8 @@ pub struct Options {
     pub rules: Rules,
     /// How board files are made.
     pub boards: BoardOptions,
+    /// How long a file that nobody closes must look the same until it counts as whole.
+    pub settle: Duration,
 }
 
 /// The index: an immutable catalog for readers, and one writer at a time that replaces it.
@@ -60,8 +64,12 @@ pub struct Index {
     writer: Mutex<()>,
     /// Files that are no distributions: each is logged once.
     ignored: Mutex<HashSet<Arc<str>>>,
-    /// Files that may still be growing, as they were last seen.
-    unsettled: Mutex<HashMap<Arc<str>, Stamp>>,
+    /// Files that may still be growing, as they were last seen, and since when they have looked like that.
+    unsettled: Mutex<HashMap<Arc<str>, (Stamp, Instant)>>,
+    /// Files that could not be read, as they were then: each state is logged once.
+    unreadable: Mutex<HashMap<Arc<str>, Stamp>>,
+    /// Directories that could not be looked at: each is logged once.
+    unseen: Mutex<HashSet<PathBuf>>,
     /// Files whose board views may be missing.
     unprepared: Mutex<Vec<Arc<File>>>,
     /// Wakes whoever prepares them.
@@ -88,6 +96,8 @@ impl Index {
             writer: Mutex::default(),
             ignored: Mutex::default(),
             unsettled: Mutex::default(),
+            unreadable: Mutex::default(),
+            unseen: Mutex::default(),
             unprepared: Mutex::default(),
             arrival: Notify::new(),
             making: Mutex::default(),
@@ -138,7 +148,7 @@ impl Index {
             .filter(|file| version.is_none_or(|version| version == file.name.version()));
         let mut removed = Vec::new();
         let outcome = files.try_for_each(|file| {
-            self.store.remove(file.root, &file.path)?;
+            self.store.remove(&file.path)?;
             removed.push(Arc::clone(file));
             Ok(())
         });
@@ -183,11 +193,19 @@ impl Index {
         if !gone.is_empty() || put.iter().any(|file| catalog.file(&file.path).is_some()) {
             self.is_littered.store(true, Ordering::Relaxed);
         }
-        lock(&self.unprepared).extend(put.iter().cloned());
-        self.arrival.notify_one();
-        let _writer = lock(&self.writer);
+        let arrived = put.clone();
+        let writer = lock(&self.writer);
         let next = self.catalog.load().with(put, gone);
         self.catalog.store(Arc::new(next));
+        drop(writer);
+        // Last: whoever prepares them looks them up in the catalog.
+        self.unprepared(arrived);
+    }
+
+    /// Has what boards get of these files made soon.
+    fn unprepared(&self, files: impl IntoIterator<Item = Arc<File>>) {
+        lock(&self.unprepared).extend(files);
+        self.arrival.notify_one();
     }
 
     fn is_known(&self, found: &Found) -> bool {

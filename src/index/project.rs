@@ -119,16 +119,27 @@ impl Release {
         }
     }
 
-    /// The sdist that upip can unpack.
+    /// The sdist that upip can unpack; one that was yanked only where there is no other.
     pub fn sdist(&self) -> Option<&Arc<File>> {
         let is_sdist = |file: &&Arc<File>| *file.name.kind() == DistKind::Sdist(SdistFormat::TarGz);
-        self.files.iter().find(is_sdist)
+        let sdists = self.files.iter().filter(is_sdist).filter(|file| file.defect.is_none());
+        sdists.min_by_key(|file| file.yanked.is_some())
     }
 
-    /// The file that says best what a board gets; None where there is none, as for platform wheels.
+    /// The file that says best what a board gets; None where there is none, as for platform wheels and damaged archives. One
+    /// that was yanked says it only where there is no other.
     pub fn describing(&self) -> Option<&Arc<File>> {
-        let chosen = board::choose(self.files.iter().map(|file| &file.name))?;
-        self.files.iter().find(|file| file.name == *chosen)
+        self.best(|file| file.yanked.is_none()).or_else(|| self.best(|_| true))
+    }
+
+    fn best(&self, is_welcome: impl Fn(&File) -> bool) -> Option<&Arc<File>> {
+        let files = || {
+            self.files
+                .iter()
+                .filter(|file| file.defect.is_none() && is_welcome(file))
+        };
+        let chosen = board::choose(files().map(|file| &file.name))?;
+        files().find(|file| file.name == *chosen)
     }
 
     /// The summary of the first file that has one.
@@ -191,14 +202,15 @@ pub struct Project {
 
 impl Project {
     /// `files` is not empty.
-    pub(super) fn new(name: ProjectName, files: Vec<Arc<File>>) -> Self {
+    pub(super) fn new(name: ProjectName, mut files: Vec<Arc<File>>) -> Self {
         let mut versions: BTreeMap<ReleaseVersion, Vec<Arc<File>>> = BTreeMap::new();
+        // A release is written as its first file writes it, which must not be up to chance.
+        files.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
         for file in files {
             versions.entry(file.name.version().clone()).or_default().push(file);
         }
         let mut hidden = Vec::new();
         let releases = versions.into_iter().map(|(version, mut files)| {
-            files.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
             files.dedup_by(|file, shown| {
                 let is_namesake = file.name.as_str() == shown.name.as_str();
                 if is_namesake {

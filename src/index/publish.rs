@@ -96,27 +96,31 @@ impl Index {
         let there = self.same_name(&checked.name);
         if let Some(there) = &there {
             if there.digests == checked.digests {
-                if there.root == 0 && !there.is_signed() {
-                    self.keep_signature(&there.path, signature)?;
+                if let Some(signature) = signature.filter(|_| there.root == 0 && !there.is_signed()) {
+                    self.place_signature(self.stage_signature(&signature)?, &there.path)?;
                 }
                 return Ok(Outcome::Unchanged);
             }
             if self.options.placing == Placing::New {
-                return Err(exists(&file_name, &there.digests));
+                return Err(exists(there.name.as_str(), &there.digests));
             }
         }
         // A file in a sub-folder is replaced where it lies.
         let replaced = there.filter(|there| there.root == 0);
         let path = replaced.map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
+        // All that can run out of space comes before the file shows.
+        let signature = signature
+            .map(|signature| self.stage_signature(&signature))
+            .transpose()?;
+        self.remove_sidecars(&path)?;
         let placed = match staged.place(&path, self.options.placing) {
             // Another upload of the same name was faster, or a file lies there that the index has not seen yet.
             Err(StoreError::Exists(_)) => return self.compare_with_disk(&file_name, &checked.digests),
             other => other?,
         };
-        if self.options.placing == Placing::Replace {
-            self.store.remove_sidecars(&path)?;
+        if let Some(signature) = signature {
+            self.place_signature(signature, &path)?;
         }
-        self.keep_signature(&path, signature)?;
         self.admit(&path, placed, checked)
     }
 
@@ -153,13 +157,13 @@ impl Index {
         refusal.map_or(Ok(()), |refusal| Err(PublishError::Refused(refusal)))
     }
 
-    /// The file of this name, wherever it lies.
+    /// The file of this name, wherever it lies and however it spells project and version.
     fn same_name(&self, name: &DistFilename) -> Option<Arc<File>> {
         let catalog = self.catalog();
         let in_inbox = catalog.file(name.as_str());
         let anywhere = || {
-            let project = catalog.project(name.project())?;
-            project.files().find(|file| file.name.as_str() == name.as_str())
+            let release = catalog.project(name.project())?.release(name.version())?;
+            release.files.iter().find(|file| file.name.kind() == name.kind())
         };
         in_inbox.or_else(anywhere).cloned()
     }
@@ -178,11 +182,25 @@ impl Index {
         }
     }
 
-    fn keep_signature(&self, path: &str, signature: Option<Vec<u8>>) -> Result<(), StoreError> {
-        let Some(signature) = signature else { return Ok(()) };
+    /// Removes what an earlier file of this path has left beside it. Before the new one is placed: a power cut must not leave
+    /// it with another's metadata.
+    fn remove_sidecars(&self, path: &str) -> Result<(), StoreError> {
+        let is_refused = self.options.placing == Placing::New && self.store.locate(0, path).exists();
+        if is_refused {
+            Ok(())
+        } else {
+            self.store.remove_sidecars(path)
+        }
+    }
+
+    fn stage_signature(&self, signature: &[u8]) -> Result<Staged, StoreError> {
         let mut staged = self.store.stage()?;
-        staged.write(&signature)?;
-        staged.place(&format!("{path}.asc"), Placing::Replace).map(drop)
+        staged.write(signature)?;
+        Ok(staged)
+    }
+
+    fn place_signature(&self, signature: Staged, path: &str) -> Result<(), StoreError> {
+        signature.place(&format!("{path}.asc"), Placing::Replace).map(drop)
     }
 
     fn admit(&self, path: &str, placed: Stamp, checked: Checked) -> Result<Outcome, PublishError> {

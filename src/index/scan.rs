@@ -1,18 +1,20 @@
 //! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve.rs`
 //! and `follow.rs`, where blocking is allowed.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::learn::{Learnt, learn};
 use super::{File, Index, lock};
 use crate::dist::DistFilename;
-use crate::store::{Found, Look, Stamp};
+use crate::store::{Found, Look, Stamp, Walked};
 
 /// A broken archive that changed so recently is probably still being copied.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -44,16 +46,17 @@ impl Index {
         let before = self.catalog();
         let (found, gone) = match scope {
             Scope::All => {
-                let (found, is_complete) = self.store.walk();
-                let seen: HashSet<&str> = found.iter().map(|found| &*found.path).collect();
+                let walked = self.store.walk();
+                self.tell_unseen(&walked);
+                let seen: HashSet<&str> = walked.found.iter().map(|found| &*found.path).collect();
                 let gone = before
                     .files()
                     // A folder that cannot be listed for a moment is no empty folder.
-                    .filter(|file| is_complete && !seen.contains(&*file.path))
+                    .filter(|file| !seen.contains(&*file.path) && !walked.may_hold(file.root, &file.path))
                     .map(Arc::clone)
                     .collect();
                 drop(seen);
-                (found, gone)
+                (walked.found, gone)
             }
             Scope::Paths(paths) => match self.look_at(&paths) {
                 Some(found_and_gone) => found_and_gone,
@@ -163,15 +166,13 @@ impl Index {
             Trust::Quiet => is_young(found.stamp),
             Trust::SeenTwice => true,
         };
-        if may_grow && !self.seen_twice(found) {
+        if may_grow && !self.is_settled(found, self.options.settle) {
             return None;
         }
         let learnt = learn(&self.store, found, &name, &self.options.limits);
-        let Learnt { facts, metadata } = learnt
-            .inspect_err(|error| tracing::warn!(file = %found.path, %error, "cannot read this file"))
-            .ok()?;
+        let Learnt { facts, metadata } = learnt.inspect_err(|error| self.tell_unreadable(found, error)).ok()?;
         if let Some(defect) = &facts.defect {
-            if is_young(found.stamp) && !self.seen_twice(found) {
+            if is_young(found.stamp) && !self.is_settled(found, 2 * self.options.settle) {
                 return None;
             }
             tracing::warn!(file = %found.path, defect, "listed without metadata");
@@ -181,9 +182,36 @@ impl Index {
         Some(self.entry(found, name, facts))
     }
 
-    /// Whether the file was seen before in just this state; the state is remembered if not.
-    fn seen_twice(&self, found: &Found) -> bool {
-        lock(&self.unsettled).insert(Arc::clone(&found.path), found.stamp) == Some(found.stamp)
+    /// Whether the file was seen before in just this state, so long ago; the state is remembered if not.
+    fn is_settled(&self, found: &Found, time: Duration) -> bool {
+        match lock(&self.unsettled).entry(Arc::clone(&found.path)) {
+            Entry::Occupied(seen) if seen.get().0 == found.stamp => seen.get().1.elapsed() >= time,
+            entry => {
+                entry.insert_entry((found.stamp, Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// It is read again once it changes, its mode included.
+    fn tell_unreadable(&self, found: &Found, error: &io::Error) {
+        lock(&self.unsettled).remove(&found.path);
+        if lock(&self.unreadable).insert(Arc::clone(&found.path), found.stamp) != Some(found.stamp) {
+            tracing::warn!(file = %found.path, %error, "cannot read this file");
+        }
+    }
+
+    fn tell_unseen(&self, walked: &Walked) {
+        let directories = walked
+            .unseen
+            .iter()
+            .map(|(root, below)| self.store.locate(*root, below));
+        let directories: HashSet<_> = directories.collect();
+        let mut told = lock(&self.unseen);
+        for directory in directories.difference(&told) {
+            tracing::warn!(directory = %directory.display(), "cannot look at everything in this directory; may this server read it?");
+        }
+        *told = directories;
     }
 
     fn parse_name(&self, found: &Found) -> Option<DistFilename> {

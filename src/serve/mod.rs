@@ -60,7 +60,7 @@ pub enum ServeError {
     },
     #[error("cannot read the page {path} ([welcome])")]
     Welcome { path: String, source: io::Error },
-    #[error("cannot find mpy-cross at {path} ([boards] mpy_cross)")]
+    #[error("cannot use mpy-cross at {path} ([boards] mpy_cross)")]
     Compiler { path: String, source: io::Error },
     #[error("[boards] include, exclude")]
     Patterns(#[from] PatternError),

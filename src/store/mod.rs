@@ -17,7 +17,7 @@ pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::Contents;
 pub use file::{Pieces, open};
 pub use stage::{Placing, Staged};
-pub use walk::{Found, SIDECARS, Stamp};
+pub use walk::{Found, SIDECARS, Stamp, Walked};
 pub use watch::{Changes, Identity, Watcher};
 
 /// Why the directory could not do what was asked. The sources hold the operating system's words.
@@ -136,35 +136,39 @@ impl Store {
         self.roots.iter().all(|root| root.read_dir().is_ok())
     }
 
-    /// Removes a distribution and its sidecars, durably.
+    /// Removes a distribution and its sidecars, durably, from every directory: a namesake that it hid must not come forth.
     ///
     /// # Errors
-    /// When the directory cannot be written. A file that is gone already is no error.
-    pub fn remove(&self, root: u8, path: &str) -> Result<(), StoreError> {
-        let file = self.locate(root, path);
-        remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
-        for sidecar in SIDECARS {
-            let sidecar = self.locate(root, &format!("{path}{sidecar}"));
-            remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))?;
-        }
-        let parent = file.parent().expect("a file lies in a directory");
-        sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e))
+    /// When a directory cannot be written. A file that is gone already is no error.
+    pub fn remove(&self, path: &str) -> Result<(), StoreError> {
+        let files = self.roots.iter().map(|root| root.join(path));
+        files.filter(|file| file.exists()).try_for_each(|file| {
+            remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
+            for ending in SIDECARS {
+                let sidecar = PathBuf::from(format!("{}{ending}", file.display()));
+                remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))?;
+            }
+            let parent = file.parent().expect("a file lies in a directory");
+            sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e))
+        })
     }
 
-    /// Removes the signature and the core metadata that a file of the upload directory had before it was replaced.
+    /// Removes what stands beside a file of the upload directory that is replaced: its signature and its core metadata. Where
+    /// there is no such file, also the yank mark that an earlier one has left.
     ///
     /// # Errors
     /// When the directory cannot be written. Nothing to remove is no error.
     pub fn remove_sidecars(&self, path: &str) -> Result<(), StoreError> {
-        SIDECARS[..2].iter().try_for_each(|ending| {
+        let is_replaced = self.locate(0, path).exists();
+        let left = if is_replaced { &SIDECARS[..2] } else { &SIDECARS[..] };
+        left.iter().try_for_each(|ending| {
             let sidecar = self.locate(0, &format!("{path}{ending}"));
             remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))
         })
     }
 
-    /// Every distribution file of all directories, by relative path, and whether everything could be looked at. An
-    /// earlier directory hides its namesakes in later ones.
-    pub fn walk(&self) -> (Vec<Found>, bool) {
+    /// Every distribution file of all directories, by relative path. An earlier directory hides its namesakes in later ones.
+    pub fn walk(&self) -> Walked {
         walk::walk(&self.roots)
     }
 

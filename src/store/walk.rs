@@ -65,8 +65,27 @@ impl Found {
     }
 }
 
-pub(super) fn walk(roots: &[PathBuf]) -> (Vec<Found>, bool) {
-    let mut is_complete = true;
+/// What a look at everything has found.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// The files.
+    pub found: Vec<Found>,
+    /// The directories that could not be looked at: what is below them may be there. Each as its root and its path below that,
+    /// with `/` at its end unless it is empty.
+    pub unseen: Vec<(u8, Box<str>)>,
+}
+
+impl Walked {
+    /// Whether a file may be there, although it was not found.
+    pub fn may_hold(&self, root: u8, path: &str) -> bool {
+        self.unseen
+            .iter()
+            .any(|(unseen, below)| *unseen == root && path.starts_with(&**below))
+    }
+}
+
+pub(super) fn walk(roots: &[PathBuf]) -> Walked {
+    let mut unseen = Vec::new();
     let mut all = Vec::new();
     let mut names = HashSet::new();
     for (index, root) in roots.iter().enumerate() {
@@ -75,10 +94,10 @@ pub(super) fn walk(roots: &[PathBuf]) -> (Vec<Found>, bool) {
             root: root_index,
             found: Vec::new(),
             visited: HashSet::new(),
-            is_complete: true,
+            unseen: Vec::new(),
         };
         walk.directory(root, "");
-        is_complete &= walk.is_complete;
+        unseen.extend(walk.unseen.into_iter().map(|below| (root_index, below)));
         // With one directory, the usual case, nothing can hide anything.
         let shadowing = roots.len() > 1;
         all.extend(
@@ -87,7 +106,7 @@ pub(super) fn walk(roots: &[PathBuf]) -> (Vec<Found>, bool) {
                 .filter(|f| !shadowing || names.insert(Arc::clone(&f.path))),
         );
     }
-    (all, is_complete)
+    Walked { found: all, unseen }
 }
 
 struct Walk {
@@ -95,32 +114,32 @@ struct Walk {
     found: Vec<Found>,
     /// Device and inode of every directory, so that a circle of symbolic links ends.
     visited: HashSet<(u64, u64)>,
-    /// Whether everything could be looked at.
-    is_complete: bool,
+    /// The directories that could not be looked at.
+    unseen: Vec<Box<str>>,
 }
 
 impl Walk {
     fn directory(&mut self, directory: &Path, prefix: &str) {
-        let Some(metadata) = self.tell(fs::metadata(directory), directory) else {
+        let Some(metadata) = self.tell(fs::metadata(directory), prefix) else {
             return;
         };
         if !self.visited.insert((metadata.dev(), metadata.ino())) {
             return;
         }
-        let Some(entries) = self.tell(fs::read_dir(directory), directory) else {
+        let Some(entries) = self.tell(fs::read_dir(directory), prefix) else {
             return;
         };
         let mut sidecars: HashMap<Box<str>, [Option<Stamp>; 3]> = HashMap::new();
         let start = self.found.len();
         for entry in entries {
-            let Some(entry) = self.tell(entry, directory) else {
+            let Some(entry) = self.tell(entry, prefix) else {
                 continue;
             };
             let Some(name) = visible(&entry.file_name()) else {
                 continue;
             };
             // Not `entry.metadata()`: a symbolic link stands for what it points at.
-            let Some(metadata) = self.tell(fs::metadata(entry.path()), directory) else {
+            let Some(metadata) = self.tell(fs::metadata(entry.path()), prefix) else {
                 continue;
             };
             if metadata.is_dir() {
@@ -149,12 +168,12 @@ impl Walk {
 
 impl Walk {
     /// What went away in the meantime is not there; what cannot be looked at may be.
-    fn tell<T>(&mut self, result: io::Result<T>, directory: &Path) -> Option<T> {
+    fn tell<T>(&mut self, result: io::Result<T>, prefix: &str) -> Option<T> {
         result
             .inspect_err(|error| {
-                if error.kind() != io::ErrorKind::NotFound {
-                    self.is_complete = false;
-                    tracing::warn!(directory = %directory.display(), %error, "cannot look at everything in this directory");
+                let is_told = self.unseen.last().is_some_and(|last| **last == *prefix);
+                if error.kind() != io::ErrorKind::NotFound && !is_told {
+                    self.unseen.push(prefix.into());
                 }
             })
             .ok()
@@ -236,8 +255,8 @@ mod tests {
             fs::write(root.join(name), name).unwrap();
         }
         std::os::unix::fs::symlink(root, root.join("sub/circle")).unwrap();
-        let (found, is_complete) = walk(&[root.to_owned()]);
-        assert!(is_complete);
+        let Walked { found, unseen } = walk(&[root.to_owned()]);
+        assert_eq!(unseen, []);
         assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
         assert!(a.sidecars[0].is_some() && a.sidecars[1].is_none() && a.sidecars[2].is_some());
@@ -250,7 +269,7 @@ mod tests {
         fs::write(two.path().join("a-1.zip"), "22").unwrap();
         fs::write(two.path().join("b-1.zip"), "22").unwrap();
         let roots = [one.path().to_owned(), two.path().to_owned()];
-        let (found, _) = walk(&roots);
+        let found = walk(&roots).found;
         assert_eq!(paths(&found), ["a-1.zip", "b-1.zip"]);
         assert_eq!(found[0].stamp.size, 1);
         let Look::There(a) = look(&roots, &two.path().join("a-1.zip")) else {

@@ -103,8 +103,11 @@ pub(super) fn identities(roots: &[PathBuf]) -> Vec<Option<Identity>> {
 
 fn watch(roots: &[PathBuf], sender: mpsc::UnboundedSender<Event>) -> notify::Result<RecommendedWatcher> {
     // Not of files that are opened or written to: both are frequent, and say nothing.
-    let kinds =
-        EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::MODIFY_NAME | EventKindMask::ACCESS_CLOSE;
+    let kinds = EventKindMask::CREATE
+        | EventKindMask::REMOVE
+        | EventKindMask::MODIFY_META
+        | EventKindMask::MODIFY_NAME
+        | EventKindMask::ACCESS_CLOSE;
     let tell = move |event: notify::Result<Event>| match event {
         Ok(event) if event.need_rescan() || is_complete(&event) => drop(sender.send(event)),
         Ok(_) => {}

@@ -24,7 +24,7 @@ pub enum DistKind {
     /// A source distribution.
     Sdist(SdistFormat),
     /// A wheel, PEP 427.
-    Wheel(WheelTags),
+    Wheel(Box<WheelTags>),
     /// Eggs, installers and other binary forms of old: listed, never opened.
     Egg,
 }
@@ -200,12 +200,12 @@ impl DistFilename {
         if build_is_odd || [python, abi, platform].contains(&"") {
             return Err(FilenameError::Wheel(file.to_owned()));
         }
-        let kind = DistKind::Wheel(WheelTags {
+        let kind = DistKind::Wheel(Box::new(WheelTags {
             build: build.map(Into::into),
             python: python.into(),
             abi: abi.into(),
             platform: platform.into(),
-        });
+        }));
         Self::build(file, name, parse_version(&unescape_version(version)), kind)
     }
 

@@ -20,6 +20,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,8 +38,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// A listening socket, and whether it speaks TLS.
 pub struct Listener {
-    /// The socket.
-    pub socket: TcpListener,
+    /// The socket, which does not block.
+    pub socket: std::net::TcpListener,
     /// The certificate, for HTTPS.
     pub tls: Option<Arc<Acceptor>>,
 }
@@ -89,12 +90,28 @@ impl Connections {
     }
 }
 
-/// Accepts and serves until the token is cancelled; then lets open requests end, for a while.
-pub async fn serve_connections(listeners: Vec<Listener>, connections: Connections) {
+/// Accepts and serves on the runtimes of `workers`, whichever is free, until the token is cancelled; then lets open requests
+/// end, for a while. The future ends with them.
+///
+/// # Errors
+/// When a socket cannot be duplicated.
+pub fn serve_connections(
+    listeners: &[Listener],
+    connections: Connections,
+    workers: &[Handle],
+) -> io::Result<impl Future<Output = ()> + use<>> {
     for listener in listeners {
-        connections.tasks.spawn(accept(listener, connections.clone()));
+        for worker in workers {
+            let (socket, tls) = (listener.socket.try_clone()?, listener.tls.clone());
+            let accepting = accept(socket, tls, connections.clone());
+            connections.tasks.spawn_on(accepting, worker);
+        }
     }
     connections.tasks.close();
+    Ok(drain(connections))
+}
+
+async fn drain(connections: Connections) {
     connections.stop.cancelled().await;
     if tokio::time::timeout(DRAIN, connections.tasks.wait()).await.is_err() {
         tracing::warn!(
@@ -104,7 +121,14 @@ pub async fn serve_connections(listeners: Vec<Listener>, connections: Connection
     }
 }
 
-async fn accept(listener: Listener, connections: Connections) {
+async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, connections: Connections) {
+    let socket = match TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::error!(%error, "a worker cannot accept connections");
+            return;
+        }
+    };
     let graceful = GracefulShutdown::new();
     loop {
         let next = async {
@@ -112,7 +136,7 @@ async fn accept(listener: Listener, connections: Connections) {
                 .acquire_owned()
                 .await
                 .expect("the semaphore is never closed");
-            (permit, listener.socket.accept().await)
+            (permit, socket.accept().await)
         };
         let (permit, accepted) = tokio::select! {
             next = next => next,
@@ -122,18 +146,20 @@ async fn accept(listener: Listener, connections: Connections) {
             Ok((stream, peer)) => {
                 let watcher = graceful.watcher();
                 let connections_ = connections.clone();
-                let tls = listener.tls.clone();
+                let tls = tls.clone();
                 connections.tasks.spawn(async move {
                     let _permit: OwnedSemaphorePermit = permit;
                     if let Err(error) = converse(stream, peer, tls, &connections_, watcher).await {
                         tracing::debug!(%peer, error, "connection ended");
                     }
                 });
+                // It is served before the next is accepted: so other workers get their share of a crowd.
+                tokio::task::yield_now().await;
             }
             Err(error) => pause_after(&error).await,
         }
     }
-    drop(listener);
+    drop(socket);
     graceful.shutdown().await;
 }
 

@@ -21,13 +21,13 @@ pub(super) struct Learnt {
 /// When the file itself cannot be read.
 pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &Limits) -> io::Result<Learnt> {
     let mut facts = Facts {
-        stamps: (found.stamp, found.sidecars[1]),
+        stamps: (found.stamp, found.sidecars.metadata()),
         digests: Digests::of(store.open_file(found.root, &found.path)?)?,
         project: None,
         metadata: None,
         defect: None,
     };
-    let read = match found.sidecars[1] {
+    let read = match found.sidecars.metadata() {
         Some(_) => read_sidecar(store, found, limits)
             .map(Some)
             .map_err(|error| sentence(&error)),
@@ -113,7 +113,7 @@ fn read_sidecar(store: &Store, found: &Found, limits: &Limits) -> io::Result<Vec
 
 /// Why a file was yanked: the first line of `NAME.yanked`, which may be empty.
 pub(super) fn yank_reason(store: &Store, found: &Found) -> Option<Box<str>> {
-    found.sidecars[2]?;
+    found.sidecars.yank_mark()?;
     let sidecar = store.locate(found.root, &format!("{}.yanked", found.path));
     let mut text = String::new();
     let read = fs::File::open(sidecar).and_then(|file| file.take(4_096).read_to_string(&mut text));

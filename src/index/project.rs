@@ -14,7 +14,7 @@ use super::{simple, upip};
 use crate::board::{self, View};
 use crate::config::Latest;
 use crate::dist::{Digests, DistFilename, DistKind, ProjectName, ReleaseVersion, SdistFormat};
-use crate::store::{Found, MetadataFacts, Stamp};
+use crate::store::{Found, MetadataFacts, Sidecars, Stamp};
 
 /// What a path cannot hold (RFC 3986 section 3.3). `+` can, and must stay as it is: upip decodes nothing.
 const SEGMENT: &AsciiSet = &CONTROLS
@@ -45,8 +45,8 @@ pub struct File {
     pub name: DistFilename,
     /// The state in which it was read.
     pub stamp: Stamp,
-    /// The states of its signature, its core metadata and its yank mark.
-    pub sidecars: [Option<Stamp>; 3],
+    /// What stands beside it.
+    pub sidecars: Sidecars,
     /// Of its bytes.
     pub digests: Digests,
     /// What the index shows of its core metadata.
@@ -60,7 +60,7 @@ pub struct File {
 impl File {
     /// Whether this is what was found, unchanged.
     pub fn is(&self, found: &Found) -> bool {
-        (self.root, self.stamp, self.sidecars) == (found.root, found.stamp, found.sidecars)
+        (self.root, self.stamp, &self.sidecars) == (found.root, found.stamp, &found.sidecars)
     }
 
     /// The core metadata that the index may show (PEP 658): of wheels, and of sdists whose own is final. PKG-INFO of older
@@ -87,13 +87,13 @@ impl File {
             root: self.root,
             path: Arc::clone(&self.path),
             stamp: self.stamp,
-            sidecars: self.sidecars,
+            sidecars: self.sidecars.clone(),
         }
     }
 
     /// Whether a detached signature lies beside it.
     pub fn is_signed(&self) -> bool {
-        self.sidecars[0].is_some()
+        self.sidecars.signature().is_some()
     }
 }
 

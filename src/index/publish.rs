@@ -228,7 +228,7 @@ impl Index {
             return Ok(Outcome::Replaced);
         }
         let (known, bytes) = metadata.unzip();
-        let stamps = (found.stamp, found.sidecars[1]);
+        let stamps = (found.stamp, found.sidecars.metadata());
         let facts = Facts {
             stamps,
             digests,
@@ -251,7 +251,7 @@ impl Index {
             path: Arc::clone(&found.path),
             name: project.and_then(|project| name.of_project(&project)).unwrap_or(name),
             stamp: found.stamp,
-            sidecars: found.sidecars,
+            sidecars: found.sidecars.clone(),
             digests: facts.digests,
             metadata: facts.metadata,
             yanked: super::learn::yank_reason(&self.store, found),

@@ -114,7 +114,7 @@ impl Index {
         let (paths, mut files): (Vec<_>, Vec<_>) = named.map(|file| (Arc::clone(&file.1.path), Some(file))).unzip();
         let mut entries = Vec::with_capacity(files.len());
         let recalled = self.cache.recall(&paths, |at, facts| {
-            let is_as_known = |(_, found): &mut (_, Found)| facts.stamps == (found.stamp, found.sidecars[1]);
+            let is_as_known = |(_, found): &mut (_, Found)| facts.stamps == (found.stamp, found.sidecars.metadata());
             if let Some((name, found)) = files[at].take_if(is_as_known) {
                 entries.push(Arc::new(self.entry(&found, name, facts)));
             }

@@ -18,11 +18,11 @@ const BACKLOG: i32 = 1024;
 pub(super) struct Bound {
     pub(super) address: SocketAddr,
     pub(super) tls: bool,
-    socket: tokio::net::TcpListener,
+    socket: TcpListener,
 }
 
 /// Takes the sockets that systemd passed, or binds the configured addresses. Of systemd's, those with a port of
-/// `[tls] listen` speak HTTPS; all do when that is empty. Inside the runtime.
+/// `[tls] listen` speak HTTPS; all do when that is empty.
 pub(super) fn bind(config: &Config, passed: Vec<TcpListener>) -> Result<Vec<Bound>, ServeError> {
     let separate = config.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
     let all_tls = config.tls.is_some() && separate.is_empty();
@@ -48,7 +48,6 @@ fn has_port(socket: &TcpListener, port: u16) -> bool {
 
 fn adopt(socket: TcpListener, tls: bool) -> Result<Bound, ServeError> {
     let address = socket.local_addr().map_err(ServeError::Runtime)?;
-    let socket = tokio::net::TcpListener::from_std(socket).map_err(ServeError::Runtime)?;
     Ok(Bound { address, tls, socket })
 }
 

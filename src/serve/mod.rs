@@ -4,13 +4,14 @@
 mod assemble;
 mod listen;
 mod scan;
+mod workers;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime;
+use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
@@ -28,9 +29,8 @@ use crate::telemetry::{self, Chain, TelemetryError};
 use crate::tls::TlsError;
 use assemble::Assembly;
 use listen::Bound;
+use workers::Workers;
 
-/// Threads that may wait for disks and hashes at once.
-const BLOCKING_THREADS: usize = 32;
 /// How often systemd and the LAN learn of new numbers of projects.
 const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -82,15 +82,16 @@ pub fn run(loaded: Loaded, notes: Vec<String>) -> Result<(), ServeError> {
     for note in notes {
         tracing::warn!("{note}");
     }
-    let runtime = runtime::Builder::new_multi_thread()
+    // This one starts, follows, announces and ends; the workers answer.
+    let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(ServeError::Runtime)?;
+    let workers = Workers::start().map_err(ServeError::Runtime)?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new().map_err(ServeError::Runtime)?;
         let server = tokio::select! {
-            server = Server::start(loaded, passed, log) => server?,
+            server = Server::start(loaded, passed, log, workers.handles()) => server?,
             // The first look at a large folder may take minutes; nobody has to wait for its end.
             () = signals.end() => return Ok(()),
         };
@@ -146,6 +147,7 @@ impl Server {
         loaded: Loaded,
         passed: Vec<std::net::TcpListener>,
         log: telemetry::Guard,
+        workers: Vec<Handle>,
     ) -> Result<Self, ServeError> {
         let config = loaded.config.clone();
         // Sockets first: clients wait in their queue while the index is read, and a port that is taken is told at once.
@@ -161,10 +163,9 @@ impl Server {
         let stop = CancellationToken::new();
         let limits = assemble::connection_limits(&config.limits);
         let connections = Connections::new(assembly.router(&config)?, limits, stop.clone());
-        let serving = tokio::spawn(serve_connections(
-            listen::listeners(bound, &assembly),
-            connections.clone(),
-        ));
+        let listeners = listen::listeners(bound, &assembly);
+        let serving = serve_connections(&listeners, connections.clone(), &workers).map_err(ServeError::Runtime)?;
+        let serving = tokio::spawn(serving);
         let rescan = Arc::new(Notify::new());
         let watched = Arc::clone(&assembly.index);
         let background = vec![
@@ -175,7 +176,7 @@ impl Server {
                 announcer.clone(),
                 addresses.clone(),
             )),
-            tokio::spawn(systemd::watchdog(move || alive(Arc::clone(&watched)))),
+            tokio::spawn(systemd::watchdog(move || alive(Arc::clone(&watched), workers.clone()))),
         ];
         let status = status(&assembly.index, &addresses);
         tracing::info!("{status}");
@@ -310,9 +311,16 @@ async fn report(index: Arc<Index>, announcer: Option<Arc<Announcer>>, addresses:
     }
 }
 
-/// Whether the packages directories answer, asked on a thread of the pool: a pool that hangs does not answer either.
-async fn alive(index: Arc<Index>) -> bool {
-    spawn_blocking(move || index.store().answers()).await.unwrap_or(false)
+/// Whether every worker answers, and has a thread to spare that the packages directories answer to.
+async fn alive(index: Arc<Index>, workers: Vec<Handle>) -> bool {
+    for worker in workers {
+        let index = Arc::clone(&index);
+        let asked = worker.spawn(async { spawn_blocking(move || index.store().answers()).await });
+        if !matches!(asked.await, Ok(Ok(true))) {
+            return false;
+        }
+    }
+    true
 }
 
 fn status(index: &Index, addresses: &str) -> String {

@@ -17,7 +17,7 @@ pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::Contents;
 pub use file::{Pieces, open};
 pub use stage::{Placing, Staged};
-pub use walk::{Found, SIDECARS, Stamp, Walked};
+pub use walk::{Found, SIDECARS, Sidecars, Stamp, Walked};
 pub use watch::{Changes, Identity, Watcher};
 
 /// Why the directory could not do what was asked. The sources hold the operating system's words.

@@ -45,6 +45,36 @@ fn nanoseconds(seconds: i64, rest: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
+/// The states of what stands beside a distribution. Few have any, so it is small where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sidecars(Option<Box<[Option<Stamp>; 3]>>);
+
+impl Sidecars {
+    /// In the order of [`SIDECARS`].
+    fn new(stamps: [Option<Stamp>; 3]) -> Self {
+        Self((stamps != [None; 3]).then(|| Box::new(stamps)))
+    }
+
+    fn get(&self, kind: usize) -> Option<Stamp> {
+        self.0.as_ref()?[kind]
+    }
+
+    /// Of `NAME.asc`.
+    pub fn signature(&self) -> Option<Stamp> {
+        self.get(0)
+    }
+
+    /// Of `NAME.metadata`.
+    pub fn metadata(&self) -> Option<Stamp> {
+        self.get(1)
+    }
+
+    /// Of `NAME.yanked`.
+    pub fn yank_mark(&self) -> Option<Stamp> {
+        self.get(2)
+    }
+}
+
 /// A file in one of the directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -54,8 +84,8 @@ pub struct Found {
     pub path: Arc<str>,
     /// The state of the file.
     pub stamp: Stamp,
-    /// The states of `path.asc`, `path.metadata`, `path.yanked`, where they exist.
-    pub sidecars: [Option<Stamp>; 3],
+    /// What stands beside it.
+    pub sidecars: Sidecars,
 }
 
 impl Found {
@@ -152,7 +182,7 @@ impl Walk {
                     root: self.root,
                     path,
                     stamp: Stamp::of(&metadata),
-                    sidecars: [None; 3],
+                    sidecars: Sidecars::default(),
                 });
             }
         }
@@ -160,8 +190,9 @@ impl Walk {
             return;
         }
         for file in &mut self.found[start..] {
-            let own = file.path.strip_prefix(prefix).and_then(|name| sidecars.get(name));
-            file.sidecars = own.copied().unwrap_or(file.sidecars);
+            if let Some(own) = file.path.strip_prefix(prefix).and_then(|name| sidecars.get(name)) {
+                file.sidecars = Sidecars::new(*own);
+            }
         }
     }
 }
@@ -211,7 +242,7 @@ fn at(roots: &[PathBuf], path: &str) -> Option<Found> {
             root,
             path: path.into(),
             stamp: Stamp::of(&metadata),
-            sidecars,
+            sidecars: Sidecars::new(sidecars),
         })
     })
 }
@@ -259,7 +290,8 @@ mod tests {
         assert_eq!(unseen, []);
         assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
-        assert!(a.sidecars[0].is_some() && a.sidecars[1].is_none() && a.sidecars[2].is_some());
+        let Sidecars(Some(own)) = &a.sidecars else { panic!() };
+        assert_eq!(own.map(|stamp| stamp.is_some()), [true, false, true]);
     }
 
     #[test]
@@ -286,7 +318,7 @@ mod tests {
         let Look::There(found) = look(&roots, &dir.path().join("a-1.zip.yanked")) else {
             panic!()
         };
-        assert_eq!((&*found.path, found.sidecars), ("a-1.zip", [None; 3]));
+        assert_eq!((&*found.path, found.sidecars), ("a-1.zip", Sidecars::default()));
         assert!(matches!(look(&roots, &dir.path().join("b-1.zip")), Look::Gone(path) if &*path == "b-1.zip"));
         assert!(matches!(look(&roots, &dir.path().join(".a")), Look::Nothing));
         assert!(matches!(look(&roots, dir.path()), Look::Directory));

@@ -1,0 +1,61 @@
+//! The threads that answer requests: one runtime a core, so that a request stays on the core that it came to. Called by
+//! `serve/mod.rs`.
+
+use std::io;
+use std::num::NonZero;
+use std::thread;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_util::sync::CancellationToken;
+
+/// Threads of each worker that may wait for disks and hashes at once.
+const BLOCKING_THREADS: usize = 16;
+
+/// The workers. Dropping them ends them, with all that they still do.
+pub(super) struct Workers {
+    handles: Vec<Handle>,
+    stop: CancellationToken,
+}
+
+impl Workers {
+    /// Starts one for each core.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be made.
+    pub(super) fn start() -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let mut workers = Self {
+            handles: Vec::with_capacity(cores),
+            stop: CancellationToken::new(),
+        };
+        for number in 1..=cores {
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(BLOCKING_THREADS)
+                .build()?;
+            workers.handles.push(runtime.handle().clone());
+            let stop = workers.stop.clone();
+            thread::Builder::new()
+                .name(format!("worker {number}"))
+                .spawn(move || work(runtime, &stop))?;
+        }
+        Ok(workers)
+    }
+
+    /// Where to spawn what a worker is to do.
+    pub(super) fn handles(&self) -> Vec<Handle> {
+        self.handles.clone()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn work(runtime: Runtime, stop: &CancellationToken) {
+    runtime.block_on(stop.cancelled());
+    // What threads still do for boards is derived, and done again.
+    runtime.shutdown_background();
+}

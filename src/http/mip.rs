@@ -2,6 +2,8 @@
 //! length, never a redirect; firmware up to 1.28 speaks HTTP/1.0 and sends a `Host` without a port, so manifests hold no
 //! URLs. (Source: micropython-lib's mip.)
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -16,6 +18,7 @@ use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{Hex, ProjectName, ReleaseVersion};
 use crate::index::{Board, Catalog, Project, Release};
+use crate::store;
 
 /// `GET /package/{6|py}/{project}/{version|latest}.json`
 pub(super) async fn manifest(
@@ -38,6 +41,23 @@ pub(super) async fn content(
     _: May<Download>,
     Path((_, digits)): Path<(String, String)>,
 ) -> Result<Response, HttpError> {
+    let found = app.index.contents().found(&digits);
+    let (opened, size) = match open_whole(found).await {
+        Some(opened) => opened,
+        None => look_for(app, digits).await?,
+    };
+    Ok(files::send_derived(opened, size, "application/octet-stream", IMMUTABLE))
+}
+
+/// None where it has gone, or is not what it was.
+async fn open_whole(found: Option<(PathBuf, u64)>) -> Option<(File, u64)> {
+    let (path, size) = found?;
+    let opened = store::open(path).await.ok()?;
+    let is_whole = opened.metadata().is_ok_and(|metadata| metadata.len() == size);
+    is_whole.then_some((opened, size))
+}
+
+async fn look_for(app: Arc<App>, digits: String) -> Result<(File, u64), HttpError> {
     let missing = HttpError::NotFound(format!("a file of the digest {digits}"));
     let looked = Arc::clone(&app);
     let found = blocking(move || looked.index.contents().find(&digits)).await??;
@@ -45,8 +65,7 @@ pub(super) async fn content(
         app.index.miss_content();
         return Err(missing);
     };
-    let opened = crate::store::open(path).await?;
-    Ok(files::send_derived(opened, size, "application/octet-stream", IMMUTABLE))
+    Ok((store::open(path).await?, size))
 }
 
 /// `GET /index.json`

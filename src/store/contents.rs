@@ -1,9 +1,10 @@
 //! The contents of board files, each stored once under its SHA-256 in the cache directory. Called by `index/`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -12,16 +13,24 @@ use crate::dist::{Hex, parse_hex, sha256_of};
 /// The shortest beginning of a digest that names a content: mip knows no shorter one, and so many digits name the folder.
 const SHORTEST: usize = 4;
 
+/// How many contents are remembered by the digits that they were asked for; together at most 1 MB.
+const REMEMBERED: usize = 4_096;
+
 /// A store of contents by digest: `abcd/REST-SIZE`. The size tells a whole file from what a power cut left of one.
 #[derive(Debug)]
 pub struct Contents {
     directory: PathBuf,
+    /// What was found lately, so that a file that many boards ask for is not looked for each time.
+    found: Mutex<HashMap<Box<str>, (PathBuf, u64)>>,
 }
 
 impl Contents {
     /// In this directory, which is made when the first content comes.
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+        Self {
+            directory,
+            found: Mutex::default(),
+        }
     }
 
     /// Stores `size` bytes of a reader under their digest. Nothing is written when they are here already.
@@ -85,11 +94,33 @@ impl Contents {
         self.directory.join(folder).join(format!("{rest}-{size}"))
     }
 
+    /// What [`Contents::find`] has found for these digits before. It may have gone since, or be damaged.
+    pub fn found(&self, digits: &str) -> Option<(PathBuf, u64)> {
+        self.remembered().get(digits).cloned()
+    }
+
     /// The content whose digest begins with these hexadecimal digits. Reads a folder.
     ///
     /// # Errors
     /// The system's.
     pub fn find(&self, digits: &str) -> io::Result<Option<(PathBuf, u64)>> {
+        let found = self.look_for(digits)?;
+        let mut remembered = self.remembered();
+        if let Some(found) = &found {
+            if remembered.len() >= REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(digits.into(), found.clone());
+        }
+        Ok(found)
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<Box<str>, (PathBuf, u64)>> {
+        // Whole after a panic elsewhere: each change is one step.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look_for(&self, digits: &str) -> io::Result<Option<(PathBuf, u64)>> {
         let is_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if digits.len() < SHORTEST || digits.len() > 64 || !is_hex {
             return Ok(None);
@@ -160,7 +191,8 @@ mod tests {
         contents.put(&digests.sha256, 6, &b"x = 1\n"[..]).unwrap();
         for length in [4, 8, 16, 64] {
             let (path, size) = contents.find(&hex[..length]).unwrap().unwrap();
-            assert_eq!((fs::read(path).unwrap(), size), (b"x = 1\n".to_vec(), 6));
+            assert_eq!((fs::read(&path).unwrap(), size), (b"x = 1\n".to_vec(), 6));
+            assert_eq!(contents.found(&hex[..length]), Some((path, size)));
         }
         for wrong in [&hex[..3], "../x", "zzzz", "", &hex.to_uppercase()] {
             assert_eq!(contents.find(wrong).unwrap(), None, "{wrong}");

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::dists::Dist;
-use crate::harness::{PASSWORD, Server, USER};
+use crate::harness::{PASSWORD, Server, Site, USER};
 
 /// What a client did.
 #[derive(Debug)]
@@ -59,6 +59,15 @@ pub(crate) fn installed(relative: &str) -> PathBuf {
 /// A package by another maker, from `tests/clients/packages.txt`.
 pub(crate) fn package(filename: &str) -> PathBuf {
     installed("packages").join(filename)
+}
+
+/// A site with packages by other makers, as they released them.
+pub(crate) fn real_packages(filenames: &[&str]) -> Site {
+    let site = Site::new();
+    for filename in filenames {
+        fs::copy(package(filename), site.packages().join(filename)).expect("a package file");
+    }
+    site
 }
 
 /// A client's program, to be run in its own home with a bare environment, for a minute at most.
@@ -208,6 +217,22 @@ pub(crate) fn upip_install(heap: &str, indexes: &[&str], target: &Path, specs: &
         target.display().to_string()
     );
     micropython(heap, &script).run()
+}
+
+/// `mip.install` of these arguments on a board, into a directory. It fails without saying so: look at what arrived.
+pub(crate) fn mip_install(target: &Path, arguments: &str) -> Outcome {
+    let script = format!(
+        "import mip; mip.install({arguments}, target={:?})",
+        target.display().to_string()
+    );
+    micropython("2M", &script).run()
+}
+
+/// What pip leaves in a directory, less its metadata and the programs for a shell.
+pub(crate) fn pip_tree(target: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = tree(target);
+    files.retain(|path, _| !path.contains(".dist-info/") && !path.starts_with("bin/"));
+    files
 }
 
 /// Every file below a directory with its content, by relative path.

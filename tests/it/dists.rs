@@ -57,26 +57,41 @@ impl Dist {
 
     /// A pure wheel with more lines in its metadata.
     pub(crate) fn wheel_with(name: &str, version: &str, metadata_lines: &str) -> Self {
+        let source = format!("VERSION = {version:?}\n");
+        let file = format!("{}/__init__.py", module(name));
+        Self::wheel_of(name, version, metadata_lines, &[(&file, source.as_bytes())])
+    }
+
+    /// A pure wheel that installs these files.
+    pub(crate) fn wheel_of(name: &str, version: &str, metadata_lines: &str, files: &[(&str, &[u8])]) -> Self {
         let module = module(name);
         let info = format!("{module}-{version}.dist-info");
         let metadata = metadata(name, version, metadata_lines);
-        let source = format!("VERSION = {version:?}\n");
-        let record = format!("{module}/__init__.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n");
-        let members = [
-            (format!("{module}/__init__.py"), source.as_bytes()),
-            (format!("{info}/METADATA"), metadata.as_bytes()),
-            (
-                format!("{info}/WHEEL"),
-                b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n".as_slice(),
-            ),
-            (format!("{info}/RECORD"), record.as_bytes()),
-        ];
+        let wheel = b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n".as_slice();
+        let mut members: Vec<_> = files
+            .iter()
+            .map(|(path, content)| ((*path).to_owned(), *content))
+            .collect();
+        members.push((format!("{info}/METADATA"), metadata.as_bytes()));
+        members.push((format!("{info}/WHEEL"), wheel));
+        let record: String = members.iter().map(|(path, _)| format!("{path},,\n")).collect();
+        let record = format!("{record}{info}/RECORD,,\n");
+        members.push((format!("{info}/RECORD"), record.as_bytes()));
         Self::new(
             name,
             version,
             &format!("{module}-{version}-py3-none-any.whl"),
             zip(&members),
         )
+    }
+
+    /// An sdist without core metadata but `PKG-INFO`, of these further members below its top directory.
+    pub(crate) fn sdist_of(name: &str, version: &str, files: &[(&str, &[u8])]) -> Self {
+        let metadata = metadata(name, version, "");
+        let top = format!("{}-{version}", module(name));
+        let mut members = vec![(format!("{top}/PKG-INFO"), metadata.as_bytes())];
+        members.extend(files.iter().map(|(path, content)| (format!("{top}/{path}"), *content)));
+        Self::new(name, version, &format!("{top}.tar.gz"), tar_gz(&members))
     }
 
     /// An sdist of so many bytes that do not compress.

@@ -1,6 +1,6 @@
 //! `/{project}/json`: the bytes that upip reads, and upip itself on MicroPython 1.25.
 
-use crate::clients::{package, tree, upip_install};
+use crate::clients::{real_packages, tree, upip_install};
 use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{Server, Site};
@@ -8,15 +8,6 @@ use crate::raw::{Request, Response};
 
 fn server_with(dists: &[Dist]) -> Server {
     Site::holding(dists).start()
-}
-
-/// The site with real packages, as their makers released them.
-fn real(filenames: &[&str]) -> Site {
-    let site = Site::new();
-    for filename in filenames {
-        std::fs::copy(package(filename), site.packages().join(filename)).unwrap();
-    }
-    site
 }
 
 fn ask(server: &Server, target: &str) -> Response {
@@ -199,7 +190,7 @@ fn upip_installs_real_packages_and_what_they_require() {
         "picozero-0.6.1.tar.gz",
         "microdot-2.7.0.tar.gz",
     ];
-    let server = real(&files).start();
+    let server = real_packages(&files).start();
     let board = tempfile::tempdir().unwrap();
     let specs = [
         "micropython-uasyncio",
@@ -230,7 +221,7 @@ fn upip_installs_real_packages_and_what_they_require() {
 
 #[test]
 fn upip_on_a_small_board_unpacks_what_any_backend_made() {
-    let server = real(&["micropython-umqtt.simple-1.3.4.tar.gz", "picozero-0.6.1.tar.gz"]).start();
+    let server = real_packages(&["micropython-umqtt.simple-1.3.4.tar.gz", "picozero-0.6.1.tar.gz"]).start();
     assert_eq!(Form::upload(&Dist::wheel("blinky", "1.0")).post(&server).status, 200);
     let board = tempfile::tempdir().unwrap();
     let specs = ["micropython-umqtt.simple", "picozero", "blinky"];
@@ -247,7 +238,7 @@ fn upip_on_a_small_board_unpacks_what_any_backend_made() {
 
 #[test]
 fn an_original_sdist_is_too_much_for_a_small_board() {
-    let server = real(&["picozero-0.6.1.tar.gz"])
+    let server = real_packages(&["picozero-0.6.1.tar.gz"])
         .set("boards.upip", r#""original""#)
         .start();
     for (heap, works) in [("2M", true), ("40k", false)] {

@@ -12,6 +12,7 @@ mod files;
 mod form;
 mod limits;
 mod mip;
+mod mip_wire;
 mod pip_uv;
 mod prefix;
 mod proxy;

@@ -6,6 +6,7 @@
 mod harness;
 
 mod auth;
+mod boards;
 mod clients;
 mod dists;
 mod files;

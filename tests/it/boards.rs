@@ -1,0 +1,199 @@
+//! What decides beside the packages themselves: `[boards]`, `[tool.micropypi]`, and what is told of it to the uploader and
+//! on the project's page.
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::clients::{mip_install, tree, twine, upip_install};
+use crate::dists::{Dist, metadata};
+use crate::form::Form;
+use crate::harness::{Server, Site};
+
+/// The paths of mip's manifest.
+fn paths(server: &Server, project: &str) -> Vec<String> {
+    let json = server.get(&format!("/package/6/{project}/latest.json")).json();
+    let hashes = json["hashes"].as_array().unwrap();
+    hashes
+        .iter()
+        .map(|entry| entry[0].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// What upip unpacks.
+fn unpacked(server: &Server, project: &str) -> Vec<String> {
+    let board = tempfile::tempdir().unwrap();
+    upip_install("2M", &[&server.url()], board.path(), &[project]).succeeded();
+    tree(board.path()).into_keys().collect()
+}
+
+const FILES: [(&str, &[u8]); 5] = [
+    ("blinky/__init__.py", b"ON = 1\n"),
+    ("blinky/big/photo.bin", b"photo"),
+    ("blinky/led.py", b""),
+    ("docs/index.md", b"docs"),
+    ("examples/demo.py", b"import blinky\n"),
+];
+
+#[test]
+fn the_configuration_includes_and_excludes() {
+    for (include, exclude, expected) in [
+        (
+            "[]",
+            "[]",
+            &["blinky/__init__.py", "blinky/big/photo.bin", "blinky/led.py"][..],
+        ),
+        ("[]", r#"["blinky/big"]"#, &["blinky/__init__.py", "blinky/led.py"]),
+        (
+            r#"["examples/*.py"]"#,
+            r#"["*.bin"]"#,
+            &["blinky/__init__.py", "blinky/led.py", "examples/demo.py"],
+        ),
+    ] {
+        let site = Site::holding(&[Dist::wheel_of("blinky", "1.0", "", &FILES)]);
+        let site = site.set("boards.include", include).set("boards.exclude", exclude);
+        let server = site.start();
+        assert_eq!(paths(&server, "blinky"), expected, "{include} {exclude}");
+        assert_eq!(unpacked(&server, "blinky"), expected, "{include} {exclude}");
+    }
+}
+
+#[test]
+fn other_patterns_make_other_views_of_the_same_cache() {
+    let site = Site::holding(&[Dist::wheel_of("blinky", "1.0", "", &FILES)]);
+    assert_eq!(paths(&site.start(), "blinky").len(), 3);
+    let site = site.set("boards.exclude", r#"["blinky/big"]"#);
+    assert_eq!(paths(&site.start(), "blinky").len(), 2);
+}
+
+/// An sdist as flit makes it, with these lines in its `[tool.micropypi]`.
+fn with_a_table(lines: &str) -> Dist {
+    let pyproject = format!(
+        "[build-system]\nrequires = ['flit_core']\nbuild-backend = 'flit_core.buildapi'\n[project]\nname = 'blinky'\nversion = '1.0'\n[tool.micropypi]\n{lines}"
+    );
+    let mut files = FILES.to_vec();
+    files.push(("pyproject.toml", pyproject.as_bytes()));
+    Dist::sdist_of("blinky", "1.0", &files)
+}
+
+#[test]
+fn a_project_decides_for_itself() {
+    let sdist = with_a_table("include = ['examples/demo.py']\nexclude = ['photo.bin']\n");
+    let expected = ["blinky/__init__.py", "blinky/led.py", "examples/demo.py"];
+    let server = Site::holding(std::slice::from_ref(&sdist)).start();
+    assert_eq!(paths(&server, "blinky"), expected);
+    assert_eq!(unpacked(&server, "blinky"), expected);
+    // The wheel describes the release then, and the table of its sdist still holds.
+    let excluded = Site::holding(&[sdist, Dist::wheel_of("blinky", "1.0", "", &FILES)]).start();
+    assert_eq!(paths(&excluded, "blinky"), expected);
+}
+
+/// An sdist with a link beside its one module.
+fn with_a_link() -> Dist {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let metadata = metadata("blinky", "1.0", "");
+    for (path, content) in [("PKG-INFO", metadata.as_bytes()), ("blinky/__init__.py", b"")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, format!("blinky-1.0/{path}"), content)
+            .unwrap();
+    }
+    let mut link = tar::Header::new_ustar();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    tar.append_link(&mut link, "blinky-1.0/blinky/link.py", "__init__.py")
+        .unwrap();
+    let bytes = tar.into_inner().and_then(GzEncoder::finish).unwrap();
+    Dist::new("blinky", "1.0", "blinky-1.0.tar.gz", bytes)
+}
+
+#[test]
+fn the_uploader_reads_why_a_path_is_refused() {
+    let long = format!("blinky/{}.py", "x".repeat(120));
+    let wheel = |path: &str| Dist::wheel_of("blinky", "1.0", "", &[("blinky/__init__.py", b""), (path, b"")]);
+    for (dist, words) in [
+        (wheel(&long), [&*long, "it is 130 bytes long, and a board takes 98"]),
+        (
+            with_a_link(),
+            ["blinky/link.py cannot be installed on a board", "it is a link"],
+        ),
+        (wheel("../blinky.py"), ["../blinky.py", "leaves the archive"]),
+        (wheel("/blinky.py"), ["/blinky.py", "leaves the archive"]),
+    ] {
+        let server = Server::start();
+        let outcome = twine("twine/bin/twine", &server).dists(&[&dist]).run();
+        outcome.failed_saying(&words);
+        server.site.assert_holds(&[]);
+    }
+}
+
+#[test]
+fn the_page_of_a_project_says_what_a_board_gets_and_why() {
+    let long = format!("blinky/{}.py", "x".repeat(120));
+    let mut files = FILES.to_vec();
+    files.push((&long, b""));
+    let requires = "Requires-Dist: nowhere>=2\nRequires-Dist: tomli; python_version < '3.8'\n";
+    // Put into the folder, so that nobody could refuse it.
+    let server = Site::holding(&[Dist::wheel_of("blinky", "1.0", requires, &files)]).start();
+    let page = server.get("/project/blinky/");
+    page.assert_says(
+        200,
+        &[
+            "<code>blinky/big/photo.bin</code>",
+            "left out, as tests, documents or files of tools: docs, examples",
+            "it is 130 bytes long, and a board takes 98",
+            "it is for old versions of CPython only",
+            "nowhere",
+        ],
+    );
+    assert!(
+        !page.text().contains("<code>examples/demo.py</code>"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(paths(&server, "blinky").len(), 3);
+}
+
+#[test]
+fn a_release_with_nothing_for_a_board_says_so() {
+    let empty = Dist::wheel_of("blinky", "1.0", "", &[("docs/index.md", b"docs")]);
+    let server = Server::start();
+    assert_eq!(Form::upload(&empty).post(&server).status, 200);
+    for target in [
+        "/package/6/blinky/latest.json",
+        "/package/py/blinky/1.0.json",
+        "/blinky/package.json",
+        "/boards/blinky/1.0.tar.gz",
+    ] {
+        let reason = "holds nothing that a board could import; the project's page says why";
+        server.get(target).assert_says(404, &["blinky 1.0", reason]);
+    }
+    let board = tempfile::tempdir().unwrap();
+    mip_install(board.path(), &format!("'blinky', index='{}'", server.url())).says(&["Package not found"]);
+    server
+        .get("/project/blinky/")
+        .assert_says(200, &["On a board: nothing", "left out", "docs"]);
+}
+
+#[test]
+fn a_small_board_takes_a_project_of_three_hundred_releases() {
+    let site = (0..300).fold(Site::new(), |site, minor| {
+        site.package(&Dist::classic("blinky", &format!("1.{minor}"), ""))
+    });
+    let board = tempfile::tempdir().unwrap();
+    let all = site.start();
+    let outcome = upip_install("40k", &[&all.url()], board.path(), &["blinky"]);
+    outcome.failed_saying(&["memory"]);
+    all.stop();
+    let server = site.set("boards.releases", "12").start();
+    for (spec, works) in [("blinky", true), ("blinky==1.288", true), ("blinky==1.287", false)] {
+        let board = tempfile::tempdir().unwrap();
+        let outcome = upip_install("40k", &[&server.url()], board.path(), &[spec]);
+        assert_eq!(outcome.success, works, "{spec}: {}", outcome.text);
+        assert_eq!(tree(board.path()).contains_key("blinky.py"), works, "{spec}");
+    }
+    // mip is told of one release at a time, and gets any of them.
+    let board = tempfile::tempdir().unwrap();
+    let arguments = format!("'blinky', version='1.0', index='{}'", server.url());
+    mip_install(board.path(), &arguments).succeeded();
+    assert!(tree(board.path()).contains_key("blinky.py"));
+}

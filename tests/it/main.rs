@@ -14,6 +14,7 @@ mod form;
 mod limits;
 mod mip;
 mod mip_wire;
+mod mpremote;
 mod pip_uv;
 mod prefix;
 mod proxy;

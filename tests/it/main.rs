@@ -7,6 +7,7 @@ mod harness;
 
 mod auth;
 mod boards;
+mod bytecode;
 mod clients;
 mod dists;
 mod files;

@@ -81,17 +81,20 @@ pub(crate) fn read(folder: &Path) -> Tree {
     tree
 }
 
-/// What `pip install --target` of a wheel gives, less its metadata and its scripts.
-pub(crate) fn pip_installed(wheel: &Path, home: &Path) -> Tree {
-    let target = home.join("installed");
+/// What `pip install --target` gives, less its metadata and its scripts; an sdist is built by its own backend.
+pub(crate) fn pip_installed(dist: &Path, home: &Path) -> Tree {
+    let (python, target) = (installed("build/bin/python"), home.join("installed"));
     let arguments = [
+        "--python",
+        python.to_str().unwrap(),
         "install",
         "--quiet",
         "--no-deps",
         "--no-compile",
+        "--no-build-isolation",
         "--target",
         target.to_str().unwrap(),
-        wheel.to_str().unwrap(),
+        dist.to_str().unwrap(),
     ];
     run("pip/bin/pip", home, &arguments);
     let mut tree = read(&target);

@@ -11,6 +11,9 @@ use tempfile::TempDir;
 use crate::dists::Dist;
 use crate::harness::{PASSWORD, Server, Site, USER};
 
+/// Contents by relative path.
+pub(crate) type Tree = BTreeMap<String, Vec<u8>>;
+
 /// What a client did.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -228,16 +231,56 @@ pub(crate) fn mip_install(target: &Path, arguments: &str) -> Outcome {
     micropython("2M", &script).run()
 }
 
-/// What pip leaves in a directory, less its metadata and the programs for a shell.
-pub(crate) fn pip_tree(target: &Path) -> BTreeMap<String, Vec<u8>> {
+/// What `mip.install` of these arguments puts on an empty board.
+pub(crate) fn mip_files(arguments: &str) -> Tree {
+    let board = tempfile::tempdir().expect("a temporary directory");
+    let outcome = mip_install(board.path(), arguments).succeeded();
+    let files = tree(board.path());
+    assert!(!files.is_empty(), "mip.install({arguments}):\n{}", outcome.text);
+    files
+}
+
+/// What upip puts on an empty board with so much heap.
+pub(crate) fn upip_files(heap: &str, server: &Server, project: &str) -> Tree {
+    let board = tempfile::tempdir().expect("a temporary directory");
+    upip_install(heap, &[&server.url()], board.path(), &[project]).succeeded();
+    tree(board.path())
+}
+
+/// What pip installs of a project and all that it requires.
+pub(crate) fn pip_files(server: &Server, project: &str) -> Tree {
+    let target = tempfile::tempdir().expect("a temporary directory");
+    let index = format!("{}/simple/", server.url());
+    let pip = pip_install("pip/bin/python", &index, target.path()).args(["--no-compile", project]);
+    pip.run().succeeded();
+    pip_tree(target.path())
+}
+
+/// What pip installs of an sdist, which its own backend builds.
+pub(crate) fn built_files(sdist: &Path) -> Tree {
+    let target = tempfile::tempdir().expect("a temporary directory");
+    let pip = Client::new("pip/bin/pip").args([Path::new("--python"), &installed("build/bin/python")]);
+    let pip = pip.args(["--isolated", "install", "--no-index", "--no-deps", "--no-compile"]);
+    let pip = pip.args([
+        Path::new("--no-build-isolation"),
+        Path::new("--target"),
+        target.path(),
+        sdist,
+    ]);
+    pip.run().succeeded();
+    pip_tree(target.path())
+}
+
+/// What pip left in a directory, less its metadata and the programs for a shell.
+fn pip_tree(target: &Path) -> Tree {
     let mut files = tree(target);
     files.retain(|path, _| !path.contains(".dist-info/") && !path.starts_with("bin/"));
     files
 }
 
 /// Every file below a directory with its content, by relative path.
-pub(crate) fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
+pub(crate) fn tree(root: &Path) -> Tree {
+    let mut files = Tree::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory)

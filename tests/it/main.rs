@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod arrives;
 mod auth;
 mod boards;
 mod bytecode;

@@ -1,35 +1,12 @@
 //! mip itself on MicroPython 1.25, held against what pip installs from the same server.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use crate::clients::{Client, micropython, mip_install, package, pip_install, pip_tree, real_packages, tree};
+use crate::clients::{micropython, mip_files, mip_install, pip_files, tree};
 use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{Server, Site};
 use crate::prefix::Prefix;
 
 const PLUS: &str = "0.2.0rc99+dev42";
-
-type Tree = BTreeMap<String, Vec<u8>>;
-
-/// What mip puts on an empty board.
-fn on_board(arguments: &str) -> Tree {
-    let board = tempfile::tempdir().unwrap();
-    let outcome = mip_install(board.path(), arguments).succeeded();
-    let files = tree(board.path());
-    assert!(!files.is_empty(), "mip.install({arguments}):\n{}", outcome.text);
-    files
-}
-
-/// What pip installs of a project and all that it requires.
-fn on_host(server: &Server, project: &str) -> Tree {
-    let target = tempfile::tempdir().unwrap();
-    let index = format!("{}/simple/", server.url());
-    let pip = pip_install("pip/bin/python", &index, target.path()).args(["--no-compile", project]);
-    pip.run().succeeded();
-    pip_tree(target.path())
-}
 
 /// A project with modules, data and folders, which requires another, which requires a third.
 fn family() -> [Dist; 5] {
@@ -60,10 +37,10 @@ fn mip_installs_what_pip_installs_with_all_it_requires() {
     for dist in family() {
         assert_eq!(Form::upload(&dist).post(&server).status, 200);
     }
-    let host = on_host(&server, "blinky");
+    let host = pip_files(&server, "blinky");
     assert_eq!(host.len(), 6, "{:?}", host.keys());
     for arguments in ["", ", mpy=False", ", version='latest'", ", version='1.0'"] {
-        let board = on_board(&format!("'blinky', index='{}'{arguments}", server.url()));
+        let board = mip_files(&format!("'blinky', index='{}'{arguments}", server.url()));
         assert_eq!(board, host, "{arguments}");
     }
 }
@@ -102,7 +79,7 @@ fn an_exact_version_is_asked_for_with_its_plus() {
     ])
     .start();
     let version = |arguments: &str| {
-        let files = on_board(&format!("{arguments}, index='{}'", server.url()));
+        let files = mip_files(&format!("{arguments}, index='{}'", server.url()));
         String::from_utf8(files["blinky/__init__.py"].clone()).unwrap()
     };
     for arguments in [
@@ -130,7 +107,7 @@ fn micropython_foo_and_foo_find_each_other() {
         ("micropython-abacus", "abacus"),
         ("reader", "micropython_blinky"),
     ] {
-        let board = on_board(&format!("'{asked}', index='{}'", server.url()));
+        let board = mip_files(&format!("'{asked}', index='{}'", server.url()));
         assert!(
             board.contains_key(&format!("{module}/__init__.py")),
             "{asked}: {:?}",
@@ -154,7 +131,7 @@ fn mip_says_that_a_package_is_not_here_and_installs_nothing() {
 fn any_base_url_will_do() {
     let site = Site::holding(&family());
     let server = site.start();
-    let host = on_host(&server, "blinky");
+    let host = pip_files(&server, "blinky");
     let behind = site.set("trusted_proxies", r#"["127.0.0.0/8"]"#);
     let behind = behind.set("store.cache", r#""other""#).start();
     let proxy = Prefix::of(&behind, "/lan/pypi");
@@ -167,7 +144,7 @@ fn any_base_url_will_do() {
             format!("'{base}/blinky/package.json'"),
             format!("'{base}/blinky/1.0/'"),
         ] {
-            assert_eq!(on_board(&arguments), host, "{arguments}");
+            assert_eq!(mip_files(&arguments), host, "{arguments}");
         }
     }
 }
@@ -176,8 +153,8 @@ fn any_base_url_will_do() {
 fn a_version_in_the_url_is_exact() {
     let server = Site::holding(&family()).start();
     for (url, pulse) in [("pulse/1.0/", "1.0"), ("pulse/1.5/package.json", "1.5")] {
-        let board = on_board(&format!("'{}/{url}'", server.url()));
-        let exact = on_board(&format!("'pulse', index='{}', version='{pulse}'", server.url()));
+        let board = mip_files(&format!("'{}/{url}'", server.url()));
+        let exact = mip_files(&format!("'pulse', index='{}', version='{pulse}'", server.url()));
         assert_eq!(board, exact, "{url}");
     }
 }
@@ -197,46 +174,5 @@ fn mip_fetches_the_module_that_finds_the_server() {
             .run()
             .succeeded()
             .says(&["<function find at", "<function install at"]);
-    }
-}
-
-#[test]
-fn mip_installs_real_packages_as_pip_does() {
-    let wheels = [
-        "microdot-2.7.0-py3-none-any.whl",
-        "picozero-0.6.1-py3-none-any.whl",
-        "micropython_servo-1.0.1-py3-none-any.whl",
-        "micropython_max7219-0.2.0-py3-none-any.whl",
-    ];
-    let server = real_packages(&wheels).start();
-    for project in ["microdot", "picozero", "micropython-servo", "micropython-max7219"] {
-        let board = on_board(&format!("'{project}', index='{}'", server.url()));
-        assert_eq!(board, on_host(&server, project), "{project}");
-    }
-}
-
-/// What pip builds of an sdist by its own backend, and installs.
-fn built_and_installed(sdist: &Path) -> Tree {
-    let target = tempfile::tempdir().unwrap();
-    let python = crate::clients::installed("build/bin/python");
-    let pip = Client::new("pip/bin/pip").args([Path::new("--python"), &python]);
-    let pip = pip.args(["--isolated", "install", "--no-index", "--no-deps", "--no-compile"]);
-    let pip = pip.args([
-        Path::new("--no-build-isolation"),
-        Path::new("--target"),
-        target.path(),
-        sdist,
-    ]);
-    pip.run().succeeded();
-    pip_tree(target.path())
-}
-
-#[test]
-fn mip_installs_of_an_sdist_what_its_backend_would_build() {
-    let sdist = "micropython_mdns-1.8.0.tar.gz";
-    let server = real_packages(&[sdist]).start();
-    for name in ["micropython-mdns", "mdns"] {
-        let board = on_board(&format!("'{name}', index='{}'", server.url()));
-        assert_eq!(board, built_and_installed(&package(sdist)), "{name}");
     }
 }

@@ -1,13 +1,12 @@
 //! mpremote over a serial line to a board: a pty, with MicroPython 1.25 and a raw REPL at its other end. What arrives is
 //! written by the code that mpremote has the board run.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::clients::{Client, Outcome, installed, mip_install, real_packages, tree};
+use crate::clients::{Client, Outcome, Tree, installed, mip_install, real_packages, tree};
 use crate::dists::Dist;
 use crate::harness::{Server, Site};
 
@@ -45,7 +44,7 @@ impl Board {
     }
 
     /// The files on the board.
-    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+    fn files(&self) -> Tree {
         tree(self.home.path())
     }
 }

@@ -222,13 +222,14 @@ pub(crate) fn upip_install(heap: &str, indexes: &[&str], target: &Path, specs: &
     micropython(heap, &script).run()
 }
 
-/// `mip.install` of these arguments on a board, into a directory. It fails without saying so: look at what arrived.
+/// `mip.install` of these arguments on a board of 40 KiB, into a directory. It fails without saying so: look at what
+/// arrived.
 pub(crate) fn mip_install(target: &Path, arguments: &str) -> Outcome {
     let script = format!(
         "import mip; mip.install({arguments}, target={:?})",
         target.display().to_string()
     );
-    micropython("2M", &script).run()
+    micropython("40k", &script).run()
 }
 
 /// What `mip.install` of these arguments puts on an empty board.

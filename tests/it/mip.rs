@@ -12,10 +12,11 @@ const PLUS: &str = "0.2.0rc99+dev42";
 fn family() -> [Dist; 5] {
     let requires = "Requires-Dist: pulse>=1,<2\nRequires-Dist: gamma\nRequires-Dist: nowhere; extra == 'test'\n";
     let font: Vec<u8> = (0..=255).cycle().take(10_000).collect();
-    let blinky: [(&str, &[u8]); 4] = [
+    let blinky: [(&str, &[u8]); 5] = [
         ("blinky/__init__.py", b"from pulse import beat\n"),
         ("blinky/deep/down/led.py", b"ON = 1\r\n"),
         ("blinky/data/font.bin", &font),
+        ("blinky/data/grün & blau.txt", b"1"),
         ("blinky_extra.py", b""),
     ];
     let pulse = |version: &str, source: &str| {
@@ -38,7 +39,7 @@ fn mip_installs_what_pip_installs_with_all_it_requires() {
         assert_eq!(Form::upload(&dist).post(&server).status, 200);
     }
     let host = pip_files(&server, "blinky");
-    assert_eq!(host.len(), 6, "{:?}", host.keys());
+    assert_eq!(host.len(), 7, "{:?}", host.keys());
     for arguments in ["", ", mpy=False", ", version='latest'", ", version='1.0'"] {
         let board = mip_files(&format!("'blinky', index='{}'{arguments}", server.url()));
         assert_eq!(board, host, "{arguments}");
@@ -82,10 +83,13 @@ fn an_exact_version_is_asked_for_with_its_plus() {
         let files = mip_files(&format!("{arguments}, index='{}'", server.url()));
         String::from_utf8(files["blinky/__init__.py"].clone()).unwrap()
     };
+    let url = server.url();
     for arguments in [
         "'blinky', version='0.2.0rc99+dev42'",
         "'Blinky', version='0.2.0.rc99+dev42'",
         "'needs_blinky'",
+        &format!("'{url}/blinky/0.2.0rc99+dev42/'"),
+        &format!("'{url}/needs-blinky/'"),
     ] {
         assert_eq!(version(arguments), "VERSION = \"0.2.0rc99+dev42\"\n", "{arguments}");
     }

@@ -107,6 +107,23 @@ fn mpremote_installs_by_url_and_into_a_folder() {
 }
 
 #[test]
+fn mpremote_prefers_bytecode_unless_told_otherwise() {
+    let bytecode = [b"M\x06\x00\x1f".as_slice(), &[0, 4, 0x80, 0xff]].concat();
+    let files: [(&str, &[u8]); 2] = [("fast.py", b"ON = 1\n"), ("fast.mpy", &bytecode)];
+    let server = Site::holding(&[Dist::wheel_of("fast", "1.0", "", &files)]).start();
+    for (option, path, content) in [
+        ("--mpy", "lib/fast.mpy", &*bytecode),
+        ("--no-mpy", "lib/fast.py", b"ON = 1\n"),
+    ] {
+        let board = Board::start();
+        board
+            .mip(&["--index", &server.url(), option, "install", "fast"])
+            .succeeded();
+        assert_eq!(board.files(), Tree::from([(path.to_owned(), content.to_vec())]));
+    }
+}
+
+#[test]
 fn mpremote_says_that_a_package_is_not_here() {
     let (server, board) = (server(), Board::start());
     let index = server.url();

@@ -41,16 +41,26 @@ impl Authenticator {
     /// # Errors
     /// A file that is missing, unreadable, or has a malformed line.
     pub fn open(policy: Policy, passwords: Option<PathBuf>) -> Result<Self, AuthError> {
-        let desk = passwords.map(Desk::open).transpose()?.map(Arc::new);
+        let file = passwords.map(PasswordFile::open).transpose()?;
+        let desk = file.map(Desk::new).map(Arc::new);
         Ok(Self { policy, desk })
     }
 
-    /// Reads the password file again. Malformed lines are logged by number, and the good ones work. Blocks.
+    /// The same under another policy, with the password file read again, or another one. Malformed lines are logged by
+    /// number, and the good ones work; what cannot be read of the same file leaves its last reading in force. Blocks.
     ///
     /// # Errors
-    /// A file that is missing or unreadable. Then the last reading stays in force.
-    pub fn reload(&self) -> Result<(), AuthError> {
-        self.desk.as_ref().map_or(Ok(()), |desk| desk.file.reload())
+    /// Another file that is missing or unreadable.
+    pub fn reopen(&self, policy: Policy, passwords: Option<PathBuf>) -> Result<Self, AuthError> {
+        let desk = match (&self.desk, passwords) {
+            (_, None) => None,
+            (Some(desk), Some(path)) if desk.file.path() == path => {
+                desk.file.reload();
+                Some(Arc::clone(desk))
+            }
+            (_, Some(path)) => Some(Arc::new(Desk::new(PasswordFile::open_good_lines(path)?))),
+        };
+        Ok(Self { policy, desk })
     }
 
     /// Whether `action` asks for a password.
@@ -87,15 +97,15 @@ impl std::fmt::Debug for Authenticator {
 }
 
 impl Desk {
-    fn open(path: PathBuf) -> Result<Self, AuthError> {
+    fn new(file: PasswordFile) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self {
-            file: PasswordFile::open(path)?,
+        Self {
+            file,
             throttle: Throttle::default(),
             queues: (0..QUEUES).map(|_| Arc::new(Semaphore::new(1))).collect(),
             queue_hasher: RandomState::new(),
             hashers: Arc::new(Semaphore::new(cores.div_ceil(2))),
-        })
+        }
     }
 
     /// Whether the credentials were found right before, in a file that has not changed since.
@@ -264,7 +274,33 @@ mod tests {
         assert_eq!(denied, Denied::NoPasswordFile);
         assert!(denied.to_string().contains("`micropypi passwd USER"), "{denied}");
         assert_eq!(authenticator.check(Action::List, None, HOME).await, Ok(None));
-        authenticator.reload().unwrap();
+        authenticator.reopen(UPDATE, None).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_new_policy_is_in_force_whatever_the_password_file_has_become() {
+        let mut fixture = Fixture::new(UPDATE);
+        for content in [Some("nonsense\n".to_owned() + ANN), None] {
+            match content {
+                Some(content) => std::fs::write(&fixture.path, content).unwrap(),
+                None => std::fs::remove_file(&fixture.path).unwrap(),
+            }
+            fixture.authenticator = fixture.authenticator.reopen(ALL, Some(fixture.path.clone())).unwrap();
+            assert!(fixture.authenticator.asks_for_password(Action::Download));
+            assert_eq!(fixture.login("ann", "secret", HOME).await, Ok("ann".to_owned()));
+        }
+    }
+
+    #[tokio::test]
+    async fn another_password_file_works_by_its_good_lines_or_is_refused() {
+        let mut fixture = Fixture::new(UPDATE);
+        let other = fixture.path.with_file_name("other");
+        assert!(fixture.authenticator.reopen(ALL, Some(other.clone())).is_err());
+        std::fs::write(&other, "nonsense\n").unwrap();
+        set_password(&other, "bob", "hunter2");
+        fixture.authenticator = fixture.authenticator.reopen(ALL, Some(other)).unwrap();
+        assert_eq!(fixture.login("bob", "hunter2", HOME).await, Ok("bob".to_owned()));
+        assert_eq!(fixture.login("ann", "secret", HOME).await, Err(Denied::WrongPassword));
     }
 
     #[tokio::test]

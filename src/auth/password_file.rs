@@ -42,11 +42,14 @@ pub(super) struct Generation {
 }
 
 /// What the last look at the file showed.
+#[derive(Default)]
 struct Seen {
     /// `None` when the next look must read the file whatever it shows.
     fingerprint: Option<Fingerprint>,
     /// Whether the log was told already that the file cannot be read.
     is_unreadable: bool,
+    /// Of the bytes whose malformed lines the log was told.
+    told: Option<[u8; 32]>,
 }
 
 /// Changes when the file is written, replaced, or given other rights.
@@ -69,24 +72,39 @@ struct Content {
 impl PasswordFile {
     /// Reads the file for the first time. A line that is malformed is an error, so that a typo is noticed at start.
     pub(super) fn open(path: PathBuf) -> Result<Self, AuthError> {
-        let Content {
-            generation,
-            errors,
-            fingerprint,
-        } = read(&path)?;
-        if !errors.is_empty() {
-            return Err(AuthError::Malformed { path, lines: errors });
+        let content = read(&path)?;
+        if !content.errors.is_empty() {
+            let lines = content.errors;
+            return Err(AuthError::Malformed { path, lines });
         }
+        Ok(Self::new(path, content))
+    }
+
+    /// Reads the file for the first time, in a server that runs: a line that is malformed is logged, and the good ones
+    /// work.
+    pub(super) fn open_good_lines(path: PathBuf) -> Result<Self, AuthError> {
+        let content = read(&path)?;
+        tell_malformed(&path, &content.errors);
+        Ok(Self::new(path, content))
+    }
+
+    fn new(path: PathBuf, content: Content) -> Self {
         let seen = Seen {
-            fingerprint,
+            fingerprint: content.fingerprint,
             is_unreadable: false,
+            told: Some(content.generation.digest),
         };
-        Ok(Self {
+        Self {
             path,
-            current: ArcSwap::from_pointee(generation),
+            current: ArcSwap::from_pointee(content.generation),
             looked_at: Mutex::new(Instant::now()),
             seen: Mutex::new(seen),
-        })
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The last reading that worked.
@@ -110,42 +128,51 @@ impl PasswordFile {
         if unchanged {
             return;
         }
-        if let Err(error) = self.read_again(&mut seen) {
-            // Whatever it was may pass without a change of the file.
-            seen.fingerprint = None;
-            let was_told = std::mem::replace(&mut seen.is_unreadable, true);
-            if !was_told {
-                tell_unreadable(&error);
+        self.read_again(&mut seen);
+    }
+
+    /// Reads the file again, changed or not, for somebody who wants to hear what is wrong with it, even once more.
+    pub(super) fn reload(&self) {
+        *lock(&self.looked_at) = Instant::now();
+        let mut seen = lock(&self.seen);
+        *seen = Seen::default();
+        self.read_again(&mut seen);
+    }
+
+    fn read_again(&self, seen: &mut Seen) {
+        match read(&self.path) {
+            Ok(content) => self.adopt(content, seen),
+            Err(error) => {
+                // Whatever it was may pass without a change of the file.
+                seen.fingerprint = None;
+                let was_told = std::mem::replace(&mut seen.is_unreadable, true);
+                if !was_told {
+                    tell_unreadable(&error);
+                }
             }
         }
     }
 
-    /// Reads the file again, changed or not. An error leaves the last reading in force.
-    pub(super) fn reload(&self) -> Result<(), AuthError> {
-        *lock(&self.looked_at) = Instant::now();
-        self.read_again(&mut lock(&self.seen))
-    }
-
-    fn read_again(&self, seen: &mut Seen) -> Result<(), AuthError> {
+    fn adopt(&self, content: Content, seen: &mut Seen) {
         let Content {
             generation,
             errors,
             fingerprint,
-        } = read(&self.path)?;
+        } = content;
+        if seen.told != Some(generation.digest) {
+            tell_malformed(&self.path, &errors);
+        }
         *seen = Seen {
             fingerprint,
             is_unreadable: false,
+            told: Some(generation.digest),
         };
         if generation.digest == self.current.load().digest {
-            return Ok(());
-        }
-        for LineError { line, reason } in errors {
-            tracing::error!(path = %self.path.display(), line, reason, "a line of the password file is not used");
+            return;
         }
         let users = generation.passwords.len();
         tracing::info!(path = %self.path.display(), users, "the password file was read again");
         self.current.store(Arc::new(generation));
-        Ok(())
     }
 }
 
@@ -219,6 +246,12 @@ fn is_settled(metadata: &Metadata) -> bool {
     age.is_some_and(|age| age > SETTLED_AFTER)
 }
 
+fn tell_malformed(path: &Path, errors: &[LineError]) {
+    for LineError { line, reason } in errors {
+        tracing::error!(path = %path.display(), "line {line} of the password file is not used: {reason}");
+    }
+}
+
 fn tell_unreadable(error: &AuthError) {
     let source = std::error::Error::source(error)
         .map(ToString::to_string)
@@ -259,7 +292,7 @@ mod tests {
         let passwords = PasswordFile::open(path.clone()).unwrap();
         std::fs::remove_file(&path).unwrap();
         passwords.refresh();
-        assert!(matches!(passwords.reload(), Err(AuthError::Missing(_))));
+        passwords.reload();
         assert_eq!(passwords.current().passwords.len(), 1);
         std::fs::write(&path, "").unwrap();
         passwords.refresh();
@@ -277,7 +310,7 @@ mod tests {
         std::fs::write(&path, BOB).unwrap();
         let passwords = PasswordFile::open(path.clone()).unwrap();
         std::fs::write(&path, format!("carol\n{BOB}")).unwrap();
-        passwords.reload().unwrap();
+        passwords.reload();
         assert_eq!(passwords.current().passwords.len(), 1);
     }
 

@@ -35,7 +35,8 @@ pub(super) struct Assembly {
 impl Assembly {
     /// Opens everything; the index is still empty. Blocks.
     pub(super) fn new(config: &Config) -> Result<Self, ServeError> {
-        let auth = authenticator(&config.auth)?;
+        tell_of_passwords(&config.auth);
+        let auth = Authenticator::open(policy(&config.auth), config.auth.passwords.clone())?;
         let tls = config.tls.as_ref().map(|tls| {
             warn_if_exposed("private key", &tls.key);
             let files = TlsFiles {
@@ -75,12 +76,9 @@ impl Assembly {
         if let Some(error) = self.tls.as_ref().and_then(|tls| tls.reload().err()) {
             tracing::error!("the certificate is not reloaded: {}", Chain(&error));
         }
-        let auth = authenticator(&config.auth).or_else(|error| {
-            // At the start a malformed line is an error; later, the good ones must go on working.
-            self.auth.reload()?;
-            tracing::error!("the password file: {}", Chain(&error));
-            Ok::<_, ServeError>(self.auth.clone())
-        })?;
+        tell_of_passwords(&config.auth);
+        // At the start a malformed line is an error; later, the good ones must go on working, and under the new policy.
+        let auth = self.auth.reopen(policy(&config.auth), config.auth.passwords.clone())?;
         Ok(Self {
             index: Arc::clone(&self.index),
             auth,
@@ -99,13 +97,16 @@ impl Assembly {
     }
 }
 
-fn authenticator(config: &AuthConfig) -> Result<Authenticator, ServeError> {
+fn policy(config: &AuthConfig) -> Policy {
     let protects = |right| config.protect.contains(&right);
-    let policy = Policy {
+    Policy {
         list: protects(Protect::List),
         download: protects(Protect::Download),
         update: protects(Protect::Update),
-    };
+    }
+}
+
+fn tell_of_passwords(config: &AuthConfig) {
     match &config.passwords {
         Some(passwords) => warn_if_exposed("password file", passwords),
         None if config.protect.is_empty() => {}
@@ -114,7 +115,6 @@ fn authenticator(config: &AuthConfig) -> Result<Authenticator, ServeError> {
              USER --file FILE` and set `passwords = \"FILE\"` under [auth]"
         ),
     }
-    Ok(Authenticator::open(policy, config.passwords.clone())?)
 }
 
 fn site(config: &Config) -> Result<Site, ServeError> {

@@ -66,13 +66,14 @@ fn password_file() -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
+const UPDATE: Policy = Policy {
+    list: false,
+    download: false,
+    update: true,
+};
+
 fn open(path: &Path) -> Result<Authenticator, AuthError> {
-    let policy = Policy {
-        list: false,
-        download: false,
-        update: true,
-    };
-    Authenticator::open(policy, Some(path.to_owned()))
+    Authenticator::open(UPDATE, Some(path.to_owned()))
 }
 
 async fn login(authenticator: &Authenticator, user: &str, password: &str) -> Result<(), Denied> {
@@ -230,14 +231,14 @@ async fn the_log_tells_what_happened_and_no_secret() {
     let file = fs::read_to_string(&path).unwrap();
     let hash = file.trim().strip_prefix("ann:").unwrap();
     fs::write(&path, format!("{file}bob:plainsecret\ncutsecret\n")).unwrap();
-    authenticator.reload().unwrap();
+    authenticator.reopen(UPDATE, Some(path.clone())).unwrap();
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for told in [
         "peer=127.0.0.1",
         "user=\"ann\"",
-        "line=2",
-        "line=3",
+        "line 2 of the password file",
+        "line 3 of the password file",
         &path.display().to_string(),
     ] {
         assert!(log.contains(told), "{told} is not in:\n{log}");

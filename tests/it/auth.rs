@@ -152,6 +152,36 @@ fn a_malformed_line_at_a_reload_leaves_the_good_ones() {
 }
 
 #[test]
+fn a_reload_protects_more_even_with_a_malformed_line() {
+    let server = Server::start();
+    assert_eq!(server.get("/simple/").status, 200);
+    server
+        .site
+        .clone()
+        .set("auth.protect", r#"["update", "list"]"#)
+        .htpasswd(&format!("nonsense\n{}", bcrypt_line(USER, PASSWORD)))
+        .configure();
+    server.signal(Signal::HUP);
+    server.await_log("reloaded");
+    server.await_log("line 1 of the password file is not used");
+    assert_eq!(server.get("/simple/").status, 401);
+    assert_eq!(server.send(Request::get("/simple/").by_user()).status, 200);
+}
+
+#[test]
+fn a_reload_that_names_a_missing_password_file_changes_nothing() {
+    let server = Server::start();
+    let site = server.site.clone();
+    site.set("auth.passwords", r#""none""#)
+        .set("auth.protect", "[]")
+        .configure();
+    server.signal(Signal::HUP);
+    server.await_log("not reloaded: the password file none does not exist");
+    assert_eq!(verify(&server, USER, PASSWORD).status, 200);
+    assert_eq!(verify(&server, "bob", "b").status, 403);
+}
+
+#[test]
 fn each_right_is_protected_alone() {
     let dist = Dist::sdist("blinky", "1.0");
     let list = [

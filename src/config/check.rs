@@ -1,9 +1,15 @@
 //! What no single setting can tell: settings that contradict each other. Called by `load.rs` on the whole.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::hash::Hash;
+use std::path::{Component, Path, PathBuf};
 
 use super::Config;
+use crate::board::Patterns;
+
+/// Most packages directories: the index counts them in a byte, and each costs a walk.
+const MAX_DIRECTORIES: usize = 64;
 
 /// The path of the setting to blame, and what is wrong with it.
 pub(super) type Contradiction = (&'static str, String);
@@ -15,6 +21,8 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     found.extend(directories(config));
     found.extend(tls(config));
     found.extend(health_endpoint(config));
+    found.extend(patterns("boards.include", &config.boards.include));
+    found.extend(patterns("boards.exclude", &config.boards.exclude));
     found
 }
 
@@ -35,21 +43,61 @@ fn listeners(config: &Config) -> Option<Contradiction> {
 }
 
 fn directories(config: &Config) -> Option<Contradiction> {
-    let store = &config.store;
-    if store.packages.is_empty() {
-        return Some(("store.packages", "no directory to keep packages in".to_owned()));
+    let blame = |message| Some(("store.packages", message));
+    let packages = &config.store.packages;
+    if packages.is_empty() {
+        return blame("no directory to keep packages in".to_owned());
     }
-    if let Some(twice) = duplicate(store.packages.iter()) {
-        return Some(("store.packages", format!("{} is there twice", twice.display())));
+    if packages.len() > MAX_DIRECTORIES {
+        return blame(format!(
+            "{} directories are more than {MAX_DIRECTORIES}",
+            packages.len()
+        ));
     }
-    let shared = store.packages.iter().find(|&packages| packages == &store.cache)?;
-    Some((
-        "store.cache",
-        format!(
-            "{} holds packages: the cache needs a directory of its own",
-            shared.display()
-        ),
-    ))
+    let absolute: Vec<PathBuf> = packages.iter().map(|path| normalized(path)).collect();
+    if let Some(twice) = duplicate(absolute.iter()) {
+        return blame(format!("{} is there twice", twice.display()));
+    }
+    if let Some((outer, inner)) = nested(&absolute) {
+        let (outer, inner) = (outer.display(), inner.display());
+        return blame(format!(
+            "{inner} lies in {outer}, which is served with all its sub-folders"
+        ));
+    }
+    let cache = normalized(&config.store.cache);
+    absolute.contains(&cache).then(|| {
+        let cache = config.store.cache.display();
+        let message = format!("{cache} holds packages: the cache needs a directory of its own");
+        ("store.cache", message)
+    })
+}
+
+/// The path as it reads from the root. The disk is not asked: where the check runs, the directories may not be there.
+fn normalized(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut normal = PathBuf::new();
+    for component in absolute.components() {
+        if component == Component::ParentDir {
+            normal.pop();
+        } else {
+            normal.push(component);
+        }
+    }
+    normal
+}
+
+/// A directory and one within it.
+fn nested(directories: &[PathBuf]) -> Option<(&PathBuf, &PathBuf)> {
+    directories.iter().find_map(|outer| {
+        let mut others = directories.iter().filter(|other| *other != outer);
+        Some((outer, others.find(|inner| inner.starts_with(outer))?))
+    })
+}
+
+fn patterns(path: &'static str, patterns: &[String]) -> Option<Contradiction> {
+    let error = Patterns::new(patterns, &[]).err()?;
+    let reason = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    Some((path, format!("{error}{reason}")))
 }
 
 fn tls(config: &Config) -> Option<Contradiction> {
@@ -110,10 +158,36 @@ mod tests {
         assert_eq!(blamed(|c| c.listen.push(c.listen[0])), ["listen"]);
         assert_eq!(blamed(|c| c.store.packages.clear()), ["store.packages"]);
         assert_eq!(blamed(|c| c.store.cache = c.store.packages[0].clone()), ["store.cache"]);
+        assert_eq!(blamed(|c| c.boards.include.push("[a".to_owned())), ["boards.include"]);
+        assert_eq!(blamed(|c| c.boards.exclude.push("[a".to_owned())), ["boards.exclude"]);
         assert_eq!(
             blamed(|c| c.tls = Some(super::super::TlsConfig::default())),
             ["tls.certificate"]
         );
+    }
+
+    #[test]
+    fn packages_directories_lie_beside_each_other() {
+        let blamed = |paths: &[&str]| {
+            let paths = paths.iter().map(PathBuf::from).collect();
+            blamed(|c| c.store.packages = paths)
+        };
+        assert!(blamed(&["/srv/a", "/srv/ab", "b"]).is_empty());
+        for wrong in [
+            ["/srv/a", "/srv/a/b"],
+            ["/srv/a/b", "/srv/x/../a/"],
+            ["a", "./a"],
+            ["a/b", "."],
+        ] {
+            assert_eq!(blamed(&wrong), ["store.packages"], "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn there_are_not_too_many_packages_directories() {
+        let blamed = |count: usize| blamed(|c| c.store.packages = (0..count).map(|n| n.to_string().into()).collect());
+        assert!(blamed(MAX_DIRECTORIES).is_empty());
+        assert_eq!(blamed(MAX_DIRECTORIES + 1), ["store.packages"]);
     }
 
     #[test]

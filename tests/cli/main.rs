@@ -131,6 +131,25 @@ fn check_config_changes_nothing_and_shows_what_takes_effect() {
 }
 
 #[test]
+fn check_config_refuses_what_serve_would() {
+    let home = home();
+    fs::write(home.path().join("c.toml"), "[boards]\ninclude = [\"[a\"]\n").unwrap();
+    let check = micropypi(home.path(), &["check-config", "-c", "c.toml"]).output().unwrap();
+    let said = failure(&check);
+    assert!(
+        said.starts_with("error: c.toml:2:11: the pattern \"[a\" cannot be read: ") && said.contains("^^^^^^"),
+        "{said}"
+    );
+    let serve = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
+    assert_eq!(failure(&serve), said);
+    let nested = micropypi(home.path(), &["check-config"])
+        .env("MICROPYPI_STORE_PACKAGES", "a, a/b")
+        .output()
+        .unwrap();
+    assert!(failure(&nested).contains("served with all its sub-folders"), "{nested:?}");
+}
+
+#[test]
 fn the_packaged_file_is_right() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/config.toml");
     let home = home();

@@ -88,8 +88,11 @@ impl Environment {
         match (schema::path_of_variable(name), value.to_str()) {
             (Some(path), Some(text)) => self.settings.set_text(path, text),
             (Some(_), None) => self.refuse(name, "the value is not UTF-8", None),
-            (None, _) if is_service_link(name) => {}
-            (None, _) => self.refuse(name, "no such setting", schema::nearest_variable(name).as_deref()),
+            (None, value) if is_service_link(name, value.unwrap_or_default()) => {}
+            (None, value) => {
+                let nearest = meant_port(name, value).or_else(|| schema::nearest_variable(name));
+                self.refuse(name, "no such setting", nearest.as_deref());
+            }
         }
     }
 
@@ -102,7 +105,20 @@ impl Environment {
     }
 }
 
-/// Kubernetes and Docker links set such variables beside every service that is called `micropypi`.
-fn is_service_link(name: &str) -> bool {
-    name == "MICROPYPI_PORT" || name.starts_with("MICROPYPI_PORT_") || name.starts_with("MICROPYPI_SERVICE_")
+/// Kubernetes and Docker links set such variables beside every service that is called `micropypi`: `MICROPYPI_PORT` and
+/// `MICROPYPI_PORT_8089_TCP` to `tcp://ADDRESS:PORT`, the parts of that below longer names, `MICROPYPI_SERVICE_HOST` and
+/// `MICROPYPI_SERVICE_PORT`.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let Some(rest) = name.strip_prefix("MICROPYPI_PORT") else {
+        return name.starts_with("MICROPYPI_SERVICE_HOST") || name.starts_with("MICROPYPI_SERVICE_PORT");
+    };
+    let scheme = value.split_once("://").map(|(scheme, _)| scheme);
+    let is_part = ["_ADDR", "_PORT", "_PROTO"].iter().any(|part| rest.ends_with(part));
+    is_part || matches!(scheme, Some("tcp" | "udp" | "sctp"))
+}
+
+/// What `MICROPYPI_PORT=9000` most likely means.
+fn meant_port(name: &str, value: Option<&str>) -> Option<String> {
+    let port: u16 = value.filter(|_| name == "MICROPYPI_PORT")?.parse().ok()?;
+    Some(format!("{}=[::]:{port}", schema::variable("listen")))
 }

@@ -296,6 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn a_port_is_told_from_a_service_link() {
+        let link = [
+            ("MICROPYPI_PORT", "tcp://10.0.0.1:8089"),
+            ("MICROPYPI_PORT_8089_TCP_ADDR", "10.0.0.1"),
+            ("MICROPYPI_PORT_8089_TCP_PORT", "8089"),
+            ("MICROPYPI_PORT_8089_TCP_PROTO", "tcp"),
+            ("MICROPYPI_SERVICE_HOST", "10.0.0.1"),
+            ("MICROPYPI_SERVICE_PORT", "8089"),
+        ];
+        load_text("", &link, Flags::default()).unwrap();
+        let told = errors("", &[("MICROPYPI_PORT", "9000")]);
+        assert_eq!(
+            told,
+            "MICROPYPI_PORT in the environment: no such setting\n  = did you mean `MICROPYPI_LISTEN=[::]:9000`?"
+        );
+    }
+
+    #[test]
     fn the_wrong_entry_of_a_list_is_pointed_at() {
         let told = errors("listen = [\n  '[::]:8089',\n  'here',\n]", &[]);
         assert!(

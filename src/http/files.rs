@@ -18,11 +18,10 @@ use super::file_body::FileBody;
 use super::negotiate;
 use super::range::{self, Wanted};
 use super::request_log::Subject;
-use super::respond::{Headers, REVALIDATE, blocking};
+use super::respond::{Headers, REVALIDATE, blocking, caching};
 use super::right::{Download, List, May};
 use super::wire::Outgoing;
 use super::{App, Connection};
-use crate::auth::Action;
 use crate::index::{Catalog, File, Scope, Trust};
 use crate::store::{Stamp, open};
 
@@ -193,16 +192,11 @@ fn describe(out: &mut HeaderMap, app: &App, etag: &str, modified: &str) {
     out.insert(LAST_MODIFIED, HeaderValue::from_str(modified).expect(legal));
     out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // Under `overwrite` the bytes behind a name can change, so a cache has to ask, unless the operator says otherwise.
-    let scope = if app.auth.asks_for_password(Action::Download) {
-        "private"
-    } else {
-        "public"
-    };
-    let caching = app
+    let kept = app
         .site
         .max_age
-        .map(|seconds| HeaderValue::try_from(format!("{scope}, max-age={seconds}")).expect(legal));
-    out.insert(CACHE_CONTROL, caching.unwrap_or(REVALIDATE));
+        .map(|seconds| caching(app, &format!("max-age={seconds}")));
+    out.insert(CACHE_CONTROL, kept.unwrap_or(REVALIDATE));
 }
 
 /// The file is not what the catalog says. The catalog learns what it is now, and the client is asked to come again.

@@ -12,13 +12,16 @@ use axum::response::Response;
 use super::error::HttpError;
 use super::origin::BoardOrigin;
 use super::request_log::Subject;
-use super::respond::{self, Headers, IMMUTABLE, REVALIDATE, blocking};
+use super::respond::{self, Headers, REVALIDATE, blocking, caching};
 use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{Hex, ProjectName, ReleaseVersion};
 use crate::index::{Board, Catalog, Project, Release};
 use crate::store;
+
+/// What the URL of a content says for ever, since it holds the digest.
+const FOR_EVER: &str = "max-age=31536000, immutable";
 
 /// `GET /package/{6|py}/{project}/{version|latest}.json`
 pub(super) async fn manifest(
@@ -41,12 +44,13 @@ pub(super) async fn content(
     _: May<Download>,
     Path((_, digits)): Path<(String, String)>,
 ) -> Result<Response, HttpError> {
+    let caching = caching(&app, FOR_EVER);
     let found = app.index.contents().found(&digits);
     let (opened, size) = match open_whole(found).await {
         Some(opened) => opened,
         None => look_for(app, digits).await?,
     };
-    Ok(files::send_derived(opened, size, "application/octet-stream", IMMUTABLE))
+    Ok(files::send_derived(opened, size, "application/octet-stream", caching))
 }
 
 /// None where it has gone, or is not what it was.

@@ -12,14 +12,23 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::error::HttpError;
-use super::negotiate;
+use super::{App, negotiate};
+use crate::auth::Action;
 use crate::index::Page;
 
 /// To be kept, and to be revalidated before each use: an upload shows at once, an unchanged page costs a 304.
 pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// What the URL says for ever, since it holds the digest.
-pub(super) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// For whom, and by these directives how long, files may be kept: where downloads ask for a password, a cache that many
+/// share would hand them to everybody.
+pub(super) fn caching(app: &App, directives: &str) -> HeaderValue {
+    let scope = if app.auth.asks_for_password(Action::Download) {
+        "private"
+    } else {
+        "public"
+    };
+    HeaderValue::try_from(format!("{scope}, {directives}")).expect("words and digits are legal in a header")
+}
 
 /// The headers of the request, taken out of it: axum's own extractor copies them one by one. The last extractor.
 pub(super) struct Headers(pub(super) HeaderMap);

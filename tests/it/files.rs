@@ -123,6 +123,27 @@ fn files_are_cached_no_longer_than_told() {
 }
 
 #[test]
+fn no_shared_cache_keeps_what_asks_for_a_password() {
+    let site = Site::new()
+        .package(&Dist::wheel("blinky", "1.0"))
+        .set("index.cache_control", "3600");
+    for (rights, scope) in [("[]", "public"), (r#"["download"]"#, "private")] {
+        let server = site.clone().set("auth.protect", rights).start();
+        let package = server.get("/blinky/package.json").json();
+        let url = package["urls"][0][1].as_str().unwrap();
+        let content = url.strip_prefix(&server.url()).unwrap();
+        for target in [content, "/packages/blinky-1.0-py3-none-any.whl"] {
+            let answer = server.send(Request::get(target).by_user());
+            let caching = answer.header("cache-control").unwrap();
+            assert!(
+                caching.starts_with(&format!("{scope}, max-age=")),
+                "{target}: {caching}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_listing_has_every_file_with_its_hash() {
     let dist = Dist::sdist("blinky", VERSION);
     let site = Site::new().package(&dist);

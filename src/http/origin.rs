@@ -1,6 +1,6 @@
 //! The base URL that the client knows this server by, for the answers that need absolute URLs. Called by the handlers, as an extractor.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -80,7 +80,7 @@ impl Origin {
             Some(host) if is_authority(host) => host.to_owned(),
             Some(_) => return Err(HttpError::BadHost),
             // HTTP/1.0 knows no Host; the address that was reached serves as well.
-            None => std::net::SocketAddr::new(canonical(connection.local.ip()), connection.local.port()).to_string(),
+            None => SocketAddr::new(canonical(connection.local.ip()), connection.local.port()).to_string(),
         };
         let prefix = forwarded
             .prefix
@@ -119,22 +119,35 @@ impl<'a> Forwarded<'a> {
 /// Who sent the request: behind a proxy that is believed, what it says (`X-Forwarded-For`, of which the last address
 /// that is no such proxy's counts), so that one client's wrong passwords are not held against all.
 pub(super) fn client(parts: &Parts, proxies: &[IpNet]) -> IpAddr {
-    let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     let peer = canonical(connection(parts).peer.ip());
+    forwarded_for(peer, &parts.headers, proxies)
+}
+
+/// Each proxy adds at the end whom it was asked by. What cannot be read ends the search at the peer: whatever stands
+/// before it may be the client's own invention.
+fn forwarded_for(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+    let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     if !is_proxy(&peer) {
         return peer;
     }
-    let hops = parts
-        .headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let hops: Vec<IpAddr> = hops
-        .flat_map(|list| list.split(','))
-        .filter_map(|hop| hop.trim().parse().ok())
-        .map(canonical)
-        .collect();
-    hops.into_iter().rev().find(|hop| !is_proxy(hop)).unwrap_or(peer)
+    let lists = headers.get_all("x-forwarded-for").iter().rev();
+    let hops = lists.flat_map(|list| list.as_bytes().rsplit(|byte| *byte == b','));
+    hops.map(hop)
+        .find(|hop| hop.is_none_or(|hop| !is_proxy(&hop)))
+        .flatten()
+        .unwrap_or(peer)
+}
+
+/// An address as proxies write it: `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]`, some with a port.
+fn hop(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let bare = || {
+        text.strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text)
+    };
+    let with_port = text.parse::<SocketAddr>().map(|address| address.ip());
+    with_port.or_else(|_| bare().parse()).ok().map(canonical)
 }
 
 /// A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`.
@@ -190,6 +203,35 @@ mod tests {
         ] {
             assert_eq!(with_explicit_port(url), expected);
         }
+    }
+
+    #[test]
+    fn the_last_hop_that_is_no_proxy_is_the_client() {
+        let proxies = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+        let client = |peer: &str, lists: &[&'static str]| {
+            let header = |list: &&'static str| ("x-forwarded-for".parse().unwrap(), list.parse().unwrap());
+            let headers = lists.iter().map(header).collect();
+            forwarded_for(peer.parse().unwrap(), &headers, &proxies).to_string()
+        };
+        for (lists, expected) in [
+            (["192.0.2.7"].as_slice(), "192.0.2.7"),
+            (&["198.51.100.1, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
+            (&["198.51.100.1", "192.0.2.7", "10.0.0.2"], "192.0.2.7"),
+            (&["192.0.2.7:40001, 10.0.0.2:443"], "192.0.2.7"),
+            (&["::ffff:192.0.2.7"], "192.0.2.7"),
+            (&["[2001:db9::7]:40001, [2001:db8::2]"], "2001:db9::7"),
+            (&["192.0.2.7, unknown"], "10.0.0.1"),
+            (&["192.0.2.7, "], "10.0.0.1"),
+            (&["10.0.0.3"], "10.0.0.1"),
+            (&[], "10.0.0.1"),
+        ] {
+            assert_eq!(client("10.0.0.1", lists), expected, "{lists:?}");
+        }
+        assert_eq!(
+            client("192.0.2.9", &["192.0.2.7"]),
+            "192.0.2.9",
+            "a stranger is not believed"
+        );
     }
 
     fn origin(headers: &[(&'static str, &'static str)]) -> Result<Origin, HttpError> {

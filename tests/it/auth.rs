@@ -295,3 +295,20 @@ fn many_wrong_passwords_from_one_address_stop_nobody_elsewhere() {
     let answer = send_from(&server, 66, &attempt("once more"));
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
 }
+
+#[test]
+fn behind_a_proxy_each_client_is_throttled_alone() {
+    let server = Site::new().set("trusted_proxies", r#"["127.0.0.0/8"]"#).start();
+    let attempt = |from: &str, password: &str| {
+        let form = Form::default().field(":action", "verify").request("/");
+        server
+            .send(form.header("X-Forwarded-For", from).login(USER, password))
+            .status
+    };
+    // Some proxies tell the port, too, and it is another one with each connection.
+    let guesses = (0..50).map(|n| attempt(&format!("10.1.1.1, 192.0.2.66:{}", 40_000 + n), &format!("guess-{n}")));
+    let throttled = guesses.filter(|status| *status == 429).count();
+    assert!(throttled > 20, "only {throttled} of 50 guesses were turned away");
+    assert_eq!(attempt("192.0.2.7:40000", PASSWORD), 200);
+    assert_eq!(attempt("[2001:db8::7]:40000", PASSWORD), 200);
+}

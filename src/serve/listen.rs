@@ -34,11 +34,11 @@ pub(super) fn bind(config: &Config, passed: Vec<TcpListener>) -> Result<Vec<Boun
         });
         return adopted.collect();
     }
-    let plain = config.listen.iter().map(|address| (*address, all_tls));
-    let tls = separate.iter().map(|address| (*address, true));
-    plain
-        .chain(tls)
-        .map(|(address, tls)| adopt(open(address, &config.listen)?, tls))
+    let all = [&config.listen, separate].concat();
+    let is_tls = |index| all_tls || index >= config.listen.len();
+    let sockets = all.iter().enumerate();
+    sockets
+        .map(|(index, address)| adopt(open(*address, &all)?, is_tls(index)))
         .collect()
 }
 

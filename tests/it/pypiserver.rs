@@ -5,7 +5,7 @@ use std::fs;
 use crate::clients::twine;
 use crate::dists::Dist;
 use crate::form::Form;
-use crate::harness::{Server, Site};
+use crate::harness::{Server, Site, free_port};
 use crate::raw::Request;
 
 /// Starts `micropypi run -i 127.0.0.1 -p 0` with more arguments.
@@ -161,13 +161,4 @@ fn a_log_file_takes_the_log() {
     });
     child.kill().unwrap();
     child.wait().unwrap();
-}
-
-/// A port that was free a moment ago; with the log in a file there is nowhere to read one from.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }

@@ -4,14 +4,14 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustix::process::Signal;
 
 use crate::clients::{Client, micropython, pip_install, tree, uv_install};
 use crate::dists::Dist;
-use crate::harness::{PASSWORD, PATIENCE, Server, Site, USER, eventually};
+use crate::harness::{PASSWORD, PATIENCE, Server, Site, USER, eventually, free_port};
 
 /// A certificate and its key, as PEM.
 struct Pair {
@@ -80,17 +80,19 @@ fn port(server: &Server) -> u16 {
     eventually("the log names the HTTPS port", || port_in(&server.log()))
 }
 
-fn curl(ca: &Path, url: &str) -> Output {
-    Command::new("curl")
-        .args(["--silent", "--show-error", "--max-time", "20", "--cacert"])
-        .arg(ca)
-        .arg(url)
-        .output()
-        .unwrap()
+fn curl(ca: &Path, url: &str) -> Command {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--max-time", "20", "--cacert"]);
+    curl.arg(ca).arg(url);
+    curl
 }
 
 fn is_trusted(ca: &Path, port: u16) -> bool {
-    curl(ca, &format!("https://127.0.0.1:{port}/health")).status.success()
+    curl(ca, &format!("https://127.0.0.1:{port}/health"))
+        .output()
+        .unwrap()
+        .status
+        .success()
 }
 
 #[test]
@@ -112,6 +114,27 @@ fn pip_uv_and_twine_trust_the_authority_that_they_are_given() {
     };
     install(&|target| pip_install("pip/bin/python", &format!("{url}/simple/"), target).args(["--cert", ca]));
     install(&|target| uv_install(&format!("{url}/simple/"), target).env("SSL_CERT_FILE", ca));
+}
+
+#[test]
+fn both_families_are_listened_on_by_both_protocols() {
+    let ports = [(); 2].map(|()| free_port());
+    let both = ports.map(|port| format!(r#""[::]:{port}", "0.0.0.0:{port}""#));
+    let server = site(&Authority::new())
+        // The harness finds its server at an address of its own.
+        .set("listen", &format!(r#"[{}, "127.0.0.1:0"]"#, both[0]))
+        .set("tls.listen", &format!("[{}]", both[1]))
+        .start();
+    for (scheme, port) in ["http", "https"].into_iter().zip(ports) {
+        for host in ["127.0.0.1", "[::1]"] {
+            let mut curl = curl(
+                &server.site.path("ca.pem"),
+                &format!("{scheme}://localhost:{port}/health"),
+            );
+            let outcome = curl.args(["--connect-to", &format!("::{host}:")]).output().unwrap();
+            assert!(outcome.status.success(), "{scheme} {host}: {outcome:?}");
+        }
+    }
 }
 
 #[test]
@@ -220,7 +243,7 @@ fn plain_http_on_the_https_port_hurts_nobody() {
     let server = site(&Authority::new()).start();
     let ca = server.site.path("ca.pem");
     let url = format!("http://127.0.0.1:{}/health", port(&server));
-    assert!(!curl(&ca, &url).status.success());
+    assert!(!curl(&ca, &url).output().unwrap().status.success());
     assert!(is_trusted(&ca, port(&server)));
 }
 

@@ -34,8 +34,12 @@ pub(super) enum HttpError {
     NotFound(String),
     #[error("{0} holds nothing that a board could import; the project's page says why")]
     NothingForBoards(String),
+    #[error("{path} is not here; upload to the base URL itself, http://HOST:PORT/")]
+    NotForUploads { path: String },
     #[error("{method} is not for {path}; upload to the base URL itself, http://HOST:PORT/")]
     WrongMethod { method: Method, path: String },
+    #[error("{path} takes POST only; all projects are at /simple/")]
+    NotForReading { path: String },
     #[error("the Host header is none")]
     BadHost,
     #[error("the range lies outside of the file")]
@@ -57,8 +61,8 @@ impl HttpError {
             Self::Form(error) => form_status(error),
             Self::Publish(error) => publish_status(error),
             Self::Store(error) => store_status(error),
-            Self::NotFound(_) | Self::NothingForBoards(_) => StatusCode::NOT_FOUND,
-            Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotFound(_) | Self::NothingForBoards(_) | Self::NotForUploads { .. } => StatusCode::NOT_FOUND,
+            Self::WrongMethod { .. } | Self::NotForReading { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost => StatusCode::BAD_REQUEST,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Gone(_) => StatusCode::GONE,

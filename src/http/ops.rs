@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
@@ -37,16 +37,26 @@ pub(super) async fn xml_rpc() -> Response {
     ([(CONTENT_TYPE, "text/xml")], NO_SEARCH).into_response()
 }
 
-/// Most of all: an upload to a page of the index.
+/// Most of all: an upload to a page of the index, or a look at where uploads go.
 pub(super) async fn wrong_method(State(app): State<Arc<App>>, request: Request) -> HttpError {
-    let (parts, body) = request.into_parts();
-    form::linger(&mut body.into_data_stream(), app.form).await;
-    HttpError::WrongMethod {
-        method: parts.method,
-        path: parts.uri.path().to_owned(),
+    let (method, path) = take_leave(&app, request).await;
+    match method {
+        Method::GET | Method::HEAD => HttpError::NotForReading { path },
+        method => HttpError::WrongMethod { method, path },
     }
 }
 
-pub(super) async fn nothing_here(uri: Uri) -> HttpError {
-    HttpError::NotFound(uri.path().to_owned())
+pub(super) async fn nothing_here(State(app): State<Arc<App>>, request: Request) -> HttpError {
+    let (method, path) = take_leave(&app, request).await;
+    match method {
+        Method::GET | Method::HEAD => HttpError::NotFound(path),
+        _ => HttpError::NotForUploads { path },
+    }
+}
+
+/// Reads what the client is still sending, so that it sees the refusal; and says what it wanted.
+async fn take_leave(app: &App, request: Request) -> (Method, String) {
+    let (parts, body) = request.into_parts();
+    form::linger(&mut body.into_data_stream(), app.form).await;
+    (parts.method, parts.uri.path().to_owned())
 }

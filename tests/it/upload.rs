@@ -1,13 +1,14 @@
 //! `POST /` and `POST /legacy/` field by field: what a form may say, and what comes of it.
 
 use std::fs;
+use std::io::Write;
 use std::thread;
 
 use crate::clients::twine;
 use crate::dists::{Dist, metadata, zip};
 use crate::form::{Form, sha256};
 use crate::harness::{Server, Site};
-use crate::raw::Request;
+use crate::raw::{Request, Response, connect};
 
 #[test]
 fn overwrite_replaces() {
@@ -255,4 +256,25 @@ fn a_get_of_the_upload_paths_is_no_upload() {
     let server = Server::start();
     assert_eq!(server.get("/").status, 200);
     assert_eq!(server.send(Request::new("PUT", "/")).status, 405);
+    for target in ["/legacy/", "/RPC2"] {
+        server
+            .get(target)
+            .assert_says(405, &[&format!("{target} takes POST only"), "/simple/"]);
+    }
+}
+
+#[test]
+fn an_upload_to_an_unknown_path_hears_the_right_one() {
+    let server = Server::start();
+    let request = Form::upload(&Dist::noise(8 << 20))
+        .request("/pypi/our/uploads/")
+        .by_user();
+    let mut stream = connect(server.address).unwrap();
+    // To the end: a client that cannot send what it has never looks at the answer.
+    stream.write_all(&request.bytes(server.address)).unwrap();
+    let answer = Response::read(&mut stream).unwrap();
+    answer.assert_says(
+        404,
+        &["/pypi/our/uploads/ is not here", "upload to the base URL itself"],
+    );
 }

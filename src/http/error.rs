@@ -106,6 +106,7 @@ fn form_status(error: &FormError) -> StatusCode {
         | FormError::Multipart(_)
         | FormError::TooManyFields { .. }
         | FormError::FieldTooLarge { .. }
+        | FormError::SignatureTooLarge
         | FormError::Twice(_)
         | FormError::Missing(_)
         | FormError::NotText(_)

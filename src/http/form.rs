@@ -45,6 +45,8 @@ pub(super) enum FormError {
     TooManyFields { limit: usize },
     #[error("the form field {field} is larger than {limit} bytes ([limits] field_bytes)")]
     FieldTooLarge { field: String, limit: usize },
+    #[error("the gpg_signature is larger than {SIGNATURE_BYTES} bytes; make a detached one: gpg --armor --detach-sign")]
+    SignatureTooLarge,
     #[error("the form has the field {0} twice")]
     Twice(String),
     #[error("the form has no field {0}")]
@@ -171,16 +173,16 @@ impl Reader<'_> {
             return once(&mut self.fields.content, content, &name);
         }
         if name == "gpg_signature" {
-            let signature = self.bytes(&mut field, unclaimed, &name, SIGNATURE_BYTES).await?;
+            let signature = self.bytes(&mut field, unclaimed, SIGNATURE_BYTES).await?;
+            let signature = signature.ok_or(FormError::SignatureTooLarge)?;
             return once(&mut self.fields.signature, signature, &name);
         }
         let Some(slot) = self.fields.slot(&name) else {
             return self.skip(&mut field, unclaimed, &name).await;
         };
         let is_taken = slot.is_some();
-        let bytes = self
-            .bytes(&mut field, unclaimed, &name, self.limits.field_bytes)
-            .await?;
+        let bytes = self.bytes(&mut field, unclaimed, self.limits.field_bytes).await?;
+        let bytes = bytes.ok_or_else(|| self.too_large(&name))?;
         let text = String::from_utf8(bytes).map_err(|_| FormError::NotText(name.clone()))?;
         if is_taken {
             return Err(FormError::Twice(name));
@@ -226,24 +228,21 @@ impl Reader<'_> {
         }
     }
 
+    /// The whole field; None when it is larger than `limit`.
     async fn bytes(
         &self,
         field: &mut Field<'_>,
         unclaimed: &AtomicUsize,
-        name: &str,
         limit: usize,
-    ) -> Result<Vec<u8>, FormError> {
+    ) -> Result<Option<Vec<u8>>, FormError> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.piece(field, unclaimed).await? {
             if bytes.len() + piece.len() > limit {
-                return Err(FormError::FieldTooLarge {
-                    field: name.to_owned(),
-                    limit,
-                });
+                return Ok(None);
             }
             bytes.extend_from_slice(&piece);
         }
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     async fn skip(&self, field: &mut Field<'_>, unclaimed: &AtomicUsize, name: &str) -> Result<(), FormError> {
@@ -251,13 +250,17 @@ impl Reader<'_> {
         while let Some(piece) = self.piece(field, unclaimed).await? {
             size += piece.len();
             if size > self.limits.field_bytes {
-                return Err(FormError::FieldTooLarge {
-                    field: name.to_owned(),
-                    limit: self.limits.field_bytes,
-                });
+                return Err(self.too_large(name));
             }
         }
         Ok(())
+    }
+
+    fn too_large(&self, field: &str) -> FormError {
+        FormError::FieldTooLarge {
+            field: field.to_owned(),
+            limit: self.limits.field_bytes,
+        }
     }
 
     async fn piece(&self, field: &mut Field<'_>, unclaimed: &AtomicUsize) -> Result<Option<Bytes>, FormError> {

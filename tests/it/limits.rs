@@ -66,6 +66,21 @@ fn too_many_fields_and_too_large_a_field() {
 }
 
 #[test]
+fn a_signature_that_is_none() {
+    let server = Server::start();
+    let dist = Dist::sdist("blinky", "1.0");
+    let signed = Form::upload(&dist).file("gpg_signature", "blinky-1.0.tar.gz.asc", &[b'x'; 9_000]);
+    let answer = signed.post(&server);
+    answer.assert_says(400, &["gpg_signature is larger than 8192 bytes"]);
+    assert!(
+        !answer.text().contains("[limits]"),
+        "no setting helps: {}",
+        answer.text()
+    );
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
 fn no_content_or_two() {
     let server = Server::start();
     let dist = Dist::sdist("blinky", "1.0");

@@ -136,8 +136,10 @@ struct Asked {
 
 async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked) -> Result<Response, HttpError> {
     let etag = format!("\"{}\"", file.digests.sha256_hex());
-    let modified = http_date(file.stamp);
-    if is_fresh(&asked.headers, &etag, &modified) {
+    let modified = modified(file.stamp);
+    let is_fresh = is_fresh(&asked.headers, &etag, modified);
+    let modified = httpdate::fmt_http_date(modified);
+    if is_fresh {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         describe(response.headers_mut(), app, &etag, &modified);
         return Ok(response);
@@ -214,21 +216,20 @@ async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
     }
 }
 
-/// RFC 9110 section 13.2.2: an entity tag outweighs a date.
-fn is_fresh(headers: &HeaderMap, etag: &str, modified: &str) -> bool {
+/// RFC 9110 section 13.2.2: an entity tag outweighs a date. What is no date says nothing (section 13.1.3).
+fn is_fresh(headers: &HeaderMap, etag: &str, modified: SystemTime) -> bool {
     if headers.contains_key(IF_NONE_MATCH) {
         return negotiate::has(headers, etag.as_bytes());
     }
-    // Clients send back the date that they were given; comparing the text needs no parser of old date formats.
-    headers
-        .get(IF_MODIFIED_SINCE)
-        .is_some_and(|date| date.as_bytes() == modified.as_bytes())
+    let since = headers.get(IF_MODIFIED_SINCE).and_then(|date| date.to_str().ok());
+    let since = since.and_then(|date| httpdate::parse_http_date(date).ok());
+    since.is_some_and(|since| modified <= since)
 }
 
-/// RFC 9110 section 5.6.7.
-fn http_date(stamp: Stamp) -> String {
+/// In whole seconds, as HTTP tells it (RFC 9110 section 5.6.7).
+fn modified(stamp: Stamp) -> SystemTime {
     let seconds = u64::try_from(stamp.modified / 1_000_000_000).unwrap_or(0);
-    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn media_type(path: &str) -> &'static str {

@@ -262,8 +262,10 @@ mod tests {
                 authenticator.check(action, None, HOME).await,
                 Err(Denied::CredentialsMissing)
             );
-            let garbage = authenticator.check(action, Some(b"garbage"), HOME).await;
+            let garbage = authenticator.check(action, Some(b"Basic garbage"), HOME).await;
             assert!(matches!(garbage, Err(Denied::Malformed(_))));
+            let bearer = authenticator.check(action, Some(b"Bearer x"), HOME).await;
+            assert_eq!(bearer, Err(Denied::OtherScheme));
         }
     }
 

@@ -12,8 +12,8 @@ pub const CHALLENGE: &str = r#"Basic realm="micropypi", charset="UTF-8""#;
 /// Longest password in bytes. apache's `htpasswd` takes no longer one, and SHA-crypt's work grows with its square.
 const MAX_PASSWORD_BYTES: usize = 255;
 
-/// Longest header that can hold a user name and a password of 255 bytes each.
-const MAX_HEADER_BYTES: usize = 1_024;
+/// More than a user name and a password of 255 bytes each take.
+const MAX_TOKEN_BYTES: usize = 1_024;
 
 /// Clients differ in whether they pad.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -28,16 +28,17 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads the value of an `Authorization` header. Errors are [`Denied::Malformed`].
+    /// Reads the value of an `Authorization` header. Errors are [`Denied::OtherScheme`] and [`Denied::Malformed`].
     pub(super) fn from_header(value: &[u8]) -> Result<Self, Denied> {
-        Self::parse(value).map_err(Denied::Malformed)
+        let token = basic_token(value).ok_or(Denied::OtherScheme)?;
+        Self::parse(token).map_err(Denied::Malformed)
     }
 
-    fn parse(value: &[u8]) -> Result<Self, &'static str> {
-        if value.len() > MAX_HEADER_BYTES {
+    fn parse(token: &[u8]) -> Result<Self, &'static str> {
+        if token.len() > MAX_TOKEN_BYTES {
             return Err("it is too long");
         }
-        let decoded = BASE64.decode(basic_token(value)?).map_err(|_| "it is not base64")?;
+        let decoded = BASE64.decode(token).map_err(|_| "it is not base64")?;
         let text = to_text(decoded);
         let (user, password) = text
             .split_once(':')
@@ -56,13 +57,10 @@ impl Credentials {
 }
 
 /// What follows the scheme, which is `Basic` in any case.
-fn basic_token(value: &[u8]) -> Result<&[u8], &'static str> {
-    let value = value.trim_ascii();
-    let (scheme, token) = value.split_at_checked(5).ok_or("it is not Basic")?;
-    if !scheme.eq_ignore_ascii_case(b"Basic") || !token.starts_with(b" ") {
-        return Err("it is not Basic");
-    }
-    Ok(token.trim_ascii())
+fn basic_token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.trim_ascii().split_at_checked(5)?;
+    let is_basic = scheme.eq_ignore_ascii_case(b"Basic") && token.starts_with(b" ");
+    is_basic.then(|| token.trim_ascii())
 }
 
 /// UTF-8 if it can be, else ISO 8859-1, which is what twine sends (by requests) for letters such as `ä`.
@@ -76,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    fn parse(value: &[u8]) -> Result<(String, String), &'static str> {
-        Credentials::parse(value).map(|c| (c.user.to_string(), c.password.into_string()))
+    fn parse(value: &[u8]) -> Result<(String, String), Denied> {
+        Credentials::from_header(value).map(|c| (c.user.to_string(), c.password.into_string()))
     }
 
     fn header(user_and_password: &[u8]) -> Vec<u8> {
@@ -107,20 +105,20 @@ mod tests {
     #[test]
     fn says_what_is_malformed() {
         let long = header(format!("jo:{}", "x".repeat(256)).as_bytes());
-        let cases: [(&[u8], &str); 7] = [
-            (b"", "it is not Basic"),
-            (b"Bearer abc", "it is not Basic"),
-            (b"Basicabc", "it is not Basic"),
+        for other in [b"".as_slice(), b"Bearer abc", b"Basicabc"] {
+            assert_eq!(parse(other), Err(Denied::OtherScheme));
+        }
+        let cases: [(&[u8], &'static str); 4] = [
             (b"Basic ***", "it is not base64"),
             (&header(b"jo"), "it has no colon between user name and password"),
             (&header(b"jo:a\0b"), "the password holds a control character"),
             (&long, "the password is longer than 255 bytes"),
         ];
         for (value, reason) in cases {
-            assert_eq!(parse(value), Err(reason));
+            assert_eq!(parse(value), Err(Denied::Malformed(reason)));
         }
         assert!(parse(&header(b":x")).is_err());
-        assert!(parse(&[b'x'; 2_000]).is_err());
+        assert!(parse(&header(&[b'x'; 2_000])).is_err());
     }
 
     proptest! {

@@ -55,7 +55,10 @@ pub enum Denied {
     /// No `Authorization` header.
     #[error("this needs a user name and a password")]
     CredentialsMissing,
-    /// An `Authorization` header that is not Basic credentials.
+    /// An `Authorization` header of another scheme, such as `Bearer`.
+    #[error("this needs a user name and a password (Basic authentication)")]
+    OtherScheme,
+    /// Basic credentials that cannot be read.
     #[error("the Authorization header cannot be read: {0}")]
     Malformed(&'static str),
     /// The user is unknown, or the password is another.

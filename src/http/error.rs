@@ -89,7 +89,7 @@ impl HttpError {
 
 fn denied_status(denied: &Denied) -> StatusCode {
     match denied {
-        Denied::CredentialsMissing => StatusCode::UNAUTHORIZED,
+        Denied::CredentialsMissing | Denied::OtherScheme => StatusCode::UNAUTHORIZED,
         Denied::Malformed(_) => StatusCode::BAD_REQUEST,
         Denied::WrongPassword | Denied::NoPasswordFile => StatusCode::FORBIDDEN,
         Denied::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -160,7 +160,7 @@ impl IntoResponse for HttpError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         match &self {
-            Self::Denied(Denied::CredentialsMissing) => {
+            Self::Denied(Denied::CredentialsMissing | Denied::OtherScheme) => {
                 let challenge = HeaderValue::from_static(r#"Basic realm="micropypi", charset="UTF-8""#);
                 headers.insert(WWW_AUTHENTICATE, challenge);
             }

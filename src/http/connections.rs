@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -35,6 +36,9 @@ use crate::tls::Acceptor;
 const HEAD_BYTES: usize = 64 << 10;
 /// How long open requests may take to end once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// How long they take before the log says that they are waited for; most take less.
+const UNSAID: Duration = Duration::from_millis(200);
 
 /// A listening socket, and whether it speaks TLS.
 pub struct Listener {
@@ -60,7 +64,7 @@ pub struct ConnectionLimits {
 pub struct Connections {
     router: Arc<ArcSwap<Router>>,
     http: http1::Builder,
-    idle: Duration,
+    limits: ConnectionLimits,
     room: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -77,7 +81,7 @@ impl Connections {
         Self {
             router: Arc::new(ArcSwap::from_pointee(router)),
             http,
-            idle: limits.idle,
+            limits,
             room: Arc::new(Semaphore::new(limits.open)),
             tasks: TaskTracker::new(),
             stop,
@@ -87,6 +91,11 @@ impl Connections {
     /// Answers requests by another router from now on, those of open connections too.
     pub fn replace(&self, router: Router) {
         self.router.store(Arc::new(router));
+    }
+
+    /// How many there are.
+    fn open(&self) -> usize {
+        self.limits.open - self.room.available_permits()
     }
 }
 
@@ -113,9 +122,17 @@ pub fn serve_connections(
 
 async fn drain(connections: Connections) {
     connections.stop.cancelled().await;
-    if tokio::time::timeout(DRAIN, connections.tasks.wait()).await.is_err() {
+    if timeout(UNSAID, connections.tasks.wait()).await.is_ok() {
+        return;
+    }
+    tracing::info!(
+        "waiting for {} open requests, at most {} s; a second signal cuts them off",
+        connections.open(),
+        DRAIN.as_secs()
+    );
+    if timeout(DRAIN, connections.tasks.wait()).await.is_err() {
         tracing::warn!(
-            open = connections.tasks.len(),
+            open = connections.open(),
             "some requests did not end in time and are cut off"
         );
     }
@@ -184,7 +201,7 @@ async fn converse(
     watcher: Watcher,
 ) -> Result<(), String> {
     let local = stream.local_addr().map_err(|error| error.to_string())?;
-    tune(&stream, connections.idle).map_err(|error| error.to_string())?;
+    tune(&stream, connections.limits.idle).map_err(|error| error.to_string())?;
     let connection = |outgoing: Option<Outgoing>| Connection {
         peer,
         local,

@@ -203,7 +203,7 @@ impl Server {
                 _ = signals.interrupt.recv() => break,
             }
         }
-        self.end().await;
+        self.end(signals).await;
     }
 
     /// Reads again what can change while serving. What cannot be read leaves the old in force.
@@ -238,7 +238,8 @@ impl Server {
         }
     }
 
-    async fn end(self) {
+    /// Lets requests end, unless a second signal says that nobody wants to wait.
+    async fn end(self, mut signals: Signals) {
         systemd::stopping();
         tracing::info!("stopping");
         for task in self.background {
@@ -246,7 +247,10 @@ impl Server {
         }
         let goodbye = self.announcer.map(|announcer| spawn_blocking(move || announcer.stop()));
         self.stop.cancel();
-        self.serving.await.ok();
+        tokio::select! {
+            _ = self.serving => {}
+            () = signals.end() => tracing::warn!("a second signal: open requests are cut off"),
+        }
         if let Some(goodbye) = goodbye {
             goodbye.await.ok();
         }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::process::Signal;
 
 use crate::dists::{Dist, metadata, tar_gz, zip};
 use crate::form::{Form, content_type};
-use crate::harness::{Server, Site};
+use crate::harness::{Server, Site, eventually};
 use crate::raw::{Request, Response, connect};
 
 fn assert_refused(server: &Server, dist: &Dist, words: &[&str]) {
@@ -287,6 +288,24 @@ fn a_body_that_stops_is_given_up() {
     stream.write_all(&body).unwrap();
     Response::read(&mut stream).unwrap().assert_says(408, &["1 s"]);
     assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_signal_cuts_off_what_the_first_waits_for() {
+    let server = Server::start();
+    let head = Request::new("POST", "/")
+        .by_user()
+        .header("Content-Type", &content_type())
+        .header("Content-Length", "100000");
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(head.head(server.address).as_bytes()).unwrap();
+    let begun = Form::upload(&Dist::sdist("blinky", "1.0")).into_unfinished();
+    stream.write_all(&begun).unwrap();
+    eventually("the upload has begun", || server.site.stored().pop());
+    server.signal(Signal::TERM);
+    server.await_log("waiting for 1 open requests");
+    let (status, log) = server.stop();
+    assert!(status.success() && log.contains("open requests are cut off"), "{log}");
 }
 
 #[test]

@@ -175,8 +175,14 @@ impl Site {
     /// The program, to be run in the site's directory with nothing of this process's environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_micropypi"));
-        command.current_dir(self.home.path()).env_clear().stdin(Stdio::null());
+        self.at_home(&mut command);
         command
+    }
+
+    /// Without `HOME` the program would ask the system for it, and leave its cache with whoever runs the tests.
+    fn at_home(&self, command: &mut Command) {
+        let home = self.home.path();
+        command.current_dir(home).env_clear().env("HOME", home).stdin(Stdio::null());
     }
 }
 

@@ -45,6 +45,7 @@ fn a_compose_files_arguments_work() {
 fn dots_open_everything_as_they_do_there() {
     let site = Site::new();
     let server = run(&site, &["-P", ".", "-a", ".", "data/packages"]);
+    assert!(site.path(".cache/micropypi").is_dir(), "derived data is kept at home");
     assert_eq!(
         server
             .send(Form::upload(&Dist::sdist("blinky", "1.0")).request("/"))

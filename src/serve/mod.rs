@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -82,6 +83,7 @@ pub fn run(loaded: Loaded, notes: Vec<String>) -> Result<(), ServeError> {
     for note in notes {
         tracing::warn!("{note}");
     }
+    allow_many_open_files();
     // This one starts, follows, announces and ends; the workers answer.
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -101,6 +103,17 @@ pub fn run(loaded: Loaded, notes: Vec<String>) -> Result<(), ServeError> {
     // What threads still do for boards is derived, and done again.
     runtime.shutdown_background();
     outcome
+}
+
+/// Each connection takes a file, and each download another; the usual soft limit of 1,024 is for programs that still
+/// call select(2). Where it cannot be raised, further connections wait.
+fn allow_many_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).ok();
 }
 
 /// The signals that end or reload the server.

@@ -165,6 +165,15 @@ impl Site {
         Server::spawn(self, command)
     }
 
+    /// Starts `micropypi serve` here from a shell that has run this before.
+    pub(crate) fn start_after(&self, shell: &str) -> Server {
+        let mut command = Command::new("sh");
+        self.at_home(&mut command);
+        command.args(["-c", &format!(r#"{shell} && exec "$0" serve --config "$1""#)]);
+        command.arg(env!("CARGO_BIN_EXE_micropypi")).arg(self.configure());
+        Server::spawn(self, command)
+    }
+
     /// Starts `micropypi` with these arguments here and waits until it answers.
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Server {
         let mut command = self.command();
@@ -182,7 +191,11 @@ impl Site {
     /// Without `HOME` the program would ask the system for it, and leave its cache with whoever runs the tests.
     fn at_home(&self, command: &mut Command) {
         let home = self.home.path();
-        command.current_dir(home).env_clear().env("HOME", home).stdin(Stdio::null());
+        command
+            .current_dir(home)
+            .env_clear()
+            .env("HOME", home)
+            .stdin(Stdio::null());
     }
 }
 

@@ -309,6 +309,14 @@ fn a_second_signal_cuts_off_what_the_first_waits_for() {
 }
 
 #[test]
+fn many_connections_need_no_setting_of_the_shell() {
+    let server = Site::new().start_after("ulimit -S -n 64");
+    let idle: Vec<_> = (0..100).map(|_| connect(server.address).unwrap()).collect();
+    assert_eq!(server.get("/health").status, 200);
+    drop(idle);
+}
+
+#[test]
 fn a_slow_upload_that_moves_passes() {
     let server = Site::new()
         .set("limits.body_idle_seconds", "1")

@@ -17,7 +17,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
         Some(cache) => loaded.with_default("store.cache", &cache.to_string_lossy())?,
         None => loaded,
     };
-    Ok(crate::serve::run(loaded, notes)?)
+    Ok(crate::serve::run(loaded, notes, || ())?)
 }
 
 /// The port without `-p`: pypiserver's image reads it from the environment.

@@ -1,6 +1,7 @@
 //! `serve`, and no command at all: the server.
 
-use super::{CommandError, environment, trial};
+use super::trial::{self, Newcomer};
+use super::{CommandError, environment};
 use crate::cli::ServeArgs;
 use crate::config::{self, Flags, Source};
 
@@ -9,9 +10,11 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CommandError> {
     for (key, value) in &args.set {
         flags.set_text(key, value);
     }
-    let mut loaded = config::load(args.file.config.as_deref(), flags, environment())?;
-    if loaded.source == Source::None {
-        loaded = trial::prepare(loaded)?;
-    }
-    Ok(crate::serve::run(loaded, Vec::new())?)
+    let loaded = config::load(args.file.config.as_deref(), flags, environment())?;
+    let (loaded, newcomer) = match loaded.source {
+        Source::None => trial::prepare(loaded)?,
+        _ => (loaded, None),
+    };
+    let greet = || newcomer.into_iter().for_each(Newcomer::introduce);
+    Ok(crate::serve::run(loaded, Vec::new(), greet)?)
 }

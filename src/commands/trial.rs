@@ -2,6 +2,7 @@
 //! `serve` and `passwd`.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{CommandError, print};
 use crate::auth::passwd;
 use crate::config::{Config, Loaded};
+use crate::telemetry::Chain;
 
 /// The user that is made up.
 const USER: &str = "micropypi";
@@ -20,26 +22,56 @@ pub(super) fn password_file(config: &Config) -> PathBuf {
 }
 
 /// The configuration with a password file. One that is there is used silently; else it is made, with one user.
-pub(super) fn prepare(loaded: Loaded) -> Result<Loaded, CommandError> {
+pub(super) fn prepare(loaded: Loaded) -> Result<(Loaded, Option<Newcomer>), CommandError> {
     let auth = &loaded.config.auth;
     if auth.passwords.is_some() || auth.protect.is_empty() {
-        return Ok(loaded);
+        return Ok((loaded, None));
     }
     let file = password_file(&loaded.config);
-    if !file.exists() {
-        let password = passwd::create_with_random_user(&file, USER)?;
-        let url = base_url(&loaded.config);
-        print(
-            Welcome {
-                file: &file,
-                url: &url,
-                password: &password,
-            }
-            .to_string()
-            .as_bytes(),
-        )?;
+    let newcomer = match file.exists() {
+        true => None,
+        false => Some(Newcomer::make(&file, &base_url(&loaded.config))?),
+    };
+    Ok((
+        loaded.with_default("auth.passwords", &file.to_string_lossy())?,
+        newcomer,
+    ))
+}
+
+/// The user that was made up. A start that fails leaves none behind whose password nobody has seen: the next one makes
+/// another.
+pub(super) struct Newcomer {
+    file: PathBuf,
+    welcome: String,
+    is_known: bool,
+}
+
+impl Newcomer {
+    fn make(file: &Path, url: &str) -> Result<Self, CommandError> {
+        let password = &passwd::create_with_random_user(file, USER)?;
+        Ok(Self {
+            file: file.to_owned(),
+            welcome: Welcome { file, url, password }.to_string(),
+            is_known: false,
+        })
     }
-    Ok(loaded.with_default("auth.passwords", &file.to_string_lossy())?)
+
+    /// Shows the password.
+    pub(super) fn introduce(mut self) {
+        match print(self.welcome.as_bytes()) {
+            Ok(()) => self.is_known = true,
+            Err(error) => tracing::error!("the password of {USER} is not shown: {}", Chain(&error)),
+        }
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        if !self.is_known {
+            // It may be gone, and the next start tells what is wrong with one that cannot go.
+            fs::remove_file(&self.file).ok();
+        }
+    }
 }
 
 /// The URL that other machines reach this one by, as far as the configuration tells. No trailing slash.

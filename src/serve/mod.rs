@@ -71,11 +71,12 @@ pub enum ServeError {
     Worker(#[from] JoinError),
 }
 
-/// Serves until SIGTERM or SIGINT. `notes` are written to the log first. Blocks.
+/// Serves until SIGTERM or SIGINT. `notes` are written to the log first; `greet` is called right before the first
+/// answer, when nothing can keep the server from starting any more. Blocks.
 ///
 /// # Errors
 /// When the server cannot start.
-pub fn run(loaded: Loaded, notes: Vec<String>) -> Result<(), ServeError> {
+pub fn run(loaded: Loaded, notes: Vec<String>, greet: impl FnOnce()) -> Result<(), ServeError> {
     // Before there are threads: it takes variables out of the environment.
     let passed = systemd::listeners()?;
     let log = &loaded.config.log;
@@ -93,7 +94,7 @@ pub fn run(loaded: Loaded, notes: Vec<String>) -> Result<(), ServeError> {
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new().map_err(ServeError::Runtime)?;
         let server = tokio::select! {
-            server = Server::start(loaded, passed, log, workers.handles()) => server?,
+            server = Server::start(loaded, passed, log, workers.handles(), greet) => server?,
             // The first look at a large folder may take minutes; nobody has to wait for its end.
             () = signals.end() => return Ok(()),
         };
@@ -161,6 +162,7 @@ impl Server {
         passed: Vec<std::net::TcpListener>,
         log: telemetry::Guard,
         workers: Vec<Handle>,
+        greet: impl FnOnce(),
     ) -> Result<Self, ServeError> {
         let config = loaded.config.clone();
         // Sockets first: clients wait in their queue while the index is read, and a port that is taken is told at once.
@@ -176,6 +178,7 @@ impl Server {
         let stop = CancellationToken::new();
         let limits = assemble::connection_limits(&config.limits);
         let connections = Connections::new(assembly.router(&config)?, limits, stop.clone());
+        greet();
         let listeners = listen::listeners(bound, &assembly);
         let serving = serve_connections(&listeners, connections.clone(), &workers).map_err(ServeError::Runtime)?;
         let serving = tokio::spawn(serving);

@@ -201,6 +201,20 @@ fn the_quick_trial_makes_one_user_once() {
 }
 
 #[test]
+fn a_trial_that_does_not_start_uses_no_password_up() {
+    let home = home();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let output = micropypi(home.path(), &["--listen", &listen, "--mdns=false"])
+        .output()
+        .unwrap();
+    assert!(failure(&output).contains("is another server running?"), "{output:?}");
+    assert!(!home.path().join("data/auth/.htpasswd").exists());
+    let printed = trial(home.path());
+    assert!(printed.contains("\npassword = "), "{printed}");
+}
+
+#[test]
 fn passwd_writes_the_file_that_the_server_reads() {
     let home = home();
     let set = |arguments: &[&str]| {

@@ -45,7 +45,7 @@ pub enum Command {
     #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
     /// Serve packages by pypiserver's own command line
-    #[command(after_help = RUN_NOTES, infer_long_args = true)]
+    #[command(version, after_help = RUN_NOTES, infer_long_args = true, args_override_self = true)]
     Run(RunArgs),
     /// Set or delete a user's password in the password file
     Passwd(PasswdArgs),

@@ -50,6 +50,12 @@ pub enum CommandError {
          prefix off, and set MICROPYPI_BASE_URL to the URL that clients use"
     )]
     Prefix(String),
+    /// pypiserver's `--fallback-url` is no URL.
+    #[error(
+        "--fallback-url {0:?} is not the URL of an index, such as http://HOST/simple/; --disable-fallback answers 404 for \
+         projects that are not here"
+    )]
+    FallbackUrl(String),
     /// pypiserver's `--interface` names no address.
     #[error("--interface {interface} is no address of this machine")]
     Interface {

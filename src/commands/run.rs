@@ -59,7 +59,7 @@ fn translate(args: &RunArgs) -> Result<Flags, CommandError> {
     if args.verbose > 1 {
         flags.set("log.level", ["debug"]);
     }
-    let fallback = args.fallback_url.as_deref().filter(|_| !args.disable_fallback);
+    let fallback = fallback_url(args)?;
     let cache_control = args.cache_control.map(|age| age.to_string());
     let texts = [
         ("index.fallback_url", fallback),
@@ -77,6 +77,14 @@ fn translate(args: &RunArgs) -> Result<Flags, CommandError> {
         text.into_iter().for_each(|text| flags.set(path, [text]));
     }
     Ok(flags)
+}
+
+fn fallback_url(args: &RunArgs) -> Result<Option<&str>, CommandError> {
+    let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+    match args.fallback_url.as_deref().filter(|_| !args.disable_fallback) {
+        Some(other) if !is_url(other) => Err(CommandError::FallbackUrl(other.to_owned())),
+        url => Ok(url),
+    }
 }
 
 fn listen(args: &RunArgs) -> Result<Vec<String>, CommandError> {
@@ -230,6 +238,14 @@ mod tests {
             (config.welcome.unwrap().to_str(), config.log.file.unwrap().to_str()),
             (Some("w.html"), Some("l"))
         );
+    }
+
+    #[test]
+    fn the_last_of_repeated_options_counts() {
+        let config = config("-p 1 -i ::1 -o -o -a list -p 2 --interface 127.0.0.1 -a update,download");
+        assert_eq!(config.listen, ["127.0.0.1:2".parse().unwrap()]);
+        assert_eq!(config.auth.protect, [Protect::Update, Protect::Download]);
+        assert!(config.store.overwrite);
     }
 
     #[test]

@@ -139,7 +139,7 @@ fn store_status(error: &StoreError) -> StatusCode {
         StoreError::Exists(_) => StatusCode::CONFLICT,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         StoreError::ReadOnly { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        StoreError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        StoreError::Missing(_) | StoreError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

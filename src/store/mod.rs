@@ -26,6 +26,9 @@ pub enum StoreError {
     /// A file of this name is there already.
     #[error("{0} exists already")]
     Exists(String),
+    /// A further directory is missing: made, it would hide a slip of the pen.
+    #[error("the packages directory {path} is not there; only the first one is made", path = .0.display())]
+    Missing(PathBuf),
     /// No space, or a quota is used up.
     #[error("no space left in {path}")]
     Full {
@@ -78,15 +81,17 @@ impl Store {
     /// The first directory takes the uploads.
     ///
     /// # Errors
-    /// When a directory is missing, or is none, and cannot be made.
+    /// When the first cannot be made, or another is missing.
     pub fn open(roots: Vec<PathBuf>) -> Result<Self, StoreError> {
-        for root in &roots {
-            fs::create_dir_all(root).map_err(|e| StoreError::new("make", root, e))?;
+        if let Some(inbox) = roots.first() {
+            fs::create_dir_all(inbox).map_err(|e| StoreError::new("make", inbox, e))?;
         }
-        let roots: Vec<_> = roots
-            .into_iter()
-            .map(|root| fs::canonicalize(&root).map_err(|e| StoreError::new("resolve", &root, e)))
-            .collect::<Result<_, _>>()?;
+        let resolve = |root: PathBuf| match fs::canonicalize(&root) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(StoreError::Missing(root)),
+            Err(error) => Err(StoreError::new("resolve", &root, error)),
+            Ok(absolute) => Ok(absolute),
+        };
+        let roots: Vec<_> = roots.into_iter().map(resolve).collect::<Result<_, _>>()?;
         if let Some(inbox) = roots.first() {
             clean::remove_litter(inbox);
         }

@@ -274,7 +274,23 @@ fn run_refuses_what_it_cannot_mean() {
         .output()
         .unwrap();
     assert!(failure(&prefix).contains("put a proxy before it"), "{prefix:?}");
+    for wrong in ["", "index.example"] {
+        let fallback = micropypi(home.path(), &["run", "--fallback-url", wrong]).output().unwrap();
+        let expected = format!("error: --fallback-url {wrong:?} is not the URL of an index");
+        assert!(failure(&fallback).starts_with(&expected), "{fallback:?}");
+    }
     assert!(is_empty(home.path()));
+}
+
+#[test]
+fn run_makes_the_first_directory_and_no_mistyped_one() {
+    let home = home();
+    let output = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "packages", "mroe"])
+        .output()
+        .unwrap();
+    let said = failure(&output);
+    assert!(said.contains("error: the packages directory mroe is not there"), "{said}");
+    assert!(home.path().join("packages").exists() && !home.path().join("mroe").exists());
 }
 
 #[test]
@@ -291,4 +307,6 @@ fn the_packages_can_ask_for_man_page_and_completions() {
     }
     let version = success(&micropypi(home.path(), &["--version"]).output().unwrap());
     assert_eq!(version, concat!("micropypi ", env!("CARGO_PKG_VERSION"), "\n"));
+    let version = success(&micropypi(home.path(), &["run", "--version"]).output().unwrap());
+    assert!(version.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")), "{version}");
 }

@@ -105,7 +105,7 @@ pub struct SettingArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[serde(rename = "store.cache")]
     cache: Option<String>,
-    /// Let an upload replace a file that has other content
+    /// Let an upload replace a file that has other content [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[serde(rename = "store.overwrite")]
     overwrite: Option<String>,
@@ -113,7 +113,7 @@ pub struct SettingArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[serde(rename = "auth.passwords")]
     passwords: Option<String>,
-    /// What asks for a password: list, download, update [default: update]
+    /// What asks for a password: list, download, update, or none [default: update]
     #[arg(long, value_name = "RIGHT", value_delimiter = ',')]
     #[serde(rename = "auth.protect")]
     protect: Vec<String>,
@@ -121,7 +121,7 @@ pub struct SettingArgs {
     #[arg(long, value_name = "URL")]
     #[serde(rename = "index.fallback_url")]
     fallback_url: Option<String>,
-    /// Announce the server on the LAN
+    /// Announce the server on the LAN [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[serde(rename = "mdns.enabled")]
     mdns: Option<String>,

@@ -263,6 +263,8 @@ mod tests {
         };
         let flags = translate(&empty).unwrap();
         assert!(config::load_pypiserver(flags, std::iter::empty(), defaults()).is_err());
+        let none = translate(&parse("-a none")).unwrap();
+        assert!(config::load_pypiserver(none, std::iter::empty(), defaults()).is_err());
         for half in ["-P .", "-a .", "-P . -a update", "-P file -a ."] {
             assert!(
                 matches!(translate(&parse(half)), Err(CommandError::OpenTakesBoth)),

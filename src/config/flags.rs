@@ -31,8 +31,16 @@ impl Flags {
         }
         match toml::de::ValueDeserializer::parse(text).and_then(toml::Value::deserialize) {
             Ok(toml::Value::Array(entries)) => self.set(path, entries.iter().map(plain)),
-            _ => self.set(path, text.split(',').map(str::trim)),
+            _ => self.set_words(path, text.split(',').map(|word| word.trim().to_owned()).collect()),
         }
+    }
+
+    /// Sets a list as people write it: `none` in place of rights is no right at all, which has no other words.
+    fn set_words(&mut self, path: &str, words: Vec<String>) {
+        if path == "auth.protect" && words == ["none"] {
+            return self.set(path, [""; 0]);
+        }
+        self.set(path, words);
     }
 
     /// The fields of a struct that name their paths by `#[serde(rename)]`. `None` and empty lists set nothing.
@@ -44,7 +52,7 @@ impl Flags {
         for (path, value) in toml::Table::try_from(fields).expect("flags are texts and lists of texts") {
             match value {
                 toml::Value::Array(values) if values.is_empty() => {}
-                toml::Value::Array(values) => flags.set(&path, values.iter().map(plain)),
+                toml::Value::Array(values) => flags.set_words(&path, values.iter().map(plain).collect()),
                 value => flags.set(&path, [plain(&value)]),
             }
         }

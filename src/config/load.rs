@@ -355,6 +355,16 @@ mod tests {
     }
 
     #[test]
+    fn none_protects_nothing_and_goes_with_nothing_else() {
+        let protect = |value| load_text("", &[("MICROPYPI_AUTH_PROTECT", value)], Flags::default());
+        assert!(protect("none").unwrap().config.auth.protect.is_empty());
+        assert!(protect("none, list").is_err());
+        let mut flags = Flags::default();
+        flags.set_text("auth.protect", "none");
+        assert!(load_text("", &[], flags).unwrap().config.auth.protect.is_empty());
+    }
+
+    #[test]
     fn rust_is_not_spoken() {
         let told = errors("[index]\ncache_control = -1\n[limits]\nform_fields = 'x'", &[]);
         assert!(told.contains("integer `-1`, expected a whole number"), "{told}");

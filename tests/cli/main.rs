@@ -159,6 +159,22 @@ fn the_packaged_file_is_right() {
     );
 }
 
+#[test]
+fn the_help_names_every_default_and_protect_takes_none() {
+    let home = home();
+    let help = success(&micropypi(home.path(), &["serve", "--help"]).output().unwrap());
+    for option in ["--mdns[=<BOOL>]", "--overwrite[=<BOOL>]", "--protect <RIGHT>"] {
+        let (_, about) = help.split_once(option).unwrap();
+        let about = about.split("\n  -").next().unwrap();
+        assert!(about.contains("[default: "), "{option} {about}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let output = micropypi(home.path(), &["--protect", "none", "--listen", &listen]).output().unwrap();
+    assert!(failure(&output).contains("cannot listen"), "{output:?}");
+    assert!(is_empty(home.path()), "nothing is protected, so nobody needs a password");
+}
+
 /// Starts a quick trial, and gives what it has printed on stdout when it listens.
 fn trial(directory: &Path) -> String {
     let mut child = micropypi(directory, &["--listen", "127.0.0.1:0", "--mdns=false"])

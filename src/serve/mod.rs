@@ -225,6 +225,9 @@ impl Server {
     /// Reads again what can change while serving. What cannot be read leaves the old in force.
     async fn reload(&mut self) {
         systemd::reloading();
+        if let Err(error) = self.log.reopen() {
+            tracing::error!("{}", Chain(&error));
+        }
         match self.loaded.reload() {
             Ok(loaded) => self.adopt(loaded).await,
             Err(error) => tracing::error!("the configuration is not reloaded: {error}"),

@@ -5,12 +5,12 @@
 //! `user`, `project`, `file`, `duration_us`. The journal stores them in upper case, which makes
 //! `journalctl -u micropypi PROJECT=foo` a package's history.
 
+mod file;
 mod text;
 mod writer;
 
 use std::error::Error;
 use std::fmt;
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Level;
+use file::Reopener;
 use writer::Writer;
 
 /// Why the log could not be set up.
@@ -48,6 +49,8 @@ pub enum TelemetryError {
 /// The open log. Lines that wait are written when it is dropped.
 pub struct Guard {
     filter: reload::Handle<Targets, Registry>,
+    /// None when the log is no file.
+    file: Option<Reopener>,
     _writer: Option<Writer>,
 }
 
@@ -57,20 +60,30 @@ impl Guard {
         // Fails only when the subscriber is gone, and then nobody listens.
         let _ = self.filter.reload(targets(level));
     }
+
+    /// Opens the log's file anew, which logrotate may have renamed.
+    ///
+    /// # Errors
+    /// When it cannot be written; lines go on into the old one.
+    pub fn reopen(&self) -> Result<(), TelemetryError> {
+        self.file.as_ref().map_or(Ok(()), Reopener::reopen)
+    }
 }
 
 /// Opens the log: the file when one is named, else the journal when stderr is connected to it, else stderr.
 /// Call it once.
 pub fn init(level: Level, file: Option<&Path>) -> Result<Guard, TelemetryError> {
     let (filter, handle) = reload::Layer::new(targets(level));
+    let (file, reopener) = file.map(file::open).transpose()?.unzip();
     let (layer, writer) = match file {
-        Some(path) => to_writer(append(path)?, false)?,
+        Some(file) => to_writer(file, false)?,
         None if stderr_is_journal() => (journal()?, None),
         None => to_writer(io::stderr(), io::stderr().is_terminal())?,
     };
     tracing_subscriber::registry().with(filter).with(layer).init();
     Ok(Guard {
         filter: handle,
+        file: reopener,
         _writer: writer,
     })
 }
@@ -127,14 +140,6 @@ fn to_writer(sink: impl Write + Send + 'static, colour: bool) -> Result<(AnyLaye
     Ok((layer.boxed(), Some(writer)))
 }
 
-fn append(path: &Path) -> Result<File, TelemetryError> {
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(|source| TelemetryError::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 /// An error with all its sources, in one line: for the log, and for `main.rs`.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
@@ -162,11 +167,5 @@ mod tests {
             Chain(&outer).to_string(),
             "the log's thread cannot be started: disk full"
         );
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_named() {
-        let error = append(Path::new("/nonexistent/log")).unwrap_err();
-        assert_eq!(error.to_string(), "[log] file: cannot append to /nonexistent/log");
     }
 }

@@ -2,10 +2,12 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::clients::twine;
 use crate::dists::Dist;
 use crate::form::Form;
-use crate::harness::{Server, Site, free_port};
+use crate::harness::{Server, Site, eventually, free_port};
 use crate::raw::Request;
 
 /// Starts `micropypi run -i 127.0.0.1 -p 0` with more arguments.
@@ -135,7 +137,7 @@ fn an_option_without_meaning_is_accepted_and_said_so() {
 }
 
 #[test]
-fn a_log_file_takes_the_log() {
+fn a_log_file_takes_the_log_and_is_begun_anew_when_it_was_rotated() {
     let site = Site::new();
     let port = free_port();
     let mut child = site
@@ -154,12 +156,19 @@ fn a_log_file_takes_the_log() {
         .spawn()
         .unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    crate::harness::eventually("it answers", || Request::get("/health").try_send(address));
-    crate::harness::eventually("the log file tells of it", || {
-        fs::read_to_string(site.path("server.log"))
-            .ok()
-            .filter(|log| log.contains("/health"))
-    });
+    let await_log = |text: &str| {
+        eventually("the log file tells of it", || {
+            fs::read_to_string(site.path("server.log"))
+                .ok()
+                .filter(|log| log.contains(text))
+        })
+    };
+    eventually("it answers", || Request::get("/health").try_send(address));
+    await_log("/health");
+    fs::rename(site.path("server.log"), site.path("server.log.1")).unwrap();
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    let anew = await_log("reloaded");
+    assert!(!anew.contains("/health"), "{anew}");
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -74,6 +74,7 @@ impl StoreError {
 #[derive(Debug)]
 pub struct Store {
     roots: Vec<PathBuf>,
+    unnamed: walk::Unnamed,
 }
 
 impl Store {
@@ -95,7 +96,10 @@ impl Store {
         if let Some(inbox) = roots.first() {
             clean::remove_litter(inbox);
         }
-        Ok(Self { roots })
+        Ok(Self {
+            roots,
+            unnamed: walk::Unnamed::default(),
+        })
     }
 
     /// The directories, absolute.
@@ -174,12 +178,12 @@ impl Store {
 
     /// Every distribution file of all directories, by relative path. An earlier directory hides its namesakes in later ones.
     pub fn walk(&self) -> Walked {
-        walk::walk(&self.roots)
+        walk::walk(&self.roots, &self.unnamed)
     }
 
     /// What lies at an absolute path now, if it is a file that [`Store::walk`] would find.
     pub fn look(&self, path: &Path) -> Look {
-        walk::look(&self.roots, path)
+        walk::look(&self.roots, path, &self.unnamed)
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,7 +114,20 @@ impl Walked {
     }
 }
 
-pub(super) fn walk(roots: &[PathBuf]) -> Walked {
+/// Files whose names nobody can ask for; each is logged once.
+#[derive(Debug, Default)]
+pub(super) struct Unnamed(Mutex<HashSet<PathBuf>>);
+
+impl Unnamed {
+    fn tell(&self, path: &Path) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(path.to_owned()) {
+            tracing::info!(file = %path.display(), reason = "its name is not UTF-8", "ignored: not a distribution");
+        }
+    }
+}
+
+pub(super) fn walk(roots: &[PathBuf], unnamed: &Unnamed) -> Walked {
     let mut unseen = Vec::new();
     let mut all = Vec::new();
     let mut names = HashSet::new();
@@ -124,6 +137,7 @@ pub(super) fn walk(roots: &[PathBuf]) -> Walked {
             root: root_index,
             found: Vec::new(),
             visited: HashSet::new(),
+            unnamed,
             unseen: Vec::new(),
         };
         walk.directory(root, "");
@@ -139,16 +153,17 @@ pub(super) fn walk(roots: &[PathBuf]) -> Walked {
     Walked { found: all, unseen }
 }
 
-struct Walk {
+struct Walk<'a> {
     root: u8,
     found: Vec<Found>,
     /// Device and inode of every directory, so that a circle of symbolic links ends.
     visited: HashSet<(u64, u64)>,
+    unnamed: &'a Unnamed,
     /// The directories that could not be looked at.
     unseen: Vec<Box<str>>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn directory(&mut self, directory: &Path, prefix: &str) {
         let Some(metadata) = self.tell(fs::metadata(directory), prefix) else {
             return;
@@ -166,6 +181,9 @@ impl Walk {
                 continue;
             };
             let Some(name) = visible(&entry.file_name()) else {
+                if !is_hidden(&entry.file_name()) {
+                    self.unnamed.tell(&entry.path());
+                }
                 continue;
             };
             // Not `entry.metadata()`: a symbolic link stands for what it points at.
@@ -197,7 +215,7 @@ impl Walk {
     }
 }
 
-impl Walk {
+impl Walk<'_> {
     /// What went away in the meantime is not there; what cannot be looked at may be.
     fn tell<T>(&mut self, result: io::Result<T>, prefix: &str) -> Option<T> {
         result
@@ -211,14 +229,18 @@ impl Walk {
     }
 }
 
-pub(super) fn look(roots: &[PathBuf], path: &Path) -> Look {
+pub(super) fn look(roots: &[PathBuf], path: &Path, unnamed: &Unnamed) -> Look {
     let Some((root, relative)) = roots
         .iter()
         .find_map(|root| Some((root, path.strip_prefix(root).ok()?)))
     else {
         return Look::Nothing;
     };
+    if relative.iter().any(is_hidden) {
+        return Look::Nothing;
+    }
     let Some(names) = relative.iter().map(visible).collect::<Option<Vec<_>>>() else {
+        unnamed.tell(path);
         return Look::Nothing;
     };
     if names.is_empty() || root.join(relative).is_dir() {
@@ -249,7 +271,11 @@ fn at(roots: &[PathBuf], path: &str) -> Option<Found> {
 
 /// Names that begin with a dot are hidden, and names that are not UTF-8 cannot be asked for.
 fn visible(name: &OsStr) -> Option<Box<str>> {
-    name.to_str().filter(|name| !name.starts_with('.')).map(Into::into)
+    name.to_str().filter(|_| !is_hidden(name)).map(Into::into)
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 fn split_sidecar(name: &str) -> Option<(&str, usize)> {
@@ -262,6 +288,10 @@ fn split_sidecar(name: &str) -> Option<(&str, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn look(roots: &[PathBuf], path: &Path) -> Look {
+        super::look(roots, path, &Unnamed::default())
+    }
 
     fn paths(found: &[Found]) -> Vec<&str> {
         let mut paths: Vec<_> = found.iter().map(|f| &*f.path).collect();
@@ -286,7 +316,7 @@ mod tests {
             fs::write(root.join(name), name).unwrap();
         }
         std::os::unix::fs::symlink(root, root.join("sub/circle")).unwrap();
-        let Walked { found, unseen } = walk(&[root.to_owned()]);
+        let Walked { found, unseen } = walk(&[root.to_owned()], &Unnamed::default());
         assert_eq!(unseen, []);
         assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
@@ -301,7 +331,7 @@ mod tests {
         fs::write(two.path().join("a-1.zip"), "22").unwrap();
         fs::write(two.path().join("b-1.zip"), "22").unwrap();
         let roots = [one.path().to_owned(), two.path().to_owned()];
-        let found = walk(&roots).found;
+        let found = walk(&roots, &Unnamed::default()).found;
         assert_eq!(paths(&found), ["a-1.zip", "b-1.zip"]);
         assert_eq!(found[0].stamp.size, 1);
         let Look::There(a) = look(&roots, &two.path().join("a-1.zip")) else {

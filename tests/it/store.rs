@@ -1,7 +1,9 @@
 //! The package directory: what is changed by hand, what survives a restart and a kill, what is no distribution.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::process::Signal;
 
@@ -166,6 +168,21 @@ fn several_directories_are_one_index() {
     let new = Dist::sdist("winky", "1.0");
     assert_eq!(Form::upload(&new).post(&server).status, 200);
     assert!(server.site.packages().join(&new.filename).exists());
+}
+
+#[test]
+fn a_name_that_nobody_can_ask_for_is_logged_once() {
+    let site = Site::new().set("store.watch", r#""poll""#);
+    let name = OsStr::from_bytes(b"blink\xff-1.0.tar.gz");
+    fs::write(site.packages().join(name), "x").unwrap();
+    let server = site.start();
+    server.await_log("ignored: not a distribution");
+    // It was looked at once more when this one shows.
+    let dist = Dist::wheel("blinky", "1.0");
+    fs::write(server.site.packages().join(&dist.filename), &dist.bytes).unwrap();
+    await_listed(&server, &dist);
+    let log = server.log();
+    assert_eq!(log.matches("its name is not UTF-8").count(), 1, "{log}");
 }
 
 #[test]

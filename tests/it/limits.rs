@@ -1,6 +1,7 @@
 //! Bad input and narrow places: each is refused with a status and a sentence, and leaves nothing behind.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -314,6 +315,55 @@ fn many_connections_need_no_setting_of_the_shell() {
     let idle: Vec<_> = (0..100).map(|_| connect(server.address).unwrap()).collect();
     assert_eq!(server.get("/health").status, 200);
     drop(idle);
+}
+
+/// Asks on a connection that stays open, and reads up to the end of the answer.
+fn ask_and_stay(stream: &mut TcpStream) {
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nok\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend_from_slice(&byte);
+    }
+}
+
+#[test]
+fn further_connections_wait() {
+    let server = Site::new().set("limits.connections", "1").start();
+    let (mut first, mut second) = (connect(server.address).unwrap(), connect(server.address).unwrap());
+    ask_and_stay(&mut first);
+    second
+        .write_all(Request::get("/health").head(server.address).as_bytes())
+        .unwrap();
+    for _ in 0..20 {
+        ask_and_stay(&mut first);
+    }
+    second.set_nonblocking(true).unwrap();
+    let waiting = second.read(&mut [0]).unwrap_err();
+    assert_eq!(waiting.kind(), ErrorKind::WouldBlock);
+    second.set_nonblocking(false).unwrap();
+    drop(first);
+    assert_eq!(Response::read(&mut second).unwrap().status, 200);
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut_off() {
+    // More than the buffers of both ends hold.
+    let dist = Dist::noise(64 << 20);
+    let server = Site::new()
+        .package(&dist)
+        .set("limits.body_idle_seconds", "1")
+        .set("limits.connections", "1")
+        .start();
+    let mut stuck = connect(server.address).unwrap();
+    let request = Request::get(&format!("/packages/{}", dist.filename));
+    stuck.write_all(request.head(server.address).as_bytes()).unwrap();
+    stuck.read_exact(&mut [0]).unwrap();
+    // It holds the only connection: the answer to another comes when it is cut off, and not before.
+    assert_eq!(server.get("/health").status, 200);
+    let cut = Response::read(&mut stuck).map_or(0, |answer| answer.body.len());
+    assert!(cut < dist.bytes.len());
 }
 
 #[test]

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 
+use rustix::fs::OFlags;
+use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 
 /// `micropypi` with these arguments, in a directory, with nothing of this process's environment.
@@ -134,7 +138,9 @@ fn check_config_changes_nothing_and_shows_what_takes_effect() {
 fn check_config_refuses_what_serve_would() {
     let home = home();
     fs::write(home.path().join("c.toml"), "[boards]\ninclude = [\"[a\"]\n").unwrap();
-    let check = micropypi(home.path(), &["check-config", "-c", "c.toml"]).output().unwrap();
+    let check = micropypi(home.path(), &["check-config", "-c", "c.toml"])
+        .output()
+        .unwrap();
     let said = failure(&check);
     assert!(
         said.starts_with("error: c.toml:2:11: the pattern \"[a\" cannot be read: ") && said.contains("^^^^^^"),
@@ -146,7 +152,10 @@ fn check_config_refuses_what_serve_would() {
         .env("MICROPYPI_STORE_PACKAGES", "a, a/b")
         .output()
         .unwrap();
-    assert!(failure(&nested).contains("served with all its sub-folders"), "{nested:?}");
+    assert!(
+        failure(&nested).contains("served with all its sub-folders"),
+        "{nested:?}"
+    );
 }
 
 #[test]
@@ -170,9 +179,14 @@ fn the_help_names_every_default_and_protect_takes_none() {
     }
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
-    let output = micropypi(home.path(), &["--protect", "none", "--listen", &listen]).output().unwrap();
+    let output = micropypi(home.path(), &["--protect", "none", "--listen", &listen])
+        .output()
+        .unwrap();
     assert!(failure(&output).contains("cannot listen"), "{output:?}");
-    assert!(is_empty(home.path()), "nothing is protected, so nobody needs a password");
+    assert!(
+        is_empty(home.path()),
+        "nothing is protected, so nobody needs a password"
+    );
 }
 
 /// Starts a quick trial, and gives what it has printed on stdout when it listens.
@@ -258,6 +272,61 @@ fn passwd_writes_the_file_that_the_server_reads() {
     assert_eq!(fs::read_to_string(home.path().join("secrets")).unwrap(), "");
 }
 
+/// Runs `micropypi passwd alice` on a terminal (script(1) makes one), answers each prompt, and gives what the terminal
+/// showed and whether it succeeded.
+fn passwd_on_a_terminal(home: &Path, answers: [&str; 2]) -> (String, bool) {
+    let command = concat!(env!("CARGO_BIN_EXE_micropypi"), " passwd alice --file secrets");
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", command, "/dev/null"]);
+    script.current_dir(home).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = script.spawn().unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = String::new();
+    for (prompt, answer) in ["New password for alice: ", "Once more: "].into_iter().zip(answers) {
+        while !shown.ends_with(prompt) {
+            let mut byte = [0];
+            screen
+                .read_exact(&mut byte)
+                .unwrap_or_else(|_| panic!("no {prompt:?} in {shown:?}"));
+            shown.push(char::from(byte[0]));
+        }
+        // A person takes longer than the program takes from the prompt to the end of the echo; a test does not.
+        while echoes(&child) {
+            thread::yield_now();
+        }
+        keyboard.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    }
+    screen.read_to_string(&mut shown).unwrap();
+    drop(keyboard);
+    (shown, child.wait().unwrap().success())
+}
+
+/// Whether the terminal that script(1) made shows what is typed.
+fn echoes(script: &Child) -> bool {
+    let pid = script.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let terminal = format!("/proc/{}/fd/0", children.split_whitespace().next().unwrap());
+    let terminal = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NOCTTY.bits().cast_signed())
+        .open(terminal)
+        .unwrap();
+    tcgetattr(terminal).unwrap().local_modes.contains(LocalModes::ECHO)
+}
+
+#[test]
+fn passwd_asks_twice_on_a_terminal_and_shows_nothing() {
+    let home = home();
+    let (shown, succeeded) = passwd_on_a_terminal(home.path(), ["open sesame", "open sesame"]);
+    assert!(succeeded && shown.contains("added the user alice"), "{shown}");
+    assert!(!shown.contains("sesame"), "{shown}");
+    let file = fs::read_to_string(home.path().join("secrets")).unwrap();
+    assert!(file.starts_with("alice:$2"), "{file}");
+    let (shown, succeeded) = passwd_on_a_terminal(home.path(), ["open sesame", "open barley"]);
+    assert!(!succeeded && shown.contains("the two passwords differ"), "{shown}");
+    assert_eq!(fs::read_to_string(home.path().join("secrets")).unwrap(), file);
+}
+
 #[test]
 fn healthcheck_fails_where_nobody_listens() {
     let home = home();
@@ -291,7 +360,9 @@ fn run_refuses_what_it_cannot_mean() {
         .unwrap();
     assert!(failure(&prefix).contains("put a proxy before it"), "{prefix:?}");
     for wrong in ["", "index.example"] {
-        let fallback = micropypi(home.path(), &["run", "--fallback-url", wrong]).output().unwrap();
+        let fallback = micropypi(home.path(), &["run", "--fallback-url", wrong])
+            .output()
+            .unwrap();
         let expected = format!("error: --fallback-url {wrong:?} is not the URL of an index");
         assert!(failure(&fallback).starts_with(&expected), "{fallback:?}");
     }
@@ -301,11 +372,16 @@ fn run_refuses_what_it_cannot_mean() {
 #[test]
 fn run_makes_the_first_directory_and_no_mistyped_one() {
     let home = home();
+    // Whatever becomes of the directories, nothing is served for ever: this cache cannot be made.
     let output = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "packages", "mroe"])
+        .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
         .output()
         .unwrap();
     let said = failure(&output);
-    assert!(said.contains("error: the packages directory mroe is not there"), "{said}");
+    assert!(
+        said.contains("error: the packages directory mroe is not there"),
+        "{said}"
+    );
     assert!(home.path().join("packages").exists() && !home.path().join("mroe").exists());
 }
 
@@ -324,5 +400,8 @@ fn the_packages_can_ask_for_man_page_and_completions() {
     let version = success(&micropypi(home.path(), &["--version"]).output().unwrap());
     assert_eq!(version, concat!("micropypi ", env!("CARGO_PKG_VERSION"), "\n"));
     let version = success(&micropypi(home.path(), &["run", "--version"]).output().unwrap());
-    assert!(version.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")), "{version}");
+    assert!(
+        version.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")),
+        "{version}"
+    );
 }

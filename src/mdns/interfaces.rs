@@ -7,8 +7,8 @@ use mdns_sd::{IfKind, IfPredicate};
 
 /// Name prefixes of the bridges and virtual cables that container engines, virtual machines and Kubernetes make:
 /// nobody behind them looks for this server, and their addresses mean nothing on the LAN.
-const CONTAINER_PREFIXES: [&str; 11] = [
-    "docker", "br-", "veth", "cni", "podman", "virbr", "vnet", "lxc", "lxdbr", "flannel", "cali",
+const CONTAINER_PREFIXES: [&str; 13] = [
+    "docker", "veth", "cni", "podman", "virbr", "vnet", "lxc", "lxdbr", "incusbr", "ve-", "vb-", "flannel", "cali",
 ];
 
 /// The addresses that are announced.
@@ -48,7 +48,13 @@ impl Scope {
 }
 
 fn is_container(name: &str) -> bool {
-    CONTAINER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    CONTAINER_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || is_docker_network(name)
+}
+
+/// `br-` and the start of the network's id; `br-lan` is a LAN's own bridge.
+fn is_docker_network(name: &str) -> bool {
+    let id = name.strip_prefix("br-").unwrap_or_default();
+    id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a socket that listens on `on` is reached at `address`.
@@ -90,17 +96,20 @@ mod tests {
     #[test]
     fn announces_the_lan_and_neither_loopback_nor_container_bridges() {
         let all = scope(&[], &["::"]);
-        for name in ["eth0", "wlan0", "enp3s0", "br0", "end0"] {
+        for name in ["eth0", "wlan0", "enp3s0", "br0", "end0", "br-lan", "br-0a1b2c3d4e5g"] {
             assert!(all.holds(&interface(name, [192, 168, 1, 5])), "{name}");
         }
         for name in [
             "docker0",
-            "br-1f2e3d",
+            "br-1f2e3d4c5b6a",
             "veth12ab",
             "cni0",
             "podman0",
             "virbr0",
             "lxcbr0",
+            "incusbr0",
+            "ve-web",
+            "vb-web",
         ] {
             assert!(!all.holds(&interface(name, [172, 17, 0, 1])), "{name}");
         }

@@ -277,7 +277,7 @@ pub struct HealthcheckArgs {
 pub struct DiscoverArgs {
     /// The server of this name, where there are several
     pub name: Option<String>,
-    /// How long to listen for answers [default: 1.5]
+    /// How long to listen for answers [default: 1.8]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
     /// In which shape to print the answer; without one, a table.

@@ -27,3 +27,18 @@ fn format(shape: &DiscoverShape) -> Format {
         .find(|(is_chosen, _)| *is_chosen)
         .map_or(Format::Table, |(_, format)| *format)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_help_tells_the_time_that_it_takes() {
+        let mut cli = Cli::command();
+        let discover = cli.find_subcommand_mut("discover").unwrap();
+        let default = format!("[default: {}]", DEFAULT_TIMEOUT.as_secs_f64());
+        assert!(discover.render_help().to_string().contains(&default), "{default}");
+    }
+}

@@ -206,7 +206,7 @@ async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
     let (app, file) = (Arc::clone(app), Arc::clone(file));
     let look = blocking(move || {
         let path = app.index.store().locate(file.root, &file.path);
-        app.index.refresh(Scope::Paths([path].into()), Trust::Closed, &|_| ());
+        app.index.refresh(Scope::Paths([path].into()), Trust::Closed);
         app.index.catalog().file(&file.path).is_some()
     });
     match look.await {

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Index, Scope, Trust};
 use crate::config::Watch;
 use crate::store::{Changes, Identity, Watcher};
+
+/// A wish for a look at everything, answered when it is over.
+pub type Rescan = oneshot::Sender<()>;
 
 /// How long a file must look the same, and how long what was learnt may wait for the disk.
 const TICK: Duration = Duration::from_millis(900);
@@ -17,24 +20,45 @@ const TICK: Duration = Duration::from_millis(900);
 /// How long what nothing needs any more may lie in the cache. The first sweep follows the start.
 const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
 
-/// Follows the changes until it is aborted; `rescan` asks for a look at everything.
-pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, rescan: Arc<Notify>) {
+/// Follows the changes until it is aborted, and looks at everything when it is asked to.
+pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, mut rescans: mpsc::Receiver<Rescan>) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let (scope, trust) = tokio::select! {
+        let (scope, trust, asker) = tokio::select! {
             changes = next_changes(&mut watcher) => match changes {
-                Changes::Paths(paths) => (Scope::Paths(paths), Trust::Closed),
-                Changes::Anything => (Scope::All, Trust::SeenTwice),
+                Changes::Paths(paths) => (Scope::Paths(paths), Trust::Closed, None),
+                Changes::Anything => (Scope::All, Trust::SeenTwice, None),
             },
-            () = rescan.notified() => (Scope::All, Trust::Quiet),
-            _ = tick.tick() => (Scope::Paths(index.unsettled()), Trust::SeenTwice),
+            Some(asker) = rescans.recv() => (Scope::All, Trust::Quiet, Some(asker)),
+            _ = tick.tick() => (Scope::Paths(index.unsettled()), Trust::SeenTwice, None),
         };
-        match look(&index, scope, trust).await {
+        look(&index, &mut watcher, scope, trust).await;
+        if let Some(asker) = asker {
+            settle(&index, &mut watcher).await;
+            // Who asked may have given up.
+            asker.send(()).ok();
+        }
+    }
+}
+
+/// Looks again at what came a moment ago: whoever copies a file and asks for a look expects to see it.
+async fn settle(index: &Arc<Index>, watcher: &mut Option<Watcher>) {
+    if !index.unsettled().is_empty() {
+        sleep(TICK).await;
+        look(index, watcher, Scope::Paths(index.unsettled()), Trust::SeenTwice).await;
+    }
+}
+
+/// Brings the catalog in line, and once more where other directories lie under the paths than are watched.
+async fn look(index: &Arc<Index>, watcher: &mut Option<Watcher>, scope: Scope, trust: Trust) {
+    let mut next = Some((scope, trust));
+    while let Some((scope, trust)) = next.take() {
+        match refresh(index, scope, trust).await {
             Ok(directories) => {
                 if let Some(stale) = watcher.as_ref().filter(|watcher| !watcher.watches(&directories)) {
-                    watcher = renewed(&index, stale.how).await;
-                    rescan.notify_one();
+                    *watcher = renewed(index, stale.how).await;
+                    next = Some((Scope::All, Trust::Quiet));
                 }
             }
             Err(error) => tracing::error!(%error, "looking at the packages directory failed"),
@@ -43,11 +67,11 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, rescan: Arc
 }
 
 /// Brings the catalog in line; tells which directories it was brought in line with.
-async fn look(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Vec<Option<Identity>>, JoinError> {
+async fn refresh(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Vec<Option<Identity>>, JoinError> {
     let index = Arc::clone(index);
     spawn_blocking(move || {
         let directories = index.store().identities();
-        index.refresh(scope, trust, &|_| ());
+        index.refresh(scope, trust);
         index.tidy();
         directories
     })

@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 pub use boards::{Board, BoardFileError};
 pub use catalog::{Catalog, Rules};
-pub use follow::{follow, prepare};
+pub use follow::{Rescan, follow, prepare};
 pub use page::{Depth, Format, Page, Template};
 pub use project::{File, Project, Release};
 pub use publish::{Outcome, PublishError, Upload};

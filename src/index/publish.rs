@@ -220,11 +220,7 @@ impl Index {
         };
         if found.stamp != placed {
             // Somebody replaced it already; what lies there now is read as if it had been copied there.
-            self.refresh(
-                Scope::Paths([self.store.locate(0, path)].into()),
-                Trust::Closed,
-                &|_| (),
-            );
+            self.refresh(Scope::Paths([self.store.locate(0, path)].into()), Trust::Closed);
             return Ok(Outcome::Replaced);
         }
         let (known, bytes) = metadata.unzip();

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::learn::{Learnt, learn};
-use super::{File, Index, lock};
+use super::{Catalog, File, Index, lock};
 use crate::dist::DistFilename;
 use crate::store::{Found, Look, Stamp, Walked};
 
@@ -40,9 +40,27 @@ pub enum Trust {
 }
 
 impl Index {
-    /// Looks at the directories and swaps in what they hold now. Blocks. `progress` is told how many files were read so
-    /// far, each time one was.
-    pub fn refresh(&self, scope: Scope, trust: Trust, progress: &(dyn Fn(usize) + Sync)) {
+    /// The first look at the directories. Blocks. `progress` is told how many files were read so far, each time one was.
+    pub fn fill(&self, progress: &(dyn Fn(usize) + Sync)) {
+        let (put, gone) = self.changes(Scope::All, Trust::Closed, progress);
+        self.replace(put, &gone);
+    }
+
+    /// Looks at the directories and swaps in what they hold now; the log tells of each file. Blocks.
+    pub fn refresh(&self, scope: Scope, trust: Trust) {
+        let (put, gone) = self.changes(scope, trust, &|_| ());
+        // What came by an upload, or went by a request, is in the catalog by now.
+        tell_of_changes(&self.catalog(), &put, &gone);
+        self.replace(put, &gone);
+    }
+
+    /// What came or has changed, and what is gone.
+    fn changes(
+        &self,
+        scope: Scope,
+        trust: Trust,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> (Vec<Arc<File>>, Vec<Arc<File>>) {
         let before = self.catalog();
         let (found, gone) = match scope {
             Scope::All => {
@@ -61,12 +79,11 @@ impl Index {
             Scope::Paths(paths) => match self.look_at(&paths) {
                 Some(found_and_gone) => found_and_gone,
                 // What lies in a new folder may still be copied.
-                None => return self.refresh(Scope::All, Trust::Quiet, progress),
+                None => return self.changes(Scope::All, Trust::Quiet, progress),
             },
         };
         let changed = found.into_iter().filter(|found| !self.is_known(found)).collect();
-        let put = self.read(changed, trust, progress);
-        self.replace(put, &gone);
+        (self.read(changed, trust, progress), gone)
     }
 
     /// Files that may still be growing, to be looked at again in a second.
@@ -169,13 +186,14 @@ impl Index {
         if may_grow && !self.is_settled(found, self.options.settle) {
             return None;
         }
+        let project = name.project().as_str();
         let learnt = learn(&self.store, found, &name, &self.options.limits);
-        let Learnt { facts, metadata } = learnt.inspect_err(|error| self.tell_unreadable(found, error)).ok()?;
+        let Learnt { facts, metadata } = learnt.inspect_err(|error| self.tell_unreadable(found, project, error)).ok()?;
         if let Some(defect) = &facts.defect {
             if is_young(found.stamp) && !self.is_settled(found, 2 * self.options.settle) {
                 return None;
             }
-            tracing::warn!(file = %found.path, defect, "listed without metadata");
+            tracing::warn!(project, file = %found.path, defect, "listed without metadata");
         }
         lock(&self.unsettled).remove(&found.path);
         self.cache.remember(&found.path, &facts, metadata);
@@ -194,10 +212,10 @@ impl Index {
     }
 
     /// It is read again once it changes, its mode included.
-    fn tell_unreadable(&self, found: &Found, error: &io::Error) {
+    fn tell_unreadable(&self, found: &Found, project: &str, error: &io::Error) {
         lock(&self.unsettled).remove(&found.path);
         if lock(&self.unreadable).insert(Arc::clone(&found.path), found.stamp) != Some(found.stamp) {
-            tracing::warn!(file = %found.path, %error, "cannot read this file");
+            tracing::warn!(project, file = %found.path, %error, "cannot read this file");
         }
     }
 
@@ -225,6 +243,26 @@ impl Index {
             }
         }
     }
+}
+
+/// A package's history in the log, as far as no request tells it.
+fn tell_of_changes(catalog: &Catalog, put: &[Arc<File>], gone: &[Arc<File>]) {
+    for file in put {
+        match catalog.file(&file.path) {
+            None => tell("added", file),
+            Some(before) if before.digests != file.digests => tell("replaced", file),
+            // Its owner, its links, a file beside it.
+            Some(_) => {}
+        }
+    }
+    for file in gone.iter().filter(|file| catalog.file(&file.path).is_some()) {
+        tell("removed", file);
+    }
+}
+
+fn tell(change: &str, file: &File) {
+    let project = file.name.project().as_str();
+    tracing::info!(project, file = %file.path, "{change} in the packages directory");
 }
 
 fn is_young(stamp: Stamp) -> bool {

@@ -97,7 +97,7 @@ impl Site {
     }
 
     fn look(&self) {
-        self.index.refresh(Scope::All, Trust::Closed, &|_| ());
+        self.index.refresh(Scope::All, Trust::Closed);
     }
 
     fn files(&self) -> Vec<String> {
@@ -340,7 +340,7 @@ fn a_file_whose_mode_is_mended_shows() {
 fn what_nobody_closes_must_look_the_same_twice() {
     let site = Site::new(Placing::New);
     fs::write(site.path().join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
-    let poll = || site.index.refresh(Scope::All, Trust::SeenTwice, &|_| ());
+    let poll = || site.index.refresh(Scope::All, Trust::SeenTwice);
     poll();
     assert_eq!(site.files().len(), 0);
     poll();
@@ -357,7 +357,7 @@ fn a_folder_that_goes_away_takes_its_files_along() {
     assert_eq!(site.files(), ["sub/foo-1.0.tar.gz"]);
     fs::remove_dir_all(&sub).unwrap();
     let changed = [fs::canonicalize(site.path()).unwrap().join("sub")].into();
-    site.index.refresh(Scope::Paths(changed), Trust::Closed, &|_| ());
+    site.index.refresh(Scope::Paths(changed), Trust::Closed);
     assert_eq!(site.files().len(), 0);
 }
 
@@ -367,7 +367,7 @@ fn a_yank_mark_shows_when_it_is_written() {
     site.upload("1.0", "one").unwrap();
     let mark = fs::canonicalize(site.path()).unwrap().join("foo-1.0.tar.gz.yanked");
     fs::write(&mark, "too hot\n").unwrap();
-    site.index.refresh(Scope::Paths([mark].into()), Trust::Closed, &|_| ());
+    site.index.refresh(Scope::Paths([mark].into()), Trust::Closed);
     assert_eq!(
         site.index.catalog().file("foo-1.0.tar.gz").unwrap().yanked.as_deref(),
         Some("too hot")

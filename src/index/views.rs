@@ -66,7 +66,9 @@ impl Index {
                 continue;
             };
             if let Err(error) = self.prepare(&file, release) {
-                tracing::warn!(file = %file.path, error = &error as &dyn std::error::Error, "not everything is ready for boards yet");
+                let project = file.name.project().as_str();
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(project, file = %file.path, error, "not everything is ready for boards yet");
             }
         }
     }
@@ -85,7 +87,7 @@ impl Index {
         if compiled.is_some_and(|bytecode| self.has_contents(&bytecode.files)) {
             return Ok(());
         }
-        let bytecode = self.compile(compiler, &*self.view(release)?)?;
+        let bytecode = self.compile(compiler, release, &*self.view(release)?)?;
         self.derive(&bytecode_key(&key), &bytecode);
         // Not this release: another upload may have put one of the same version into the catalog meanwhile.
         let catalog = self.catalog();
@@ -162,7 +164,8 @@ impl Index {
             Ok(view) => view,
             Err(BoardError::Store(error)) => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(file = %file.path, error = &error as &dyn std::error::Error, "nothing in it for a board");
+                let project = file.name.project().as_str();
+                tracing::warn!(project, file = %file.path, error = &error as &dyn std::error::Error, "nothing in it for a board");
                 View {
                     notes: vec![format!("{}: {error}", file.name.as_str())],
                     ..View::default()
@@ -222,12 +225,13 @@ impl Index {
             Ok(general.with_project(&pyproject.unwrap_or_default())?)
         };
         read().unwrap_or_else(|error| {
-            tracing::warn!(file = %sdist.path, error, "its [tool.micropypi] does not count");
+            let project = sdist.name.project().as_str();
+            tracing::warn!(project, file = %sdist.path, error, "its [tool.micropypi] does not count");
             general.clone()
         })
     }
 
-    fn compile(&self, compiler: &MpyCross, view: &View) -> Result<Bytecode, ViewError> {
+    fn compile(&self, compiler: &MpyCross, release: &Release, view: &View) -> Result<Bytecode, ViewError> {
         let mut bytecode = Bytecode::default();
         for source in view.to_compile() {
             match self.compiled(compiler, source) {
@@ -235,7 +239,8 @@ impl Index {
                 Err(error @ MpyError::Run(..)) => return Err(error.into()),
                 Err(error) => {
                     let cause = &error as &dyn std::error::Error;
-                    tracing::warn!(file = source.path, error = cause, "boards get the source");
+                    let project = release.files.first().map(|file| file.name.project().as_str());
+                    tracing::warn!(project, file = source.path, error = cause, "boards get the source");
                     bytecode
                         .notes
                         .push(format!("{} is served as source: {error}", source.path));

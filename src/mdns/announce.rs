@@ -5,7 +5,6 @@
 //! So a session has one name only, and a conflict starts another session with the next name.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use mdns_sd::{DaemonEvent, IfKind, Receiver, RecvTimeoutError, ServiceDaemon};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
-use super::service::{Service, host_label};
+use super::service::{Service, State, host_label};
 use super::{INDEX_TYPE, MdnsError};
 
 const MDNS_PORT: u16 = 5353;
@@ -51,9 +50,9 @@ impl Announcer {
                 "mdns.interfaces: there is no interface `{name}` with an address now; it is announced there once there is"
             );
         }
-        let (session, events) = Session::open(&service, service.name.clone(), service.projects)?;
+        let (session, events) = Session::open(&service, service.name.clone(), service.state)?;
         let shared = Arc::new(Shared {
-            projects: AtomicUsize::new(service.projects),
+            state: Mutex::new(service.state),
             session: Mutex::new(Some(session)),
             service,
         });
@@ -76,7 +75,12 @@ impl Announcer {
 
     /// Tells how many projects there are now. Returns at once; the LAN learns of it within a few seconds.
     pub fn update_projects(&self, projects: usize) {
-        self.shared.projects.store(projects, Ordering::Relaxed);
+        lock(&self.shared.state).projects = projects;
+    }
+
+    /// Tells whether an upload needs a password now. As [`Announcer::update_projects`].
+    pub fn update_uploads(&self, need_password: bool) {
+        lock(&self.shared.state).uploads_need_password = need_password;
     }
 
     /// Says goodbye, so that the LAN forgets this server at once (RFC 6762, section 10.1). Blocks for 0.2 s, at most a
@@ -91,15 +95,18 @@ impl Announcer {
 #[derive(Debug)]
 struct Shared {
     service: Service,
-    projects: AtomicUsize,
+    state: Mutex<State>,
     /// None once stopped.
     session: Mutex<Option<Session>>,
 }
 
 impl Shared {
     fn session(&self) -> MutexGuard<'_, Option<Session>> {
-        // What a panic could leave behind is still a whole session.
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.session)
+    }
+
+    fn state(&self) -> State {
+        *lock(&self.state)
     }
 
     /// Follows the responder's events until it is stopped.
@@ -114,7 +121,7 @@ impl Shared {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.refresh_projects();
+            self.refresh_state();
         }
     }
 
@@ -128,8 +135,7 @@ impl Shared {
             lost.label
         );
         lost.fall_silent();
-        let projects = self.projects.load(Ordering::Relaxed);
-        match Session::open(&self.service, label, projects) {
+        match Session::open(&self.service, label, self.state()) {
             Ok((session, events)) => {
                 *slot = Some(session);
                 Some(events)
@@ -169,17 +175,17 @@ impl Shared {
     /// An update of the TXT record switches probing off; a network that was joined since then must be asked, too.
     fn probe_new_interface(&self) {
         if let Some(session) = self.session().as_mut() {
-            session.register(&self.service, session.projects, true);
+            session.register(&self.service, session.state, true);
         }
     }
 
-    fn refresh_projects(&self) {
-        let projects = self.projects.load(Ordering::Relaxed);
+    fn refresh_state(&self) {
+        let state = self.state();
         if let Some(session) = self.session().as_mut()
-            && session.projects != projects
+            && session.state != state
             && session.registered.elapsed() >= TXT_INTERVAL
         {
-            session.register(&self.service, projects, false);
+            session.register(&self.service, state, false);
         }
     }
 }
@@ -188,26 +194,26 @@ impl Shared {
 struct Session {
     responder: ServiceDaemon,
     label: String,
-    /// The number in the TXT record.
-    projects: usize,
+    /// What the TXT record says.
+    state: State,
     /// When the records were last handed to the responder.
     registered: Instant,
     announced: bool,
 }
 
 impl Session {
-    fn open(service: &Service, label: String, projects: usize) -> Result<(Self, Receiver<DaemonEvent>), MdnsError> {
+    fn open(service: &Service, label: String, state: State) -> Result<(Self, Receiver<DaemonEvent>), MdnsError> {
         let responder = ServiceDaemon::new()?;
         let events = responder.monitor()?;
         responder.set_ip_check_interval(ADDRESS_INTERVAL)?;
         responder.disable_interface(service.scope().excluded())?;
-        for info in service.records(&label, projects, true)? {
+        for info in service.records(&label, state, true)? {
             responder.register(info)?;
         }
         let session = Self {
             responder,
             label,
-            projects,
+            state,
             registered: Instant::now(),
             announced: false,
         };
@@ -215,11 +221,11 @@ impl Session {
     }
 
     /// Replaces the records. Without a probe they are announced at once: they are ours already (RFC 6762, section 8.4).
-    fn register(&mut self, service: &Service, projects: usize, probe: bool) {
+    fn register(&mut self, service: &Service, state: State, probe: bool) {
         self.registered = Instant::now();
-        self.projects = projects;
+        self.state = state;
         let registered = service
-            .records(&self.label, projects, probe)
+            .records(&self.label, state, probe)
             .and_then(|infos| infos.into_iter().try_for_each(|info| self.responder.register(info)));
         if let Err(error) = registered {
             warn!(
@@ -263,8 +269,13 @@ impl std::fmt::Debug for Session {
     }
 }
 
+/// What a panic could leave behind under these locks is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// mdns-sd opens its socket later and tells nobody when it cannot.
-fn share_port() -> Result<(), MdnsError> {
+pub(super) fn share_port() -> Result<(), MdnsError> {
     let open = || {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_reuse_address(true)?;

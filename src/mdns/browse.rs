@@ -8,6 +8,7 @@ use if_addrs::{IfAddr, Interface};
 use mdns_sd::{IfKind, Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 use serde::Serialize;
 
+use super::announce::share_port;
 use super::{INDEX_TYPE, MdnsError};
 
 /// A server found on the LAN. All of it comes from the network; its door lets only plain names and numbers in.
@@ -72,8 +73,9 @@ impl Server {
 /// querier that has heard it over IPv6 takes it as known and is not told the IPv4 address.
 ///
 /// # Errors
-/// [`MdnsError::Responder`] if there is no socket to ask with.
+/// [`MdnsError::Port`] if another program has UDP port 5353 for itself.
 pub fn browse(timeout: Duration, name: Option<&str>) -> Result<Vec<Server>, MdnsError> {
+    share_port()?;
     let deadline = Instant::now() + timeout;
     let v4 = Querier::start(IfKind::IPv6)?;
     let v6 = Querier::start(IfKind::IPv4)?;

@@ -13,7 +13,7 @@ mod service;
 pub use announce::Announcer;
 pub use browse::{Server, browse};
 pub use discover::{DEFAULT_TIMEOUT, Format, Request, discover};
-pub use service::Service;
+pub use service::{Service, State};
 
 /// The service type of a package index, as one-shot queries ask for it.
 pub const INDEX_TYPE: &str = "_pypi._tcp.local.";

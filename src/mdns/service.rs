@@ -19,14 +19,21 @@ pub struct Service {
     pub port: u16,
     /// Whether that port speaks HTTPS.
     pub tls: bool,
-    /// Whether an upload needs a password.
-    pub uploads_need_password: bool,
-    /// Projects in the index; [`super::Announcer::update_projects`] keeps it true.
-    pub projects: usize,
+    /// What changes while it serves; [`super::Announcer`] keeps it true.
+    pub state: State,
     /// The addresses listened on; only these are announced. `0.0.0.0` is every IPv4 address, `[::]` every address.
     pub listen: Vec<IpAddr>,
     /// Names of the interfaces to announce on; empty: all but loopback and container bridges.
     pub interfaces: Vec<String>,
+}
+
+/// What changes of a service while it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// Projects in the index.
+    pub projects: usize,
+    /// Whether an upload needs a password.
+    pub uploads_need_password: bool,
 }
 
 impl Service {
@@ -35,16 +42,11 @@ impl Service {
         !self.interfaces.is_empty() || self.listen.iter().any(|ip| !ip.is_loopback())
     }
 
-    pub(super) fn records(
-        &self,
-        label: &str,
-        projects: usize,
-        probe: bool,
-    ) -> Result<[ServiceInfo; 2], mdns_sd::Error> {
+    pub(super) fn records(&self, label: &str, state: State, probe: bool) -> Result<[ServiceInfo; 2], mdns_sd::Error> {
         let page = [("txtvers", "1".to_owned()), ("path", "/".to_owned())];
         Ok([
             self.record(self.page_type(), label, &page, probe)?,
-            self.record(INDEX_TYPE, label, &self.index_txt(projects), probe)?,
+            self.record(INDEX_TYPE, label, &self.index_txt(state), probe)?,
         ])
     }
 
@@ -61,8 +63,12 @@ impl Service {
         Ok(info)
     }
 
-    fn index_txt(&self, projects: usize) -> [(&'static str, String); 7] {
-        let upload = if self.uploads_need_password { "password" } else { "open" };
+    fn index_txt(&self, state: State) -> [(&'static str, String); 7] {
+        let upload = if state.uploads_need_password {
+            "password"
+        } else {
+            "open"
+        };
         [
             ("txtvers", "1".to_owned()),
             ("path", "/simple/".to_owned()),
@@ -70,7 +76,7 @@ impl Service {
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("protocols", "pip,upip,mip".to_owned()),
             ("upload", upload.to_owned()),
-            ("projects", projects.to_string()),
+            ("projects", state.projects.to_string()),
         ]
     }
 
@@ -127,8 +133,10 @@ mod tests {
             name: "micropypi".to_owned(),
             port: 8089,
             tls: false,
-            uploads_need_password: true,
-            projects: 0,
+            state: State {
+                projects: 0,
+                uploads_need_password: true,
+            },
             listen: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
             interfaces: Vec::new(),
         };

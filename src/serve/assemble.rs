@@ -76,6 +76,9 @@ impl Assembly {
         if let Some(error) = self.tls.as_ref().and_then(|tls| tls.reload().err()) {
             tracing::error!("the certificate is not reloaded: {}", Chain(&error));
         }
+        if let Some(tls) = &config.tls {
+            warn_if_exposed("private key", &tls.key);
+        }
         tell_of_passwords(&config.auth);
         // At the start a malformed line is an error; later, the good ones must go on working, and under the new policy.
         let auth = self.auth.reopen(policy(&config.auth), config.auth.passwords.clone())?;

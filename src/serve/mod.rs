@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{self, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +22,8 @@ use crate::auth::{Action, AuthError};
 use crate::board::PatternError;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::http::{Connections, serve_connections};
-use crate::index::{Index, follow, prepare};
-use crate::mdns::{Announcer, MdnsError, Service};
+use crate::index::{Index, Rescan, follow, prepare};
+use crate::mdns::{Announcer, MdnsError, Service, State};
 use crate::store::{CacheError, StoreError, Watcher};
 use crate::systemd::{self, SystemdError};
 use crate::telemetry::{self, Chain, TelemetryError};
@@ -133,6 +133,15 @@ impl Signals {
         })
     }
 
+    /// Waits for a signal, and tells whether it is the one to reload; the others are to end.
+    async fn ask_for_reload(&mut self) -> bool {
+        tokio::select! {
+            _ = self.hangup.recv() => true,
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => false,
+        }
+    }
+
     /// Waits for a signal to end.
     async fn end(&mut self) {
         tokio::select! {
@@ -150,7 +159,7 @@ struct Server {
     connections: Connections,
     announcer: Option<Arc<Announcer>>,
     addresses: String,
-    rescan: Arc<Notify>,
+    rescan: mpsc::Sender<Rescan>,
     stop: CancellationToken,
     background: Vec<JoinHandle<()>>,
     serving: JoinHandle<()>,
@@ -182,10 +191,10 @@ impl Server {
         let listeners = listen::listeners(bound, &assembly);
         let serving = serve_connections(&listeners, connections.clone(), &workers).map_err(ServeError::Runtime)?;
         let serving = tokio::spawn(serving);
-        let rescan = Arc::new(Notify::new());
+        let (rescan, rescans) = mpsc::channel(1);
         let watched = Arc::clone(&assembly.index);
         let background = vec![
-            tokio::spawn(follow(Arc::clone(&assembly.index), watcher, Arc::clone(&rescan))),
+            tokio::spawn(follow(Arc::clone(&assembly.index), watcher, rescans)),
             tokio::spawn(prepare(Arc::clone(&assembly.index))),
             tokio::spawn(report(
                 Arc::clone(&assembly.index),
@@ -212,11 +221,11 @@ impl Server {
     }
 
     async fn until(mut self, mut signals: Signals) {
-        loop {
+        while signals.ask_for_reload().await {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload().await,
-                _ = signals.terminate.recv() => break,
-                _ = signals.interrupt.recv() => break,
+                () = self.reload() => {}
+                // The look at a large folder may take minutes here, too.
+                () = signals.end() => break,
             }
         }
         self.end(signals).await;
@@ -232,7 +241,7 @@ impl Server {
             Ok(loaded) => self.adopt(loaded).await,
             Err(error) => tracing::error!("the configuration is not reloaded: {error}"),
         }
-        self.rescan.notify_one();
+        scan::again(&self.rescan).await;
         systemd::ready(&status(&self.assembly.index, &self.addresses));
     }
 
@@ -249,6 +258,9 @@ impl Server {
         match reread.await.map_err(ServeError::from).flatten() {
             Ok((router, assembly)) => {
                 self.connections.replace(router);
+                if let Some(announcer) = &self.announcer {
+                    announcer.update_uploads(assembly.auth.asks_for_password(Action::Upload));
+                }
                 self.assembly = assembly;
                 self.loaded = loaded;
                 tracing::info!("reloaded");
@@ -289,8 +301,10 @@ fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Ann
         name: config.mdns.name.clone(),
         port: front.address.port(),
         tls: front.tls,
-        uploads_need_password: assembly.auth.asks_for_password(Action::Upload),
-        projects: assembly.index.catalog().project_count(),
+        state: State {
+            projects: assembly.index.catalog().project_count(),
+            uploads_need_password: assembly.auth.asks_for_password(Action::Upload),
+        },
         listen: same_port.map(|address| address.ip()).collect(),
         interfaces: config.mdns.interfaces.clone(),
     };

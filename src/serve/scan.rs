@@ -1,13 +1,15 @@
-//! The first look at the packages directories, with word to systemd that it goes on. Called by `serve/mod.rs`.
+//! The looks at all of the packages directories that systemd waits for, with word to it that they go on. Called by
+//! `serve/mod.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::interval;
 
-use crate::index::{Index, Scope, Trust};
+use crate::index::{Index, Rescan};
 use crate::systemd;
 
 /// How often systemd hears of it, and how much longer it is asked to wait each time.
@@ -18,19 +20,41 @@ const EXTENSION: Duration = Duration::from_secs(30);
 pub(super) async fn first(index: Arc<Index>) -> Result<(), JoinError> {
     let read = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&read);
-    let mut work = spawn_blocking(move || {
-        index.refresh(Scope::All, Trust::Closed, &|count| {
-            counter.store(count, Ordering::Relaxed);
-        });
+    let work = spawn_blocking(move || {
+        index.fill(&|count| counter.store(count, Ordering::Relaxed));
         index.flush();
     });
+    patiently(work, || {
+        format!(
+            "Reading the packages: {} new files so far",
+            read.load(Ordering::Relaxed)
+        )
+    })
+    .await
+}
+
+/// Has the index brought in line with the directories, where nothing watches them, too.
+pub(super) async fn again(rescan: &mpsc::Sender<Rescan>) {
+    let look = async {
+        let (asker, answer) = oneshot::channel();
+        // No answer comes from a task that is gone, and none is needed.
+        if rescan.send(asker).await.is_ok() {
+            answer.await.ok();
+        }
+    };
+    patiently(look, || "Reading the packages again".to_owned()).await;
+}
+
+/// Does the work, and asks systemd for time meanwhile.
+async fn patiently<T>(work: impl Future<Output = T>, status: impl Fn() -> String) -> T {
+    let mut work = std::pin::pin!(work);
     let mut ticks = interval(WORD);
     loop {
         tokio::select! {
             done = &mut work => return done,
             _ = ticks.tick() => {
                 systemd::extend_timeout(EXTENSION);
-                systemd::status(&format!("Reading the packages: {} new files so far", read.load(Ordering::Relaxed)));
+                systemd::status(&status());
             }
         }
     }

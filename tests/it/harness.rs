@@ -139,9 +139,15 @@ impl Site {
 
     /// Starts `micropypi serve` here and waits until it answers.
     pub(crate) fn start(&self) -> Server {
+        self.start_with_environment(&[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with_environment(&self, variables: &[(&str, &OsStr)]) -> Server {
         let config = self.configure();
         let mut command = self.command();
         command.arg("serve").arg("--config").arg(config);
+        command.envs(variables.iter().copied());
         Server::spawn(self, command)
     }
 

@@ -27,6 +27,7 @@ mod raw;
 mod seed_day;
 mod simple;
 mod store;
+mod systemd;
 mod tls;
 mod upip;
 mod upload;

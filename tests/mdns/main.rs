@@ -117,6 +117,31 @@ fn discover_prints_what_each_client_needs() {
 }
 
 #[test]
+fn a_reload_that_opens_the_uploads_is_announced() {
+    let Some(lan) = Lan::new() else { return };
+    let client = lan.host_at("client", &["10.77.0.2/24"]);
+    let server = Server::announced(&lan.host_at("server", &["10.77.0.1/24"]), LISTEN);
+    let need_password = || {
+        let json = discovered(&client, &["--json", "micropypi"]);
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()[0]["uploads_need_password"].clone()
+    };
+    assert_eq!(need_password(), true);
+    server.reconfigure("[auth]\nprotect = []");
+    eventually("everybody may upload", || (need_password() == false).then_some(()));
+}
+
+#[test]
+fn discover_says_when_another_program_has_the_port() {
+    let Some(lan) = Lan::new() else { return };
+    let client = lan.host_at("client", &["10.77.0.2/24"]);
+    let hog = Listener::hog(&client);
+    let output = discover(&client, &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("5353 (mDNS) cannot be shared"), "{said}");
+    drop(hog);
+}
+
+#[test]
 fn the_second_of_a_name_is_another_server() {
     let Some(lan) = Lan::new() else { return };
     let client = lan.host_at("client", &["10.77.0.9/24"]);

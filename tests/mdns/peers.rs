@@ -1,7 +1,7 @@
 //! What runs on the hosts of the LAN: micropypi, avahi, python-zeroconf, MicroPython.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -104,6 +104,16 @@ impl Server {
     pub(crate) fn publish(&self, file: &str) {
         let source = client(&format!("packages/{file}"));
         fs::copy(source, self.folder.path().join("packages").join(file)).unwrap();
+    }
+
+    /// Adds lines to its configuration, and has it read again.
+    pub(crate) fn reconfigure(&self, lines: &str) {
+        let mut file = File::options()
+            .append(true)
+            .open(self.folder.path().join("config.toml"))
+            .unwrap();
+        writeln!(file, "{lines}").unwrap();
+        kill_process(Pid::from_child(&self.process.0), Signal::HUP).unwrap();
     }
 
     pub(crate) fn terminate(self) {
@@ -226,6 +236,13 @@ impl Listener {
         let sniffer = Self::start(host, "sniff.py", &[address]);
         sniffer.line("sniffing", |line| line == "ready");
         sniffer
+    }
+
+    /// A program that has UDP port 5353 for itself.
+    pub(crate) fn hog(host: &Host) -> Self {
+        let hog = Self::start(host, "hog.py", &[]);
+        hog.line("bound", |line| line == "ready");
+        hog
     }
 
     fn start(host: &Host, script: &str, arguments: &[&str]) -> Self {

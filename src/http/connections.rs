@@ -208,6 +208,7 @@ async fn converse(
         tls: outgoing.is_none(),
         outgoing,
         user: Arc::default(),
+        subject: Arc::default(),
     };
     match tls {
         None => {
@@ -238,6 +239,7 @@ async fn serve(
     let service = service_fn(|request| {
         let connection = Connection {
             user: Arc::default(),
+            subject: Arc::default(),
             ..connection.clone()
         };
         answer(Router::clone(&connections.router.load()), connection, request)

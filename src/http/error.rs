@@ -8,10 +8,14 @@ use hyper::ext::ReasonPhrase;
 use tokio::task::JoinError;
 
 use super::form::FormError;
+use super::request_log::Failure;
 use crate::auth::Denied;
 use crate::dist::ArchiveError;
 use crate::index::{BoardFileError, PublishError, ViewError};
 use crate::store::{CacheError, StoreError};
+
+/// How much of a sentence goes into the status line and the log: a client may have put much into it.
+const REASON_CHARS: usize = 300;
 
 /// Why a request is not answered as it hoped.
 #[derive(Debug, thiserror::Error)]
@@ -152,10 +156,11 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
-            tracing::error!(error = with_causes(&self), "request failed");
-        }
         let sentence = self.sentence(status);
+        let failure = Failure {
+            reason: sentence.chars().take(REASON_CHARS).collect(),
+            error: status.is_server_error().then(|| with_causes(&self)),
+        };
         let mut response = (status, format!("{sentence}\n")).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -174,16 +179,17 @@ impl IntoResponse for HttpError {
             }
             _ => {}
         }
-        if let Some(phrase) = reason_phrase(&sentence) {
+        if let Some(phrase) = reason_phrase(&failure.reason) {
             response.extensions_mut().insert(phrase);
         }
+        response.extensions_mut().insert(failure);
         response
     }
 }
 
 /// twine shows its user the reason phrase of the status line and nothing else, so the sentence goes there, too
 /// (RFC 9112 section 4: any visible ASCII).
-fn reason_phrase(sentence: &str) -> Option<ReasonPhrase> {
+fn reason_phrase(reason: &str) -> Option<ReasonPhrase> {
     let legal = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-    ReasonPhrase::try_from(sentence.chars().take(300).map(legal).collect::<String>()).ok()
+    ReasonPhrase::try_from(reason.chars().map(legal).collect::<String>()).ok()
 }

@@ -17,7 +17,6 @@ use super::error::HttpError;
 use super::file_body::FileBody;
 use super::negotiate;
 use super::range::{self, Wanted};
-use super::request_log::Subject;
 use super::respond::{Headers, REVALIDATE, blocking, caching};
 use super::right::{Download, List, May};
 use super::wire::Outgoing;
@@ -74,8 +73,7 @@ pub(super) async fn get(
     };
     let catalog = app.index.catalog();
     if let Some(file) = catalog.file(&path) {
-        let subject = Subject::file(file.name.project(), &file.path);
-        let sent = match send(&app, file, &asked).await {
+        return match send(&app, file, &asked).await {
             // Its owner or its links changed and its bytes did not, as a backup makes it: the client need not know.
             Err(HttpError::Changing) => match app
                 .index
@@ -88,7 +86,6 @@ pub(super) async fn get(
             },
             sent => sent,
         };
-        return Ok(subject.on(sent?));
     }
     let sidecar = path
         .rsplit_once('.')

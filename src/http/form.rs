@@ -16,7 +16,8 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
 
 use super::FormLimits;
-use crate::dist::{ClaimedDigests, DigestMismatch, NameError, ProjectName, ReleaseVersion, VersionError};
+use super::request_log::Subject;
+use crate::dist::{ClaimedDigests, DigestMismatch, DistFilename, NameError, ProjectName, ReleaseVersion, VersionError};
 use crate::index::{Index, Upload};
 use crate::store::{Staged, StoreError};
 
@@ -81,7 +82,7 @@ pub(super) enum Form {
     Docs,
 }
 
-/// Reads a form to its end, the file into the staging area.
+/// Reads a form to its end, the file into the staging area. `subject` learns what it is about on the way.
 ///
 /// # Errors
 /// When the form is of no use. What remains of the body was read too, as far as that is reasonable: a client that is
@@ -89,6 +90,7 @@ pub(super) enum Form {
 pub(super) async fn read(
     index: &Arc<Index>,
     limits: FormLimits,
+    subject: &Subject,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Form, FormError> {
@@ -96,6 +98,7 @@ pub(super) async fn read(
     let form = Reader {
         index,
         limits,
+        subject,
         fields: Fields::default(),
     }
     .read(headers, &mut body)
@@ -138,6 +141,7 @@ struct Fields {
 struct Reader<'a> {
     index: &'a Arc<Index>,
     limits: FormLimits,
+    subject: &'a Subject,
     fields: Fields,
 }
 
@@ -187,6 +191,11 @@ impl Reader<'_> {
         if is_taken {
             return Err(FormError::Twice(name));
         }
+        if name == "name"
+            && let Ok(project) = ProjectName::parse(text.trim())
+        {
+            self.subject.note_project(&project);
+        }
         *self.fields.slot(&name).expect("the slot was there before") = Some(text.trim().to_owned());
         Ok(())
     }
@@ -199,6 +208,9 @@ impl Reader<'_> {
             .filter(|name| !name.is_empty())
             .ok_or(FormError::NoFileName)?
             .to_owned();
+        if let Ok(name) = DistFilename::parse(&file_name) {
+            self.subject.note_file(name.project(), &file_name.as_str().into());
+        }
         let index = Arc::clone(self.index);
         let mut staged = spawn_blocking(move || index.store().stage()).await??;
         let mut batch = BytesMut::with_capacity(BATCH);

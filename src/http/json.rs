@@ -8,7 +8,6 @@ use axum::response::Response;
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::request_log::Subject;
 use super::respond::{self, blocking};
 use super::right::{List, May};
 use crate::dist::{ProjectName, ReleaseVersion};
@@ -35,7 +34,6 @@ async fn answer(app: Arc<App>, name: String, version: Option<String>, origin: Or
     let Ok(name) = ProjectName::parse(&name) else {
         return Err(HttpError::NotFound(name));
     };
-    let subject = Subject::project(&name);
     let missing = || HttpError::NotFound(format!("the project {name}"));
     let catalog = app.index.catalog();
     let project = Arc::clone(catalog.project(&name).ok_or_else(missing)?);
@@ -59,5 +57,5 @@ async fn answer(app: Arc<App>, name: String, version: Option<String>, origin: Or
                 .pypi_json(&catalog, &project, release, &origin.0, with_releases)?,
         )
     });
-    Ok(subject.on(respond::json(json.await??)))
+    Ok(respond::json(json.await??))
 }

@@ -11,7 +11,6 @@ use axum::response::Response;
 
 use super::error::HttpError;
 use super::origin::BoardOrigin;
-use super::request_log::Subject;
 use super::respond::{self, Headers, REVALIDATE, blocking, caching};
 use super::right::{Download, List, May};
 use super::{App, files};
@@ -32,10 +31,9 @@ pub(super) async fn manifest(
     let version = file.strip_suffix(".json").filter(|_| abi == "6" || abi == "py");
     let version = version.ok_or_else(|| HttpError::NotFound(format!("/package/{abi}/{name}/{file}")))?;
     let wanted = Wanted::find(&app, &name, version)?;
-    let subject = Subject::project(wanted.project.name());
     let board = wanted.board(app).await?;
     let manifest = if abi == "py" { &board.sources } else { &board.bytecode };
-    Ok(subject.on(respond::json(manifest.clone())))
+    Ok(respond::json(manifest.clone()))
 }
 
 /// `GET /file/{first digits}/{digits}`
@@ -91,13 +89,12 @@ pub(super) async fn tarball(
         .strip_suffix(".tar.gz")
         .ok_or_else(|| HttpError::NotFound(file.clone()))?;
     let wanted = Wanted::find(&app, &name, version)?;
-    let subject = Subject::project(wanted.project.name());
     let (file, size) = blocking(move || {
         let board = wanted.make(&app)?;
         Ok::<_, HttpError>(app.index.tarball(wanted.release(), &board)?)
     })
     .await??;
-    Ok(subject.on(files::send_derived(file, size, "application/gzip", REVALIDATE)))
+    Ok(files::send_derived(file, size, "application/gzip", REVALIDATE))
 }
 
 /// `GET /{project}/package.json`: for `mip.install("http://HOST:8089/{project}/")`.
@@ -123,7 +120,6 @@ pub(super) async fn package_of_version(
 /// By URL, mip knows no index: files and requirements are named by absolute URLs, which firmware of every age takes.
 async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOrigin) -> Result<Response, HttpError> {
     let wanted = Wanted::find(&app, name, version)?;
-    let subject = Subject::project(wanted.project.name());
     let version = wanted.release().version.to_string();
     let board = wanted.board(app).await?;
     let base = origin.0;
@@ -146,7 +142,7 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
         "deps": deps.chain(missing).collect::<Vec<_>>(),
         "version": version,
     });
-    Ok(subject.on(respond::json(json.to_string())))
+    Ok(respond::json(json.to_string()))
 }
 
 /// A release that a board asks for.

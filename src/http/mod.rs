@@ -77,7 +77,7 @@ pub struct FormLimits {
     pub idle: Duration,
 }
 
-/// The two ends of the connection that a request came by, and who sent it as soon as that is known.
+/// The two ends of the connection that a request came by; who sent it, and what it is about, as soon as that is known.
 #[derive(Debug, Clone)]
 struct Connection {
     peer: SocketAddr,
@@ -86,4 +86,5 @@ struct Connection {
     /// Where files may go without passing through the process; None: they have to be encrypted.
     outgoing: Option<wire::Outgoing>,
     user: Arc<OnceLock<UserName>>,
+    subject: Arc<request_log::Subject>,
 }

@@ -241,6 +241,7 @@ mod tests {
             tls: false,
             outgoing: None,
             user: Arc::default(),
+            subject: Arc::default(),
         };
         let headers = headers
             .iter()

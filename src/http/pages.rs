@@ -11,7 +11,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::request_log::Subject;
 use super::respond::{REVALIDATE, blocking};
 use super::right::{List, May};
 use crate::auth::Action;
@@ -152,7 +151,7 @@ pub(super) async fn project(
         return Err(HttpError::NotFound(format!("the project {name}")));
     };
     let page = blocking(move || project_page(&app.index, &catalog, &project, &origin.0)).await?;
-    Ok(Subject::project(&name).on(html_response(page)))
+    Ok(html_response(page))
 }
 
 fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str) -> Markup {

@@ -1,7 +1,7 @@
 //! One line a request: who asked for what, and what came of it. Called by `connections.rs`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::http::{Method, Uri, header};
@@ -11,32 +11,31 @@ use http_body::Body as _;
 use super::Connection;
 use crate::dist::ProjectName;
 
-/// What a request is about; handlers leave it on their response for the log.
-#[derive(Debug, Clone, Default)]
+/// What a request is about. It is noted as soon as the names are parsed, so that the log knows it however the request ends.
+#[derive(Debug, Default)]
 pub(super) struct Subject {
-    project: Option<ProjectName>,
-    file: Option<Arc<str>>,
+    project: OnceLock<ProjectName>,
+    file: OnceLock<Arc<str>>,
 }
 
 impl Subject {
-    pub(super) fn project(name: &ProjectName) -> Self {
-        Self {
-            project: Some(name.clone()),
-            file: None,
-        }
+    pub(super) fn note_project(&self, name: &ProjectName) {
+        self.project.get_or_init(|| name.clone());
     }
 
-    pub(super) fn file(project: &ProjectName, file: &Arc<str>) -> Self {
-        Self {
-            project: Some(project.clone()),
-            file: Some(Arc::clone(file)),
-        }
+    pub(super) fn note_file(&self, project: &ProjectName, path: &Arc<str>) {
+        self.note_project(project);
+        self.file.get_or_init(|| Arc::clone(path));
     }
+}
 
-    pub(super) fn on(self, mut response: Response) -> Response {
-        response.extensions_mut().insert(self);
-        response
-    }
+/// Why a request is refused or failed; `error.rs` leaves it on the response for the log.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// What the client is told.
+    pub(super) reason: String,
+    /// What is for the log alone.
+    pub(super) error: Option<String>,
 }
 
 /// A request that is being answered.
@@ -60,7 +59,12 @@ impl Entry {
 
     /// Writes the line. The query is left out: it is the one part of a URL that people put secrets into.
     pub(super) fn end(self, response: &Response, connection: &Connection) {
-        let subject = response.extensions().get::<Subject>();
+        let Subject { project, file } = &*connection.subject;
+        let (project, file) = (project.get().map(ProjectName::as_str), file.get().map(|file| &**file));
+        let failure = response.extensions().get::<Failure>();
+        if let Some(error) = failure.and_then(|failure| failure.error.as_deref()) {
+            tracing::error!(request_id = self.id, project, file, error, "request failed");
+        }
         let status = response.status().as_u16();
         let (method, path) = (self.method.as_str(), self.uri.path());
         tracing::info!(
@@ -71,8 +75,9 @@ impl Entry {
             status,
             bytes = length(response),
             user = connection.user.get().map(crate::auth::UserName::as_str),
-            project = subject.and_then(|subject| subject.project.as_ref()).map(ProjectName::as_str),
-            file = subject.and_then(|subject| subject.file.as_deref()),
+            project,
+            file,
+            reason = failure.map(|failure| failure.reason.as_str()),
             duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
             peer = %connection.peer.ip().to_canonical(),
             "{method} {path} {status}"

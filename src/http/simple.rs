@@ -7,7 +7,6 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::error::HttpError;
-use super::request_log::Subject;
 use super::respond::{self, Headers, blocking};
 use super::right::{List, May};
 use super::{App, negotiate};
@@ -91,7 +90,7 @@ async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, depth: Dept
             blocking(move || respond::page(project.render(format, depth), media_type, &headers)).await?
         }
     };
-    Ok(Subject::project(&name).on(response))
+    Ok(response)
 }
 
 /// A project that is not here: the configured other index, or 404, upon which pip asks its own extra index.

@@ -9,7 +9,6 @@ use axum::response::Response;
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::request_log::Subject;
 use super::respond;
 use super::right::{List, May};
 use crate::dist::ProjectName;
@@ -29,5 +28,5 @@ pub(super) async fn json(
     if template.is_empty() {
         return Err(missing());
     }
-    Ok(Subject::project(&name).on(respond::json(template.fill(&origin.0))))
+    Ok(respond::json(template.fill(&origin.0)))
 }

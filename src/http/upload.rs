@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::EXPECT;
@@ -12,11 +11,9 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::error::HttpError;
 use super::form::{self, Form, FormError};
-use super::request_log::Subject;
 use super::respond::blocking;
-use super::right::check;
+use super::right::{check, connection};
 use crate::auth::Action;
-use crate::dist::ProjectName;
 use crate::index::Outcome;
 
 const NO_DOCUMENTATION: &str = "Documentation is not hosted here; link to it from the project's metadata";
@@ -30,7 +27,8 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
         }
         return Err(refusal);
     }
-    let form = form::read(&app.index, app.form, &parts.headers, body).await?;
+    let subject = &connection(&parts).subject;
+    let form = form::read(&app.index, app.form, subject, &parts.headers, body).await?;
     perform(app, &parts, form).await
 }
 
@@ -57,27 +55,21 @@ async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, H
         Form::Docs => Err(HttpError::Gone(NO_DOCUMENTATION)),
         Form::Remove(project, version) => {
             check(parts, &app, Action::Remove).await?;
-            let subject = Subject::project(&project);
             let missing = HttpError::NotFound(format!("{project} {version}"));
             let removed = blocking(move || app.index.remove(&project, Some(&version))).await??;
             if removed.is_empty() {
                 return Err(missing);
             }
-            Ok(subject.on(format!("removed {}\n", removed.join(", ")).into_response()))
+            Ok(format!("removed {}\n", removed.join(", ")).into_response())
         }
         Form::Upload(upload) => {
-            let subject = ProjectName::parse(&upload.name)
-                .map(|name| Subject::project(&name))
-                .unwrap_or_default();
             let outcome = blocking(move || app.index.publish(*upload)).await??;
             Ok(match outcome {
-                Outcome::Published(file) => {
-                    Subject::file(file.name.project(), &file.path)
-                        .on((StatusCode::OK, Body::from("published\n")).into_response())
-                }
-                Outcome::Unchanged => subject.on("unchanged: the same file is here already\n".into_response()),
-                Outcome::Replaced => subject.on("published, and replaced by another upload since\n".into_response()),
-            })
+                Outcome::Published(_) => "published\n",
+                Outcome::Unchanged => "unchanged: the same file is here already\n",
+                Outcome::Replaced => "published, and replaced by another upload since\n",
+            }
+            .into_response())
         }
     }
 }

@@ -14,6 +14,7 @@ mod dists;
 mod files;
 mod form;
 mod limits;
+mod log;
 mod mip;
 mod mip_wire;
 mod mpremote;

@@ -1,0 +1,118 @@
+//! The history of a package in the log: who asked for it, what was refused and why, what changed without a request.
+
+use std::fs;
+
+use crate::dists::Dist;
+use crate::form::Form;
+use crate::harness::{PASSWORD, Server, Site, USER, eventually};
+use crate::raw::Request;
+
+/// The line of the log that holds all of these.
+fn line(server: &Server, parts: &[&str]) -> String {
+    eventually(&format!("a line with {parts:?}"), || {
+        let log = server.log();
+        let mut lines = log.lines();
+        lines
+            .find(|line| parts.iter().all(|part| line.contains(part)))
+            .map(str::to_owned)
+    })
+}
+
+#[test]
+fn what_is_refused_says_what_it_was_about_and_why() {
+    let dist = Dist::sdist("blinky", "1.0");
+    let site = Site::holding(std::slice::from_ref(&dist)).set("auth.protect", r#"["list", "download", "update"]"#);
+    let server = site.start();
+    let file = "file=blinky-1.0.tar.gz";
+    for (target, about) in [
+        ("/simple/Blinky/", "project=blinky"),
+        ("/package/6/Blinky/latest.json", "project=blinky"),
+        ("/Blinky/json", "project=blinky"),
+        ("/packages/blinky-1.0.tar.gz", file),
+        ("/packages/blinky-1.0.tar.gz.metadata", file),
+    ] {
+        assert_eq!(server.get(target).status, 401);
+        line(
+            &server,
+            &[
+                target,
+                " 401 ",
+                "project=blinky",
+                about,
+                "reason=\"this needs a user name",
+            ],
+        );
+        let wrong = server.send(Request::get(target).login(USER, "not-that-one-7c1"));
+        assert_eq!(wrong.status, 403);
+        line(&server, &[target, " 403 ", "project=blinky", about, "is wrong\""]);
+    }
+    for (target, about, reason) in [
+        ("/simple/absent/", "project=absent", "the project absent is not here"),
+        (
+            "/package/6/absent/latest.json",
+            "project=absent",
+            "absent latest is not here",
+        ),
+        ("/packages/blinky-1.0.tar.gz.asc", file, "a signature of this file"),
+        (
+            "/packages/blinky-9.0.tar.gz",
+            "project=blinky file=blinky-9.0.tar.gz",
+            "is not here",
+        ),
+    ] {
+        assert_eq!(server.send(Request::get(target).by_user()).status, 404);
+        line(&server, &[target, " 404 ", "user=alice", about, "reason=", reason]);
+    }
+    let other = Dist::new(
+        "blinky",
+        "1.0",
+        &dist.filename,
+        Dist::sdist_with("blinky", "1.0", "", "x = 1").bytes,
+    );
+    assert_eq!(Form::upload(&other).post(&server).status, 409);
+    line(
+        &server,
+        &["POST / 409", "user=alice", "project=blinky", file, "reason="],
+    );
+    let log = server.log();
+    assert!(!log.contains(PASSWORD) && !log.contains("not-that-one-7c1"), "{log}");
+}
+
+#[test]
+fn a_failure_and_its_request_are_found_together() {
+    let server = Site::new().start_on_tmpfs("size=64k");
+    let dist = Dist::noise(1 << 20);
+    assert_eq!(Form::upload(&dist).post(&server).status, 507);
+    let request = line(&server, &["POST / 507", "reason=\"The server's disk is full"]);
+    let id = request
+        .split_whitespace()
+        .find(|part| part.starts_with("request_id="))
+        .unwrap();
+    let project = format!("project={}", dist.name);
+    assert!(request.contains(&project), "{request}");
+    let failure = line(&server, &["request failed", &format!("{id} ")]);
+    assert!(failure.contains("ERROR") && failure.contains(&project), "{failure}");
+}
+
+#[test]
+fn what_happens_by_hand_is_told_file_by_file() {
+    let [first, second] = ["1.0", "2.0"].map(|version| Dist::sdist("blinky", version));
+    let server = Site::holding(std::slice::from_ref(&first)).start();
+    assert_eq!(Form::upload(&Dist::sdist("uploaded", "1.0")).post(&server).status, 200);
+    let path = server.site.packages().join(&second.filename);
+    let about = "in the packages directory project=blinky file=blinky-2.0.tar.gz";
+    fs::write(&path, &second.bytes).unwrap();
+    line(&server, &["INFO added", about]);
+    fs::write(&path, Dist::sdist_with("blinky", "2.0", "", "x = 1").bytes).unwrap();
+    line(&server, &["INFO replaced", about]);
+    fs::remove_file(path).unwrap();
+    line(&server, &["INFO removed", about]);
+    fs::write(server.site.packages().join("torn-1.0.tar.gz"), "half").unwrap();
+    line(&server, &["WARN", "listed without metadata", "project=torn"]);
+    let log = server.log();
+    let told = |file: &str| {
+        log.lines()
+            .any(|line| line.contains("in the packages directory") && line.contains(file))
+    };
+    assert!(!told("blinky-1.0") && !told("uploaded-1.0"), "{log}");
+}

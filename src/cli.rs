@@ -23,6 +23,7 @@ the file (watch = \"poll\" below [store]). A flag goes before the environment,
 and that before the file.";
 
 const RUN_NOTES: &str = "\
+The word `run` may be left out before options that pypiserver alone has.
 Without --fallback-url a project that is not here is answered with 404: no public index is built in.
 The MICROPYPI_* environment sets what pypiserver has no option for, such as MICROPYPI_STORE_CACHE.";
 

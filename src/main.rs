@@ -3,12 +3,11 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::Parser;
-use micropypi::cli::Cli;
 use micropypi::commands;
 
 fn main() -> ExitCode {
-    match commands::dispatch(Cli::parse()) {
+    let cli = commands::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    match commands::dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_chain(&error);

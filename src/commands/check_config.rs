@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::{CommandError, load, print};
 use crate::cli::CheckConfigArgs;
-use crate::config::{Config, Source};
+use crate::config::{Config, Flags, Source};
 
 pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
-    let loaded = load(&args.file)?;
+    let loaded = load(&args.file, Flags::default())?;
     let mut text = match &loaded.source {
         Source::File(path) => format!("{}: OK\n", path.display()),
         _ => "no configuration file, the defaults: OK\n".to_owned(),

@@ -1,14 +1,18 @@
 //! `healthcheck`: `GET /health` of the server on this machine, for containers that hold no other program.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{CommandError, load, run};
-use crate::cli::HealthcheckArgs;
-use crate::config::{Config, Source};
+use super::{CommandError, load, parse, run, serve};
+use crate::cli::{Command, HealthcheckArgs};
+use crate::config::{Config, Flags, Source};
 
 /// For each step: to connect, to send, to get the first bytes.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,14 +54,42 @@ pub(super) fn run(args: &HealthcheckArgs) -> Result<(), CommandError> {
     if let Some(url) = &args.url {
         return Ok(ask_url(url)?);
     }
-    let loaded = load(&args.file)?;
+    if args.file.config.is_none()
+        && let Some(config) = of_first_process()
+    {
+        let (question, addresses) = own_addresses(&config);
+        return Ok(ask_any(question, &addresses)?);
+    }
+    let loaded = load(&args.file, Flags::default())?;
     let (question, mut addresses) = own_addresses(&loaded.config);
     if loaded.source == Source::None {
-        // The container may have been started by pypiserver's command line, which this process cannot see.
+        // It may have been started by pypiserver's command line, which this process cannot see.
         let port = run::default_port().parse().unwrap_or_default();
         addresses.extend(loopback(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)));
     }
     Ok(ask_any(question, &addresses)?)
+}
+
+/// The configuration of the server that is the first process of this container, and has this process's environment.
+fn of_first_process() -> Option<Config> {
+    let line = fs::read("/proc/1/cmdline").ok()?;
+    let words = line.strip_suffix(b"\0")?.split(|&byte| byte == 0);
+    config_of(words.map(|word| OsString::from_vec(word.to_owned())).collect())
+}
+
+/// The configuration that a command line starts a server with; None for that of another program.
+fn config_of(argv: Vec<OsString>) -> Option<Config> {
+    if Path::new(argv.first()?).file_name()? != "micropypi" {
+        return None;
+    }
+    let cli = parse(argv).ok()?;
+    let loaded = match &cli.command {
+        None => serve::load(&cli.serve),
+        Some(Command::Serve(args)) => serve::load(args),
+        Some(Command::Run(args)) => run::load(args),
+        Some(_) => return None,
+    };
+    Some(loaded.ok()?.config)
 }
 
 /// The first address that is well decides; else the first that was asked is to blame.
@@ -178,6 +210,25 @@ mod tests {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(matches!(ask(Question::Http, closed), Err(Unwell::Silent { .. })));
         assert!(matches!(ask_url("ftp://x"), Err(Unwell::Url(_))));
+    }
+
+    #[test]
+    fn the_server_is_asked_where_its_command_line_has_it_listen() {
+        let asked = |line: &str| {
+            let config = config_of(line.split_whitespace().map(OsString::from).collect())?;
+            Some(own_addresses(&config).1[0].to_string())
+        };
+        for line in [
+            "/micropypi run -p 22030 /data/packages",
+            "micropypi -p 22030 -a update -P htpasswd",
+            "/usr/bin/micropypi serve --listen 127.0.0.1:22030",
+            "micropypi --listen 127.0.0.1:22030",
+        ] {
+            assert_eq!(asked(line).as_deref(), Some("127.0.0.1:22030"), "{line}");
+        }
+        for line in ["/sbin/init", "micropypi passwd alice", "micropypi --nonsense"] {
+            assert_eq!(asked(line), None, "{line}");
+        }
     }
 
     #[test]

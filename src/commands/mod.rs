@@ -4,6 +4,7 @@ mod check_config;
 mod discover;
 mod generate;
 mod healthcheck;
+mod parse;
 mod passwd;
 mod run;
 mod serve;
@@ -13,11 +14,12 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+pub use parse::parse;
 use thiserror::Error;
 
 use crate::auth::passwd::PasswdError;
 use crate::cli::{Cli, Command, ConfigArgs};
-use crate::config::{self, ConfigError, Flags, Loaded};
+use crate::config::{self, Config, ConfigError, Flags, Loaded};
 use crate::mdns::MdnsError;
 use crate::serve::ServeError;
 
@@ -93,9 +95,22 @@ pub fn dispatch(cli: Cli) -> Result<(), CommandError> {
     }
 }
 
-/// The configuration as a command without settings of its own sees it.
-fn load(args: &ConfigArgs) -> Result<Loaded, ConfigError> {
-    config::load(args.config.as_deref(), Flags::default(), environment())
+/// The configuration as `serve` sees it with these flags, and a command without settings of its own with none.
+fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, ConfigError> {
+    let loaded = config::load(args.config.as_deref(), flags, environment())?;
+    // pypiserver's image listens there without a command, and compose files map that port.
+    match std::env::var("PYPISERVER_PORT") {
+        Ok(port) => loaded.with_default("listen", &beside_our_own(&port)),
+        Err(_) => Ok(loaded),
+    }
+}
+
+/// The default's address and, unless it is the same, all interfaces at this port.
+fn beside_our_own(port: &str) -> Vec<String> {
+    let mut addresses: Vec<String> = Config::default().listen.iter().map(ToString::to_string).collect();
+    addresses.push(format!("[::]:{port}"));
+    addresses.dedup();
+    addresses
 }
 
 fn environment() -> impl Iterator<Item = (OsString, OsString)> {

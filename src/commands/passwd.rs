@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{CommandError, load, print, trial};
 use crate::auth;
 use crate::cli::PasswdArgs;
-use crate::config::{self, Source};
+use crate::config::{self, Flags, Source};
 
 pub(super) fn run(args: &PasswdArgs) -> Result<(), CommandError> {
     let file = match &args.file {
@@ -18,7 +18,7 @@ pub(super) fn run(args: &PasswdArgs) -> Result<(), CommandError> {
 
 /// The file that the server would read, or will once it is made. The quick trial's is made with its directory.
 fn configured_file(args: &PasswdArgs) -> Result<PathBuf, CommandError> {
-    let loaded = load(&args.config)?;
+    let loaded = load(&args.config, Flags::default())?;
     match (loaded.config.auth.passwords.clone(), loaded.source) {
         (Some(file), _) => Ok(file),
         (None, Source::File(path)) => Ok(config::passwords_beside(&path)),

@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, environment};
 use crate::cli::{IgnoredArgs, RunArgs};
-use crate::config::{self, Flags};
+use crate::config::{self, Flags, Loaded};
 
 pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
-    let flags = translate(args)?;
     let notes = notes(args)?;
+    Ok(crate::serve::run(load(args)?, notes, || ())?)
+}
+
+/// The configuration that these arguments start a server with.
+pub(super) fn load(args: &RunArgs) -> Result<Loaded, CommandError> {
+    let flags = translate(args)?;
     let loaded = config::load_pypiserver(flags, environment(), defaults())?;
     let cache = cache_directory(&loaded.config.store.packages[0]);
-    let loaded = match cache {
-        Some(cache) => loaded.with_default("store.cache", &cache.to_string_lossy())?,
+    Ok(match cache {
+        Some(cache) => loaded.with_default("store.cache", &[cache.to_string_lossy()])?,
         None => loaded,
-    };
-    Ok(crate::serve::run(loaded, notes, || ())?)
+    })
 }
 
 /// The port without `-p`: pypiserver's image reads it from the environment.

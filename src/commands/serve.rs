@@ -1,20 +1,25 @@
 //! `serve`, and no command at all: the server.
 
+use super::CommandError;
 use super::trial::{self, Newcomer};
-use super::{CommandError, environment};
 use crate::cli::ServeArgs;
-use crate::config::{self, Flags, Source};
+use crate::config::{Flags, Loaded, Source};
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), CommandError> {
-    let mut flags = Flags::of(&args.settings);
-    for (key, value) in &args.set {
-        flags.set_text(key, value);
-    }
-    let loaded = config::load(args.file.config.as_deref(), flags, environment())?;
+    let loaded = load(args)?;
     let (loaded, newcomer) = match loaded.source {
         Source::None => trial::prepare(loaded)?,
         _ => (loaded, None),
     };
     let greet = || newcomer.into_iter().for_each(Newcomer::introduce);
     Ok(crate::serve::run(loaded, Vec::new(), greet)?)
+}
+
+/// The configuration that these arguments start a server with, before the trial makes up what is missing.
+pub(super) fn load(args: &ServeArgs) -> Result<Loaded, CommandError> {
+    let mut flags = Flags::of(&args.settings);
+    for (key, value) in &args.set {
+        flags.set_text(key, value);
+    }
+    Ok(super::load(&args.file, flags)?)
 }

@@ -33,7 +33,7 @@ pub(super) fn prepare(loaded: Loaded) -> Result<(Loaded, Option<Newcomer>), Comm
         false => Some(Newcomer::make(&file, &base_url(&loaded.config))?),
     };
     Ok((
-        loaded.with_default("auth.passwords", &file.to_string_lossy())?,
+        loaded.with_default("auth.passwords", &[file.to_string_lossy()])?,
         newcomer,
     ))
 }

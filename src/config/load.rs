@@ -67,9 +67,9 @@ impl Loaded {
     ///
     /// # Errors
     /// As [`load`]; `path` is a setting's, such as `auth.passwords`.
-    pub fn with_default(&self, path: &str, value: &str) -> Result<Self, ConfigError> {
+    pub fn with_default(&self, path: &str, values: &[impl AsRef<str>]) -> Result<Self, ConfigError> {
         let mut layers = self.layers.clone();
-        layers.defaults.set(path, [value]);
+        layers.defaults.set(path, values.iter().map(AsRef::as_ref));
         layers.resolve()
     }
 }

@@ -50,7 +50,8 @@ in
       description = ''
         The password file, as `micropypi passwd` and apache's htpasswd write it. It is handed to the service by systemd's
         LoadCredential, so only root needs to be able to read it; it must be outside of the Nix store, which everybody can
-        read. A change counts from the next `systemctl restart micropypi`. Without one, uploads are refused.
+        read. It must exist before the first deployment, or the service does not start:
+        `nix run .#default -- passwd alice --file FILE` in the flake's folder makes it. A change counts from the next `systemctl restart micropypi`. Without one, uploads are refused.
       '';
     };
 

@@ -17,6 +17,7 @@
         pkgs.twine
         pkgs.micropython
         pkgs.apacheHttpd
+        pkgs.jq
         (pkgs.python3.withPackages (python: [
           python.pip
           python.build
@@ -64,8 +65,12 @@
         )
         server.succeed("MICROPYPATH=/tmp/board micropython -c 'import greet' | grep hello")
 
-    with subtest("an old board is told of one file by upip's JSON"):
-        server.succeed(f"curl -sf {url}/Micropython_Greet/json | grep -F '0.2.0rc99+dev42'")
+    # MicroPython has no upip since 1.20, and so nixpkgs has none; tests/board runs it. Here its steps are taken by hand.
+    with subtest("an old board is told of one tarball, which holds the module"):
+        server.succeed(
+            f"curl -sf {url}/Micropython_Greet/json | jq -er '.releases.\"0.2.0rc99+dev42\"[0].url' >/tmp/tarball"
+        )
+        server.succeed("curl -sf $(cat /tmp/tarball) | tar -xzO --wildcards '*greet.py' | grep hello")
 
     with subtest("a restart loses nothing, and takes a new password"):
         set_password("other")

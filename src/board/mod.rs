@@ -6,6 +6,7 @@
 
 mod layout;
 mod manifest;
+mod marker;
 pub mod mpy;
 mod path;
 mod patterns;

@@ -1,15 +1,18 @@
 //! What a project requires on a board: names and ranges of its core metadata, with the markers evaluated for
 //! MicroPython and the extras left out. (Source: PEP 508.) Called by `view.rs`; what it gives, `resolve.rs` pins.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use pep440_rs::VersionSpecifiers;
-use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, VerbatimUrl, VersionOrUrl};
+use pep440_rs::{Version, VersionSpecifiers};
+use pep508_rs::{VerbatimUrl, VersionOrUrl};
 use serde::{Deserialize, Serialize};
 
+use super::marker::{Environment, Marker};
 use super::project::{Project, strings, table};
-use crate::dist::CoreMetadata;
+use crate::dist::{CoreMetadata, ProjectName};
 
 /// A requirement that holds on a board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,18 @@ pub struct Requirement {
     /// The versions that will do; empty: any.
     pub range: VersionSpecifiers,
 }
+
+/// Most bytes of a requirement. Uploads are anyone's, and what reads and resolves them takes time for each byte.
+const MAX_LINE: usize = 4096;
+
+/// Most lines that are looked at, most of them for extras that nobody asks for.
+const MAX_LINES: usize = 2_000;
+
+/// Most projects that a release requires, most conditions on the versions of one, and most notes on them.
+const MAX_REQUIREMENTS: usize = 256;
+
+/// Most characters of a requirement in a note.
+const MAX_QUOTED: usize = 100;
 
 /// What `sys.platform` says on the boards that MicroPython has ports for.
 const PLATFORMS: [&str; 11] = [
@@ -35,97 +50,163 @@ const PLATFORMS: [&str; 11] = [
     "cc3200",
 ];
 
-/// A platform as the Python that MicroPython claims to be (`sys.version_info`), and as one of today: what only the old
-/// one requires are backports of CPython's own modules, and no board can run them.
-struct Board {
-    claimed: MarkerEnvironment,
-    modern: MarkerEnvironment,
-}
+/// The minor version of the Python that requirements are read for. MicroPython claims to be 3.4 (`sys.version_info`), but who
+/// writes `python_version >= "3.8"` names the oldest CPython that a project is tested on, and no board is meant to go without.
+const MODERN: u64 = 13;
 
-static BOARDS: LazyLock<[Board; PLATFORMS.len()]> = LazyLock::new(|| {
-    PLATFORMS.map(|platform| Board {
-        claimed: environment(platform, "3.4", "3.4.0"),
-        modern: environment(platform, "3.13", "3.13.0"),
-    })
+/// Pythons from the claimed one on: what only they require are backports of CPython's own modules, and no board can run them.
+const OLD: RangeInclusive<u64> = 4..=MODERN - 1;
+
+/// Each platform as the modern Python, and as all old ones.
+static BOARDS: LazyLock<(Vec<Environment>, Vec<Environment>)> = LazyLock::new(|| {
+    let platforms = |minor| PLATFORMS.map(|platform| environment(platform, minor));
+    (platforms(MODERN).into(), OLD.flat_map(platforms).collect())
 });
 
-fn environment(sys_platform: &str, python_version: &str, python_full_version: &str) -> MarkerEnvironment {
-    let builder = MarkerEnvironmentBuilder {
-        implementation_name: "micropython",
-        implementation_version: "1.26.0",
-        os_name: "",
-        platform_machine: "",
-        platform_python_implementation: "MicroPython",
-        platform_release: "",
-        platform_system: "",
-        platform_version: "",
-        python_full_version,
-        python_version,
+fn environment(sys_platform: &'static str, minor: u64) -> Environment {
+    Environment {
         sys_platform,
-    };
-    MarkerEnvironment::try_from(builder).expect("the versions are legal")
+        python: Version::new([3, minor]),
+        implementation: Version::new([1, 26, 0]),
+    }
 }
 
 /// From the core metadata, else from setuptools' `requires.txt`, else from `[project] dependencies`; with notes on what
 /// was left out.
 pub(super) fn read(metadata: Option<&CoreMetadata>, project: &Project) -> (Vec<Requirement>, Vec<String>) {
+    let mut reading = Reading::default();
+    let lines = lines(metadata, project);
+    for line in lines.iter().take(MAX_LINES) {
+        reading.take(line);
+    }
+    if lines.len() > MAX_LINES {
+        reading.note(format!(
+            "of more than {MAX_LINES} lines of requirements the rest is left out"
+        ));
+    }
+    (reading.requires, reading.notes)
+}
+
+fn lines(metadata: Option<&CoreMetadata>, project: &Project) -> Vec<String> {
     let declared = metadata
         .map(|metadata| metadata.requires_dist.clone())
         .filter(|list| !list.is_empty());
-    let lines = declared.or_else(|| Some(egg_info(project.egg_info_text("requires.txt")?)));
-    let lines = lines.or_else(|| {
+    let egg_info = || Some(egg_info(project.egg_info_text("requires.txt")?));
+    let dependencies = || {
         Some(strings(
             table(&project.pyproject().ok()?, &["project"])?,
             "dependencies",
         ))
-    });
-    let mut notes = Vec::new();
-    let mut requires: Vec<Requirement> = Vec::new();
-    for line in lines.unwrap_or_default() {
-        match requirement(&line) {
+    };
+    declared.or_else(egg_info).or_else(dependencies).unwrap_or_default()
+}
+
+/// Requirements as they come by, those of one project put together.
+#[derive(Default)]
+struct Reading {
+    requires: Vec<Requirement>,
+    /// Where each project's requirement is.
+    known: BTreeMap<ProjectName, usize>,
+    notes: Vec<String>,
+}
+
+impl Reading {
+    fn take(&mut self, line: &str) {
+        match requirement(line) {
             Ok(Some((requirement, note))) => {
-                requires.push(requirement);
-                notes.extend(note);
+                self.add(requirement);
+                note.into_iter().for_each(|note| self.note(note));
             }
             Ok(None) => {}
-            Err(note) => notes.push(note),
+            Err(note) => self.note(note),
         }
     }
-    (requires, notes)
+
+    fn add(&mut self, requirement: Requirement) {
+        let Ok(project) = ProjectName::parse(&requirement.name) else {
+            return;
+        };
+        let Some(known) = self.known.get(&project) else {
+            return match self.requires.len() {
+                ..MAX_REQUIREMENTS => {
+                    self.known.insert(project, self.requires.len());
+                    self.requires.push(requirement);
+                }
+                _ => self.note(format!(
+                    "of more than {MAX_REQUIREMENTS} requirements the rest is left out"
+                )),
+            };
+        };
+        let known = &mut self.requires[*known];
+        let new: Vec<_> = requirement
+            .range
+            .iter()
+            .filter(|new| !known.range.iter().any(|old| old == *new))
+            .collect();
+        match known.range.len() + new.len() {
+            ..=MAX_REQUIREMENTS => known.range = known.range.iter().chain(new).cloned().collect(),
+            _ => self.note(too_many_conditions(&requirement.name)),
+        }
+    }
+
+    fn note(&mut self, note: String) {
+        if self.notes.len() < MAX_REQUIREMENTS && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
 }
 
 /// The requirement if it holds on any board, with a note if it does not hold on all; or why it is left out.
 fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, String> {
-    let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(line);
-    let parsed = parsed.map_err(|_| format!("the requirement {line:?} cannot be read and is left out"))?;
-    let holds = |environment| parsed.marker.evaluate(environment, &[]);
-    let boards = BOARDS
-        .iter()
-        .filter(|board| holds(&board.claimed) && holds(&board.modern))
-        .count();
+    let quoted = quoted(line);
+    if line.len() > MAX_LINE {
+        return Err(format!(
+            "the requirement {quoted} is longer than {MAX_LINE} bytes and is left out"
+        ));
+    }
+    let unreadable = || format!("the requirement {quoted} cannot be read and is left out");
+    let (head, marker) = line
+        .split_once(';')
+        .map_or((line, None), |(head, marker)| (head, Some(marker)));
+    let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(head).map_err(|_| unreadable())?;
+    let marker = marker
+        .map_or(Ok(Marker::Always(true)), Marker::parse)
+        .map_err(|_| unreadable())?;
+    let (modern, old) = &*BOARDS;
+    let boards = modern.iter().filter(|board| marker.holds(board)).count();
     if boards == 0 {
-        return match BOARDS.iter().any(|board| holds(&board.claimed)) {
-            true => Err(format!("{line:?} is left out: it is for old versions of CPython only")),
+        return match old.iter().any(|board| marker.holds(board)) {
+            true => Err(format!("{quoted} is left out: it is for old versions of CPython only")),
             false => Ok(None),
         };
     }
     let range = match parsed.version_or_url {
         Some(VersionOrUrl::Url(_)) => {
             return Err(format!(
-                "the requirement {line:?} is left out: a board cannot install from that address"
+                "the requirement {quoted} is left out: a board cannot install from that address"
             ));
+        }
+        Some(VersionOrUrl::VersionSpecifier(range)) if range.len() > MAX_REQUIREMENTS => {
+            return Err(too_many_conditions(&quoted));
         }
         Some(VersionOrUrl::VersionSpecifier(range)) => range,
         None => VersionSpecifiers::empty(),
     };
-    let note = (boards < BOARDS.len()).then(|| format!("{line:?} holds on some boards only, and is installed on all"));
-    Ok(Some((
-        Requirement {
-            name: name_as_written(line).to_owned(),
-            range,
-        },
-        note,
-    )))
+    let note = (boards < modern.len()).then(|| format!("{quoted} holds on some boards only, and is installed on all"));
+    let name = name_as_written(line).to_owned();
+    Ok(Some((Requirement { name, range }, note)))
+}
+
+fn too_many_conditions(name: &str) -> String {
+    format!("of more than {MAX_REQUIREMENTS} conditions on the version of {name} the rest is left out")
+}
+
+/// A requirement for a note.
+fn quoted(line: &str) -> String {
+    match line.char_indices().nth(MAX_QUOTED) {
+        Some((end, _)) => format!("{:?}…", &line[..end]),
+        None => format!("{line:?}"),
+    }
 }
 
 /// The name that a PEP 508 line begins with.
@@ -140,8 +221,12 @@ fn egg_info(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut section = Some(String::new());
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if lines.len() > MAX_LINES {
+            break;
+        }
         match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            Some(head) => section = head.strip_prefix(':').map(str::to_owned),
+            // Each line gets a copy, so one that is too long is cut, and still too long.
+            Some(head) => section = head.strip_prefix(':').map(|head| head.chars().take(MAX_LINE).collect()),
             None => match section.as_deref() {
                 Some("") => lines.push(line.to_owned()),
                 Some(marker) => lines.push(format!("{line} ; {marker}")),
@@ -206,9 +291,55 @@ mod tests {
             "typing-extensions; python_version < '3.10'",
             "tomli; python_full_version < '3.11.0a7'",
             "asyncio; python_version >= '3'",
+            "importlib-metadata; python_version >= '3.8' and python_version < '3.10'",
             "pywin32; sys_platform == 'win32' and python_version < '3.10'",
         ];
-        assert_eq!(names(&lines), (vec!["asyncio".to_owned()], 2));
+        assert_eq!(names(&lines), (vec!["asyncio".to_owned()], 3));
+    }
+
+    #[test]
+    fn what_todays_pythons_require_boards_require_too() {
+        let lines = ["foo>=2 ; python_version >= '3.8'", "foo<2 ; python_version < '3.8'"];
+        assert_eq!(names(&lines), (vec!["foo>=2".to_owned()], 1));
+    }
+
+    #[test]
+    fn the_requirements_on_one_project_are_one() {
+        let lines = ["Foo.Bar>=1", "foo-bar<3", "foo_bar >= 1", "foo-bar"];
+        assert_eq!(names(&lines), (vec!["Foo.Bar>=1, <3".to_owned()], 0));
+        let many: Vec<String> = (0..20_000).map(|_| "q0".to_owned()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(names(&many), (vec!["q0".to_owned()], 1));
+    }
+
+    #[test]
+    fn what_is_beyond_all_measure_is_noted() {
+        let lines = [
+            format!("a ; {}", "(".repeat(20_000)),
+            format!("b ; {}os_name == ''{}", "(".repeat(1_000), ")".repeat(1_000)),
+            format!("c{}!=1", "!=1,".repeat(300)),
+            "d".to_owned(),
+        ];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        assert_eq!(names(&lines), (vec!["d".to_owned()], 3));
+    }
+
+    #[test]
+    fn more_requirements_than_any_project_has_are_cut() {
+        let lines: Vec<String> = (0..300).map(|n| format!("p{n}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let (names, notes) = names(&lines);
+        assert_eq!((names.len(), notes), (MAX_REQUIREMENTS, 1));
+    }
+
+    #[test]
+    fn a_section_of_requires_txt_is_not_copied_without_end() {
+        let mut project = Project::default();
+        project.add("foo.egg-info/requires.txt");
+        let text = format!("[:{}]\n{}", "(".repeat(1 << 20), "a\n".repeat(1 << 20));
+        project.add_text("foo.egg-info/requires.txt", text);
+        let (requires, notes) = read(Some(&metadata()), &project);
+        assert_eq!((requires.len(), notes.len()), (0, 2), "{notes:?}");
     }
 
     #[test]

@@ -122,26 +122,23 @@ pub(super) fn join(parent: &str, name: &str) -> String {
 /// indented lines. (Source: Python's configparser.)
 pub(super) fn ini(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let (mut section, mut key) = (String::new(), String::new());
+    let mut section = sections.entry(String::new()).or_default();
+    let mut key = String::new();
     let lines = text
         .lines()
         .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with(['#', ';']));
     for line in lines {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            section = name.trim().to_owned();
+            section = sections.entry(name.trim().to_owned()).or_default();
         } else if line.starts_with(char::is_whitespace) {
-            let value = sections
-                .entry(section.clone())
-                .or_default()
-                .entry(key.clone())
-                .or_default();
-            *value = format!("{value}\n{}", line.trim());
+            // In its place: values may have as many lines as the file.
+            if let Some(value) = section.get_mut(&key) {
+                value.push('\n');
+                value.push_str(line.trim());
+            }
         } else if let Some((name, value)) = line.split_once(['=', ':']) {
             key = name.trim().replace('-', "_");
-            sections
-                .entry(section.clone())
-                .or_default()
-                .insert(key.clone(), value.trim().to_owned());
+            section.insert(key.clone(), value.trim().to_owned());
         }
     }
     sections
@@ -159,6 +156,26 @@ mod tests {
         assert_eq!(sections["options"]["packages"], "\nfoo\nfoo.sub");
         assert_eq!(sections["options"]["zip_safe"], "true");
         assert_eq!(sections["options.package_data"]["*"], "*.txt, *.bin");
+    }
+
+    /// Copied for each line, a value of this size takes minutes.
+    #[test]
+    fn long_ini_values_are_read_at_once() {
+        let sections = ini(&format!("[options]\npackages =\n{}", " a\n".repeat(1 << 20)));
+        assert_eq!(sections["options"]["packages"].len(), 2 << 20);
+    }
+
+    #[test]
+    fn deep_toml_is_refused_before_it_overflows_the_stack() {
+        for deep in [
+            format!("a = {}", "[".repeat(100_000)),
+            format!("{}a = 1", "a.".repeat(100_000)),
+            format!("[{}a]", "a.".repeat(100_000)),
+        ] {
+            let mut project = Project::default();
+            project.add_text("pyproject.toml", deep);
+            assert!(project.pyproject().is_err());
+        }
     }
 
     #[test]

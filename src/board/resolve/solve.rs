@@ -1,6 +1,7 @@
 //! The versions of all requirements together, by PubGrub. Called by `graph.rs`.
 
 use std::fmt;
+use std::ops::Bound;
 
 use pubgrub::{
     DefaultStringReporter, Dependencies, DependencyConstraints, DependencyProvider, PackageResolutionStatistics,
@@ -59,11 +60,8 @@ impl Provider<'_> {
             if is_root && fitting.is_empty() {
                 continue;
             }
-            let range = fitting
-                .into_iter()
-                .fold(Ranges::empty(), |range, choice| range.union(&Ranges::singleton(choice)));
             let so_far = constraints.entry(project).or_insert_with(Ranges::full);
-            *so_far = so_far.intersection(&range);
+            *so_far = so_far.intersection(&ranges(&fitting));
         }
         constraints
     }
@@ -76,6 +74,13 @@ impl Provider<'_> {
             .is_some_and(|version| requirement.range.contains(version));
         if fits { vec![0] } else { Vec::new() }
     }
+}
+
+/// Rising choices as ranges, of which those that follow one another are one.
+fn ranges(choices: &[Choice]) -> Ranges<Choice> {
+    let runs = choices.chunk_by(|choice, next| choice + 1 == *next);
+    let bounds = runs.filter_map(|run| Some((Bound::Included(*run.first()?), Bound::Excluded(run.last()? + 1))));
+    bounds.collect()
 }
 
 impl DependencyProvider for Provider<'_> {

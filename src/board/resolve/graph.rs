@@ -23,6 +23,8 @@ pub(super) struct Graph<'a> {
     universe: &'a dyn Universe,
     known: RefCell<BTreeMap<ProjectName, Rc<Vec<Candidate>>>>,
     pinned: RefCell<BTreeMap<Pin, Rc<Vec<Pin>>>>,
+    /// Which releases require something that is not here at all.
+    lacking: RefCell<BTreeMap<Pin, bool>>,
     steps: Cell<u32>,
 }
 
@@ -32,6 +34,7 @@ impl<'a> Graph<'a> {
             universe,
             known: RefCell::default(),
             pinned: RefCell::default(),
+            lacking: RefCell::default(),
             steps: Cell::new(MAX_STEPS),
         }
     }
@@ -56,14 +59,26 @@ impl<'a> Graph<'a> {
         releases
     }
 
-    /// The name under which a project is here: its own, or the one with or without `micropython-`.
-    pub(super) fn locate(&self, project: &ProjectName) -> Option<ProjectName> {
-        let is_here = |project: &ProjectName| !self.releases(project).is_empty();
-        std::iter::once(project.clone()).chain(alias(project)).find(is_here)
+    /// The names that a requirement may mean: its own, and the one with or without `micropython-`.
+    fn names(requirement: &Requirement) -> impl Iterator<Item = ProjectName> {
+        let own = ProjectName::parse(&requirement.name).ok();
+        let other = own.as_ref().and_then(alias);
+        own.into_iter().chain(other)
     }
 
+    /// The name under which a requirement is here: the first with a release that is not yanked, or that it names itself.
     pub(super) fn find(&self, requirement: &Requirement) -> Option<ProjectName> {
-        self.locate(&ProjectName::parse(&requirement.name).ok()?)
+        let is_here = |project: &ProjectName| {
+            let is_current = self.releases(project).iter().any(|release| !release.yanked);
+            is_current || !self.matching(project, &requirement.range).is_empty()
+        };
+        Self::names(requirement).find(is_here)
+    }
+
+    /// Whether there is no release at all of what is required, not even one that would not do.
+    pub(super) fn is_missing(&self, requirement: &Requirement) -> bool {
+        let mut names = Self::names(requirement).peekable();
+        names.peek().is_some() && names.all(|project| self.releases(&project).is_empty())
     }
 
     /// The releases of a project that are in a range; the yanked ones if the range names exactly one version.
@@ -148,6 +163,27 @@ impl<'a> Graph<'a> {
         self.followed(std::slice::from_ref(from)).contains(to)
     }
 
+    /// Whether a board that follows the pins from a release comes by a requirement that is not here at all.
+    pub(super) fn leads_astray(&self, from: &Pin) -> bool {
+        let followed = self.followed(std::slice::from_ref(from));
+        followed.iter().any(|pin| self.lacks_something(pin))
+    }
+
+    fn lacks_something(&self, pin: &Pin) -> bool {
+        if let Some(known) = self.lacking.borrow().get(pin) {
+            return *known;
+        }
+        let required = self.release(pin).map(|release| release.requires).unwrap_or_default();
+        let lacks = required.iter().any(|requirement| self.is_missing(requirement));
+        self.lacking.borrow_mut().insert(pin.clone(), lacks);
+        lacks
+    }
+
+    fn release(&self, pin: &Pin) -> Option<Candidate> {
+        let releases = self.releases(&pin.project);
+        releases.iter().find(|release| release.version == pin.version).cloned()
+    }
+
     /// Every release that a board comes by when it follows pins, the cycles not yet broken.
     fn followed(&self, pins: &[Pin]) -> BTreeSet<Pin> {
         let mut seen = BTreeSet::new();
@@ -170,14 +206,13 @@ impl<'a> Graph<'a> {
     }
 
     fn pin(&self, pin: &Pin) -> Vec<Pin> {
-        let releases = self.releases(&pin.project);
-        let Some(release) = releases.iter().find(|release| release.version == pin.version) else {
+        let Some(release) = self.release(pin) else {
             return Vec::new();
         };
         let solution = self
-            .solve(&pin.project, release)
-            .unwrap_or_else(|_| self.each_alone(&pin.project, release));
-        self.direct(pin, release, &solution)
+            .solve(&pin.project, &release)
+            .unwrap_or_else(|_| self.each_alone(&pin.project, &release));
+        self.direct(pin, &release, &solution)
     }
 
     /// Where following the pins brings another version than the solution has.

@@ -5,32 +5,30 @@
 mod config;
 mod discovery;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Table;
 
 use self::config::{Config, Data};
 use super::Layout;
+use crate::board::path::MAX_PATH;
 use crate::board::project::{Project, join};
 
-/// Whether the project declares its packages in `pyproject.toml` or `setup.cfg`.
+/// Whether the project declares its packages in `pyproject.toml` or `setup.cfg`; what cannot be read declares some.
 pub(super) fn is_configured(project: &Project, pyproject: &Table) -> bool {
-    Config::read(project, pyproject).is_declared
+    Config::read(project, pyproject).map_or(true, |config| config.is_declared)
 }
 
 pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
-    let config = Config::read(project, pyproject);
+    let config = match Config::read(project, pyproject) {
+        Ok(config) => config,
+        Err(error) => return Layout::undecided(error.to_string()),
+    };
     let root = root(project, &config);
-    let names: BTreeSet<String> = match project.egg_info_text("top_level.txt") {
-        Some(text) => text
-            .lines()
-            .map(|line| line.trim().replace('\\', "/"))
-            .filter(|line| !line.is_empty())
-            .collect(),
-        None => match discovery::names(project, &config, &root) {
-            Ok(names) => names,
-            Err(note) => return Layout::undecided(note),
-        },
+    let names = match names(project, &config, &root) {
+        Ok(names) => names,
+        Err(note) => return Layout::undecided(note),
     };
     let mut layout = Layout::default();
     for name in names {
@@ -41,11 +39,43 @@ pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
                 config: &config,
                 name,
                 folder,
+                known: RefCell::default(),
             }
             .place(&mut layout),
         }
     }
+    place_dotted_modules(project, &config, &root, &mut layout);
     layout
+}
+
+/// The importable names at the root, and those below that lie elsewhere.
+fn names(project: &Project, config: &Config, root: &str) -> Result<BTreeSet<String>, String> {
+    let mut names: BTreeSet<String> = match project.egg_info_text("top_level.txt") {
+        Some(text) => text
+            .lines()
+            .map(|line| line.trim().replace('\\', "/"))
+            .filter(|line| !line.is_empty())
+            .collect(),
+        None => discovery::names(project, config, root)?,
+    };
+    names.extend(config.moved());
+    Ok(names)
+}
+
+/// Modules that are listed by themselves and lie in a package: they bring its `__init__.py`, and nothing else of it.
+fn place_dotted_modules(project: &Project, config: &Config, root: &str, layout: &mut Layout) {
+    for module in config.modules.iter().map(|module| module.replace('.', "/")) {
+        let Some((package, name)) = module.rsplit_once('/') else {
+            continue;
+        };
+        let folder = config.folder(root, package);
+        for file in [format!("{name}.py"), "__init__.py".to_owned()] {
+            let member = join(&folder, &file);
+            if project.has(&member) {
+                layout.place(join(package, &file), &member);
+            }
+        }
+    }
 }
 
 /// The folder that stands for the root of the packages.
@@ -63,6 +93,8 @@ struct Top<'a> {
     name: String,
     /// Where the package lies.
     folder: String,
+    /// Which folders are packages.
+    known: RefCell<BTreeMap<String, bool>>,
 }
 
 impl Top<'_> {
@@ -105,42 +137,51 @@ impl Top<'_> {
 
     /// A `.py` file directly in a package's folder.
     fn is_module(&self, path: &str) -> bool {
-        path.ends_with(".py")
-            && self
-                .package_of(path)
-                .is_some_and(|folder| path[folder.len() + 1..].split('/').count() == 1)
+        path.ends_with(".py") && self.packages_of(path).next() == self.folders(path).next()
     }
 
     /// What setuptools takes along by itself, from version 69.
     fn is_implied_data(&self, path: &str) -> bool {
         (path.ends_with(".pyi") || path.ends_with("/py.typed"))
-            && path
-                .rsplit_once('/')
-                .is_some_and(|(folder, _)| self.package_of(path) == Some(folder))
+            && self.packages_of(path).next() == self.folders(path).next()
     }
 
     fn data(&self, path: &str) -> Data {
-        let Some(folder) = self.package_of(path) else {
-            return Data::LeftOut;
-        };
-        self.config.data(&self.package(folder), &path[folder.len() + 1..])
+        let packages = self.packages_of(path);
+        self.config
+            .data(packages.map(|folder| (self.package(folder), &path[folder.len() + 1..])))
     }
 
-    /// The nearest folder above the file that is a package.
-    fn package_of<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let ends = path.rmatch_indices('/').map(|(at, _)| &path[..at]);
-        let inside = ends.take_while(|folder| folder.len() >= self.folder.len());
-        inside.into_iter().find(|folder| self.is_package(folder))
+    /// The folders above a file that are packages, the nearest first.
+    fn packages_of<'p>(&self, path: &'p str) -> impl Iterator<Item = &'p str> {
+        self.folders(path).filter(|folder| self.is_package(folder))
+    }
+
+    /// The folders above a file, the nearest first. Of a path that no board takes, only those that it could take.
+    fn folders<'p>(&self, path: &'p str) -> impl Iterator<Item = &'p str> + use<'p> {
+        let shortest = self.folder.len();
+        let end = path.floor_char_boundary(shortest + 1 + MAX_PATH);
+        let ends = path[..end].rmatch_indices('/').map(|(at, _)| &path[..at]);
+        ends.take_while(move |folder| folder.len() >= shortest)
     }
 
     fn is_package(&self, folder: &str) -> bool {
+        if let Some(known) = self.known.borrow().get(folder) {
+            return *known;
+        }
+        let is_package = self.looks_like_package(folder);
+        self.known.borrow_mut().insert(folder.to_owned(), is_package);
+        is_package
+    }
+
+    fn looks_like_package(&self, folder: &str) -> bool {
         let regular = || self.ancestors(folder).all(|folder| self.is_regular(folder));
         let named = || {
             self.ancestors(folder)
                 .all(|folder| !folder[folder.rfind('/').map_or(0, |at| at + 1)..].contains(['.', '-']))
         };
         self.config.selects(&self.package(folder))
-            && (self.config.lists_packages() || regular() || (self.has_namespaces() && named()))
+            && (self.config.is_listed || regular() || (self.has_namespaces() && named()))
     }
 
     /// The folder and those above it, down from the top package's.
@@ -167,127 +208,4 @@ impl Top<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::of_sdist;
-    use super::super::tests::{board, project};
-
-    const PYPROJECT: (&str, &str) = (
-        "pyproject.toml",
-        "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[project]\nname = 'foo'",
-    );
-
-    #[test]
-    fn top_level_names_packages_and_modules() {
-        let files = [
-            PYPROJECT,
-            ("foo.egg-info/top_level.txt", "foo\nbar\n"),
-            ("foo/__init__.py", ""),
-            ("foo/a.txt", ""),
-            ("bar.py", ""),
-            ("tests/a.py", ""),
-            ("setup.cfg", "[egg_info]"),
-        ];
-        assert_eq!(board(&files), ["bar.py", "foo/__init__.py", "foo/a.txt"]);
-    }
-
-    #[test]
-    fn the_egg_info_folder_tells_the_root() {
-        let files = [
-            PYPROJECT,
-            ("src/foo.egg-info/top_level.txt", "foo"),
-            ("src/foo/__init__.py", ""),
-            ("src/foo/sub/b.py", ""),
-            ("foo/no.py", ""),
-        ];
-        assert_eq!(board(&files), ["foo/__init__.py", "foo/sub/b.py"]);
-    }
-
-    #[test]
-    fn setup_py_alone_decides_no_data() {
-        let setup = ("setup.py", "setup(package_data=find_data())");
-        let files = [
-            setup,
-            ("MANIFEST.in", ""),
-            ("foo.egg-info/top_level.txt", "foo"),
-            ("foo/__init__.py", ""),
-            ("foo/a.bin", ""),
-        ];
-        let layout = of_sdist(&project(&files), "foo");
-        assert_eq!(layout.files.into_keys().collect::<Vec<_>>(), ["foo/__init__.py"]);
-        assert!(layout.notes[0].starts_with("1 data files of foo are left out: only setup.py knows"));
-    }
-
-    #[test]
-    fn folders_without_init_are_no_packages_for_setup_py() {
-        let files = [
-            ("setup.py", "setup()"),
-            ("foo.egg-info/top_level.txt", "foo"),
-            ("foo/__init__.py", ""),
-            ("foo/scripts/x.py", ""),
-            ("foo/py.typed", ""),
-        ];
-        assert_eq!(board(&files), ["foo/__init__.py", "foo/py.typed"]);
-    }
-
-    #[test]
-    fn setup_cfg_globs_select_data() {
-        let cfg = "[options]\npackages = find:\n[options.package_data]\nfoo = *.txt, data/*.bin\n";
-        let files = [
-            ("setup.py", "setup()"),
-            ("setup.cfg", cfg),
-            ("MANIFEST.in", ""),
-            ("foo.egg-info/top_level.txt", "foo"),
-            ("foo/__init__.py", ""),
-            ("foo/a.txt", ""),
-            ("foo/data/b.bin", ""),
-            ("foo/c.md", ""),
-        ];
-        assert_eq!(board(&files), ["foo/__init__.py", "foo/a.txt", "foo/data/b.bin"]);
-    }
-
-    #[test]
-    fn excluded_packages_stay_behind() {
-        let pyproject = "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\ninclude-package-data = false\n[tool.setuptools.packages.find]\nexclude = ['foo.tests*']";
-        let files = [
-            ("pyproject.toml", pyproject),
-            ("foo.egg-info/top_level.txt", "foo"),
-            ("foo/__init__.py", ""),
-            ("foo/tests/__init__.py", ""),
-            ("foo/sub/__init__.py", ""),
-        ];
-        assert_eq!(board(&files), ["foo/__init__.py", "foo/sub/__init__.py"]);
-    }
-
-    #[test]
-    fn listed_packages_are_all_there_is() {
-        let pyproject = "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\npackages = ['foo']\ninclude-package-data = false\npackage-dir = { foo = 'lib' }";
-        let files = [
-            ("pyproject.toml", pyproject),
-            ("lib/__init__.py", ""),
-            ("lib/sub/__init__.py", ""),
-        ];
-        assert_eq!(board(&files), ["foo/__init__.py"]);
-    }
-
-    #[test]
-    fn without_egg_info_packages_are_discovered() {
-        assert_eq!(
-            board(&[PYPROJECT, ("src/foo/__init__.py", ""), ("src/bar.py", "")]),
-            ["bar.py", "foo/__init__.py"]
-        );
-        assert_eq!(
-            board(&[
-                PYPROJECT,
-                ("foo/__init__.py", ""),
-                ("tests/a.py", ""),
-                ("docs/conf.py", "")
-            ]),
-            ["foo/__init__.py"]
-        );
-        let two = of_sdist(
-            &project(&[PYPROJECT, ("foo/__init__.py", ""), ("bar/__init__.py", "")]),
-            "foo",
-        );
-        assert!(two.files.is_empty() && two.notes[0].starts_with("more than one package"));
-    }
-}
+mod tests;

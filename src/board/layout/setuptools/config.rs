@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use crate::board::patterns::Globs;
+use crate::board::patterns::{Globs, PatternError, check_length};
 use crate::board::project::{Project, folder, ini, join, string, strings, table};
 
 type Sections = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What becomes of a data file that lies in a package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of a data file that lies in a package, by rising certainty that a board gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Data {
-    Installed,
     LeftOut,
     Unknown,
+    Installed,
 }
 
 /// setuptools' settings, as far as they are declared.
@@ -27,20 +27,23 @@ pub(super) struct Config {
     pub(super) root: Option<String>,
     /// Whether folders without `__init__.py` are packages.
     pub(super) has_namespaces: bool,
+    /// Whether the packages and modules are all listed, and none are looked for.
+    pub(super) is_listed: bool,
     pub(super) packages: Vec<String>,
     pub(super) modules: Vec<String>,
     folders: BTreeMap<String, String>,
-    include: Vec<String>,
-    exclude: Vec<String>,
+    /// All, where there are no patterns.
+    include: Option<Globs>,
+    exclude: Globs,
     /// By package, `*` for all.
-    package_data: BTreeMap<String, Vec<String>>,
-    exclude_data: BTreeMap<String, Vec<String>>,
+    package_data: BTreeMap<String, Globs>,
+    exclude_data: BTreeMap<String, Globs>,
     /// For data that no pattern names.
     other_data: Data,
 }
 
 impl Config {
-    pub(super) fn read(project: &Project, pyproject: &Table) -> Self {
+    pub(super) fn read(project: &Project, pyproject: &Table) -> Result<Self, PatternError> {
         let sections = ini(project.text("setup.cfg").unwrap_or_default());
         let by_pyproject = table(pyproject, &["tool", "setuptools"]).is_some() || pyproject.contains_key("project");
         match by_pyproject {
@@ -49,7 +52,7 @@ impl Config {
         }
     }
 
-    fn of_pyproject(pyproject: &Table) -> Self {
+    fn of_pyproject(pyproject: &Table) -> Result<Self, PatternError> {
         let none = Table::new();
         let settings = table(pyproject, &["tool", "setuptools"]).unwrap_or(&none);
         let find = table(settings, &["packages", "find"]).unwrap_or(&none);
@@ -59,24 +62,27 @@ impl Config {
             .get("include-package-data")
             .and_then(Value::as_bool)
             .unwrap_or(true);
-        Self {
+        let [packages, modules] = ["packages", "py-modules"].map(|key| strings(settings, key));
+        let is_found = table(settings, &["packages"]).is_some();
+        Ok(Self {
             is_declared: true,
             root: where_
                 .or_else(|| folders.get("").cloned())
                 .map(|root| folder(&root).to_owned()),
             has_namespaces: find.get("namespaces").and_then(Value::as_bool).unwrap_or(true),
-            packages: strings(settings, "packages"),
-            modules: strings(settings, "py-modules"),
+            is_listed: !is_found && [&packages, &modules].iter().any(|list| !list.is_empty()),
+            packages,
+            modules,
             folders,
-            include: strings(find, "include"),
-            exclude: strings(find, "exclude"),
-            package_data: list_map(table(settings, &["package-data"])),
-            exclude_data: list_map(table(settings, &["exclude-package-data"])),
+            include: included(&strings(find, "include"))?,
+            exclude: Globs::names(&strings(find, "exclude"))?,
+            package_data: by_package(list_map(table(settings, &["package-data"])), Globs::files)?,
+            exclude_data: by_package(list_map(table(settings, &["exclude-package-data"])), Globs::names)?,
             other_data: if takes_data { Data::Installed } else { Data::LeftOut },
-        }
+        })
     }
 
-    fn of_setup(project: &Project, sections: &Sections) -> Self {
+    fn of_setup(project: &Project, sections: &Sections) -> Result<Self, PatternError> {
         let none = BTreeMap::new();
         let section = |name: &str| sections.get(name).unwrap_or(&none);
         let options = section("options");
@@ -84,9 +90,28 @@ impl Config {
         let find = section("options.packages.find");
         let found = |key: &str| find.get(key).map(|value| words(value)).unwrap_or_default();
         let finder = option("packages").trim().trim_end_matches(':').trim();
-        let setup = project.text("setup.py").unwrap_or_default();
+        let setup: String = project
+            .text("setup.py")
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
         let folders = pairs(option("package_dir"));
-        Self {
+        let lists = |key: &str| {
+            let section = section(key).iter();
+            section.map(|(key, value)| (key.clone(), words(value))).collect()
+        };
+        let packages = match finder {
+            "" => literals(&setup, "packages"),
+            finder if finder.starts_with("find") => Listed::Computed,
+            finder => Listed::Names(words(finder)),
+        };
+        let modules = match option("py_modules") {
+            "" => literals(&setup, "py_modules"),
+            names => Listed::Names(words(names)),
+        };
+        let is_computed = matches!(packages, Listed::Computed) || matches!(modules, Listed::Computed);
+        let (packages, modules) = (packages.names(), modules.names());
+        Ok(Self {
             is_declared: !finder.is_empty() || options.contains_key("py_modules"),
             root: found("where")
                 .into_iter()
@@ -94,83 +119,136 @@ impl Config {
                 .or_else(|| folders.get("").cloned())
                 .map(|root| folder(&root).to_owned()),
             has_namespaces: finder == "find_namespace" || setup.contains("find_namespace_packages"),
-            packages: if finder.starts_with("find") {
-                Vec::new()
-            } else {
-                words(finder)
-            },
-            modules: words(option("py_modules")),
+            is_listed: !is_computed && [&packages, &modules].iter().any(|list| !list.is_empty()),
+            packages,
+            modules,
             folders,
-            include: found("include"),
-            exclude: found("exclude"),
-            package_data: section("options.package_data")
-                .iter()
-                .map(|(key, value)| (key.clone(), words(value)))
-                .collect(),
-            exclude_data: section("options.exclude_package_data")
-                .iter()
-                .map(|(key, value)| (key.clone(), words(value)))
-                .collect(),
-            other_data: other_data(project, option("include_package_data"), setup),
-        }
+            include: included(&found("include"))?,
+            exclude: Globs::names(&found("exclude"))?,
+            package_data: by_package(lists("options.package_data"), Globs::files)?,
+            exclude_data: by_package(lists("options.exclude_package_data"), Globs::names)?,
+            other_data: other_data(project, option("include_package_data"), &setup),
+        })
     }
 
-    /// Where a top-level name lies.
+    /// Where the package of a path of names lies.
     pub(super) fn folder(&self, root: &str, name: &str) -> String {
         self.folders
-            .get(name)
+            .get(&name.replace('/', "."))
             .map_or_else(|| join(root, name), |declared| folder(declared).to_owned())
     }
 
-    pub(super) fn lists_packages(&self) -> bool {
-        !self.packages.is_empty()
+    /// Packages below another that lie elsewhere, as paths of names.
+    pub(super) fn moved(&self) -> impl Iterator<Item = String> {
+        let packages = self
+            .packages
+            .iter()
+            .filter(|package| self.folders.contains_key(*package));
+        packages
+            .filter(|package| package.contains('.'))
+            .map(|package| package.replace('.', "/"))
     }
 
     /// Whether a package, by its dotted name, is among those declared or found.
     pub(super) fn selects(&self, package: &str) -> bool {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| fnmatch(pattern, package));
-        match self.lists_packages() {
+        match self.is_listed {
             true => self.packages.iter().any(|listed| listed == package),
-            false => (self.include.is_empty() || any(&self.include)) && !any(&self.exclude),
+            false => self.include.as_ref().is_none_or(|globs| globs.matches(package)) && !self.exclude.matches(package),
         }
     }
 
-    /// What becomes of a data file, by its package and its path in it.
-    pub(super) fn data(&self, package: &str, path: &str) -> Data {
-        let named = |patterns: &BTreeMap<String, Vec<String>>| {
-            ["*", "", package]
-                .iter()
-                .filter_map(|key| patterns.get(*key))
-                .any(|globs| is_match(globs, path))
-        };
-        match named(&self.exclude_data) {
-            true => Data::LeftOut,
-            false if named(&self.package_data) => Data::Installed,
-            false => self.other_data,
-        }
+    /// What becomes of a data file, by the packages around it, the nearest first, and its path in each. Any of them may
+    /// name it; what none names goes with the nearest.
+    pub(super) fn data<'a>(&self, packages: impl Iterator<Item = (String, &'a str)>) -> Data {
+        let ways = packages.enumerate().map(|(distance, (package, path))| {
+            let named = |globs: &BTreeMap<String, Globs>| {
+                let keys = ["*", "", &package];
+                keys.iter()
+                    .filter_map(|key| globs.get(*key))
+                    .any(|globs| globs.matches(path))
+            };
+            match named(&self.exclude_data) {
+                true => Data::LeftOut,
+                false if named(&self.package_data) => Data::Installed,
+                false if distance == 0 => self.other_data,
+                false => Data::LeftOut,
+            }
+        });
+        ways.max().unwrap_or(Data::LeftOut)
     }
+}
+
+fn included(patterns: &[String]) -> Result<Option<Globs>, PatternError> {
+    (!patterns.is_empty()).then(|| Globs::names(patterns)).transpose()
+}
+
+fn by_package(
+    lists: BTreeMap<String, Vec<String>>,
+    read: fn(&[String]) -> Result<Globs, PatternError>,
+) -> Result<BTreeMap<String, Globs>, PatternError> {
+    check_length(lists.keys().chain(lists.values().flatten()).map(String::as_str))?;
+    let globs = lists
+        .into_iter()
+        .map(|(package, patterns)| Ok((package, read(&patterns)?)));
+    globs.collect()
 }
 
 /// Without a `MANIFEST.in` or a version control plugin, an sdist holds only the data that are installed.
 fn other_data(project: &Project, setting: &str, setup: &str) -> Data {
-    let compact: String = setup.split_whitespace().collect();
-    if setting.eq_ignore_ascii_case("true") || compact.contains("include_package_data=True") {
+    if setting.eq_ignore_ascii_case("true") || setup.contains("include_package_data=True") {
         return Data::Installed;
     }
-    match compact.contains("package_data") {
-        true if project.has("MANIFEST.in") || compact.contains("scm") => Data::Unknown,
+    match setup.contains("package_data") {
+        true if project.has("MANIFEST.in") || setup.contains("scm") => Data::Unknown,
         true => Data::Installed,
         false => Data::LeftOut,
     }
 }
 
-/// `fnmatch` on dotted names, where `*` matches dots too.
-fn fnmatch(pattern: &str, name: &str) -> bool {
-    is_match(&[pattern], name)
+/// What `setup.py` says that a list of names is.
+enum Listed {
+    Nothing,
+    Names(Vec<String>),
+    /// Only Python knows.
+    Computed,
 }
 
-fn is_match<P: AsRef<str>>(patterns: &[P], path: &str) -> bool {
-    Globs::anchored(patterns).is_ok_and(|globs| globs.matches(path))
+impl Listed {
+    fn names(self) -> Vec<String> {
+        match self {
+            Self::Names(names) => names,
+            Self::Nothing | Self::Computed => Vec::new(),
+        }
+    }
+}
+
+/// The one list of literals that a keyword is set to, in a `setup.py` without its white space.
+fn literals(setup: &str, keyword: &str) -> Listed {
+    let start = format!("{keyword}=");
+    let is_whole = |at: &usize| !setup[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let mut places = setup.match_indices(&start).map(|(at, _)| at).filter(is_whole);
+    let (Some(at), None) = (places.next(), places.next()) else {
+        return if setup.contains(&start) {
+            Listed::Computed
+        } else {
+            Listed::Nothing
+        };
+    };
+    let list = setup[at + start.len()..]
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'));
+    let Some((list, _)) = list.filter(|(_, after)| after.starts_with([',', ')'])) else {
+        return Listed::Computed;
+    };
+    let names = list.split(',').filter(|word| !word.is_empty()).map(literal);
+    names.collect::<Option<_>>().map_or(Listed::Computed, Listed::Names)
+}
+
+fn literal(word: &str) -> Option<String> {
+    let inside = |quote| word.strip_prefix(quote)?.strip_suffix(quote);
+    let name = inside('\'').or_else(|| inside('"'))?;
+    let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    name.chars().all(is_plain).then(|| name.to_owned())
 }
 
 fn words(value: &str) -> Vec<String> {
@@ -205,4 +283,28 @@ fn list_map(table: Option<&Table>) -> BTreeMap<String, Vec<String>> {
         .into_iter()
         .flat_map(|table| table.keys().map(move |key| (key.clone(), strings(table, key))))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_lists_are_read_of_a_setup_py() {
+        let names = |setup: &str| match literals(setup, "packages") {
+            Listed::Names(names) => Some(names),
+            Listed::Nothing | Listed::Computed => None,
+        };
+        assert_eq!(names("setup(packages=['a',\"a.b\",])").unwrap(), ["a", "a.b"]);
+        assert_eq!(names("setup(namespace_packages=['a'])"), None);
+        for computed in [
+            "setup(packages=find_packages())",
+            "setup(packages=['a']+more)",
+            "setup(packages=['a',b])",
+            "setup(packages=['a'+'b'])",
+            "if(x):setup(packages=['a'])else:setup(packages=['b'])",
+        ] {
+            assert_eq!(names(computed), None, "{computed}");
+        }
+    }
 }

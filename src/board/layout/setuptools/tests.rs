@@ -1,0 +1,204 @@
+use super::super::of_sdist;
+use super::super::tests::{board, project};
+
+const PYPROJECT: (&str, &str) = (
+    "pyproject.toml",
+    "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[project]\nname = 'foo'",
+);
+
+#[test]
+fn top_level_names_packages_and_modules() {
+    let files = [
+        PYPROJECT,
+        ("foo.egg-info/top_level.txt", "foo\nbar\n"),
+        ("foo/__init__.py", ""),
+        ("foo/a.txt", ""),
+        ("bar.py", ""),
+        ("tests/a.py", ""),
+        ("setup.cfg", "[egg_info]"),
+    ];
+    assert_eq!(board(&files), ["bar.py", "foo/__init__.py", "foo/a.txt"]);
+}
+
+#[test]
+fn the_egg_info_folder_tells_the_root() {
+    let files = [
+        PYPROJECT,
+        ("src/foo.egg-info/top_level.txt", "foo"),
+        ("src/foo/__init__.py", ""),
+        ("src/foo/sub/b.py", ""),
+        ("foo/no.py", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py", "foo/sub/b.py"]);
+}
+
+#[test]
+fn setup_py_alone_decides_no_data() {
+    let setup = ("setup.py", "setup(package_data=find_data())");
+    let files = [
+        setup,
+        ("MANIFEST.in", ""),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("foo/__init__.py", ""),
+        ("foo/a.bin", ""),
+    ];
+    let layout = of_sdist(&project(&files), "foo");
+    assert_eq!(layout.files.into_keys().collect::<Vec<_>>(), ["foo/__init__.py"]);
+    assert!(layout.notes[0].starts_with("1 data files of foo are left out: only setup.py knows"));
+}
+
+#[test]
+fn folders_without_init_are_no_packages_for_setup_py() {
+    let files = [
+        ("setup.py", "setup()"),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("foo/__init__.py", ""),
+        ("foo/scripts/x.py", ""),
+        ("foo/py.typed", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py", "foo/py.typed"]);
+}
+
+#[test]
+fn setup_cfg_globs_select_data() {
+    let cfg = "[options]\npackages = find:\n[options.package_data]\nfoo = *.txt, data/*.bin\n";
+    let files = [
+        ("setup.py", "setup()"),
+        ("setup.cfg", cfg),
+        ("MANIFEST.in", ""),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("foo/__init__.py", ""),
+        ("foo/a.txt", ""),
+        ("foo/data/b.bin", ""),
+        ("foo/c.md", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py", "foo/a.txt", "foo/data/b.bin"]);
+}
+
+#[test]
+fn excluded_packages_stay_behind() {
+    let pyproject = "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\ninclude-package-data = false\n[tool.setuptools.packages.find]\nexclude = ['foo.tests*']";
+    let files = [
+        ("pyproject.toml", pyproject),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("foo/__init__.py", ""),
+        ("foo/tests/__init__.py", ""),
+        ("foo/sub/__init__.py", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py", "foo/sub/__init__.py"]);
+}
+
+#[test]
+fn listed_packages_are_all_there_is() {
+    let pyproject = "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\npackages = ['foo']\ninclude-package-data = false\npackage-dir = { foo = 'lib' }";
+    let files = [
+        ("pyproject.toml", pyproject),
+        ("lib/__init__.py", ""),
+        ("lib/sub/__init__.py", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py"]);
+}
+
+const SETUPTOOLS: &str = "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\n";
+
+fn built(settings: &str, files: &[&str]) -> Vec<String> {
+    let pyproject = format!("{SETUPTOOLS}{settings}");
+    let mut files: Vec<_> = files.iter().map(|path| (*path, "")).collect();
+    files.extend([("pyproject.toml", &*pyproject), ("foo.egg-info/top_level.txt", "foo")]);
+    board(&files)
+}
+
+#[test]
+fn data_is_named_by_any_package_around_it_and_as_python_globs_it() {
+    let settings = "include-package-data = false\npackage-data = { foo = ['*.txt', 'data/*'] }\nexclude-package-data = { '*' = ['*.no'] }";
+    let files = [
+        "foo/__init__.py",
+        "foo/c.txt",
+        "foo/data/a.bin",
+        "foo/data/deep/b.bin",
+        "foo/data/d.no",
+    ];
+    assert_eq!(
+        built(settings, &files),
+        ["foo/__init__.py", "foo/c.txt", "foo/data/a.bin"]
+    );
+}
+
+#[test]
+fn a_package_below_another_may_lie_elsewhere() {
+    let settings = "packages = ['foo', 'foo.bar']\npackage-dir = { 'foo.bar' = 'src_of_bar' }";
+    let files = ["foo/__init__.py", "src_of_bar/__init__.py", "src_of_bar/x.py"];
+    assert_eq!(
+        built(settings, &files),
+        ["foo/__init__.py", "foo/bar/__init__.py", "foo/bar/x.py"]
+    );
+}
+
+#[test]
+fn a_module_in_a_package_comes_alone() {
+    let files = ["foo/x.py", "foo/y.py", "foo/a.bin"];
+    assert_eq!(built("py-modules = ['foo.x']", &files), ["foo/x.py"]);
+}
+
+#[test]
+fn setup_py_may_list_its_packages() {
+    let files = [
+        ("setup.py", "setup(packages = ['foo'])"),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("foo/__init__.py", ""),
+        ("foo/sub/__init__.py", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py"]);
+}
+
+/// Compiled for each path, they took a minute.
+#[test]
+fn patterns_are_read_once() {
+    let patterns: Vec<_> = (0..300).map(|n| format!("'foo.*{n}x*'")).collect();
+    let settings = format!("packages.find.exclude = [{}]", patterns.join(","));
+    let deep = |n| format!("foo/{}{n}.py", "a/".repeat(20));
+    let files: Vec<_> = (0..3_000).map(deep).collect();
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    assert_eq!(built(&settings, &files).len(), 3_000);
+}
+
+#[test]
+fn the_depth_of_a_path_costs_nothing() {
+    let deep = |n: usize| format!("foo/{}{n}.py", "a/".repeat(20_000));
+    let files: Vec<_> = (0..100).map(deep).collect();
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
+    // The uploader is told that they are too long.
+    assert_eq!(built("", &files).len(), 100);
+}
+
+#[test]
+fn patterns_that_cannot_be_read_decide_nothing() {
+    let pyproject = format!("{SETUPTOOLS}packages.find.exclude = ['{}']", "{".repeat(100));
+    let layout = of_sdist(
+        &project(&[("pyproject.toml", &pyproject), ("foo/__init__.py", "")]),
+        "foo",
+    );
+    assert!(layout.files.is_empty() && layout.notes[0].starts_with("a pattern has more than"));
+}
+
+#[test]
+fn without_egg_info_packages_are_discovered() {
+    assert_eq!(
+        board(&[PYPROJECT, ("src/foo/__init__.py", ""), ("src/bar.py", "")]),
+        ["bar.py", "foo/__init__.py"]
+    );
+    assert_eq!(
+        board(&[
+            PYPROJECT,
+            ("foo/__init__.py", ""),
+            ("tests/a.py", ""),
+            ("docs/conf.py", "")
+        ]),
+        ["foo/__init__.py"]
+    );
+    let two = of_sdist(
+        &project(&[PYPROJECT, ("foo/__init__.py", ""), ("bar/__init__.py", "")]),
+        "foo",
+    );
+    assert!(two.files.is_empty() && two.notes[0].starts_with("more than one package"));
+}

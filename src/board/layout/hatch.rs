@@ -1,6 +1,8 @@
 //! hatchling: `[tool.hatch.build.targets.wheel]`, or the package that bears the project's name.
 //! (Source: hatchling/builders/wheel.py and config.py.)
 
+use std::collections::BTreeMap;
+
 use toml::{Table, Value};
 
 use super::{Layout, has_table, module_name, project_name};
@@ -62,31 +64,34 @@ impl<'a> Settings<'a> {
 
 /// Which files are walked, which of them count, and what becomes of their paths.
 struct Selection {
+    /// Where to walk, and take all that is not excluded; nothing: everywhere, for what is included.
     roots: Vec<String>,
     include: Vec<String>,
     exclude: Vec<String>,
+    /// What counts although it is excluded or not included.
+    artifacts: Vec<String>,
+    /// Whether only files beside an `__init__.py` count.
+    only_packages: bool,
     /// Prefix → what stands in its place.
-    sources: Vec<(String, String)>,
+    sources: BTreeMap<String, String>,
 }
 
 impl Selection {
     fn read(project: &Project, settings: &Settings<'_>, name: &str) -> Option<Self> {
-        let [mut packages, mut only, include] =
-            ["packages", "only-include", "include"].map(|key| settings.strings(key));
+        let [mut packages, mut only, include, exclude, artifacts] =
+            ["packages", "only-include", "include", "exclude", "artifacts"].map(|key| settings.strings(key));
         if packages.is_empty() && only.is_empty() && include.is_empty() {
             (packages, only) = by_name(project, name)?;
         }
-        let patterns = packages.iter().map(|package| format!("/{}/", folder(package)));
-        let include = match include.is_empty() {
-            true => include,
-            false => include.iter().cloned().chain(patterns).collect(),
-        };
-        let roots = if only.is_empty() { packages.clone() } else { only };
-        let exclude = settings.strings("exclude");
         Some(Self {
-            roots,
+            roots: if only.is_empty() { packages.clone() } else { only },
             include,
             exclude,
+            artifacts,
+            only_packages: settings
+                .get("only-packages")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
             sources: sources(settings, &packages),
         })
     }
@@ -95,20 +100,23 @@ impl Selection {
         let roots = Globs::anchored(&self.roots)?;
         let include = Globs::new(&self.include)?;
         let exclude = Globs::new(&self.exclude)?;
-        let wanted = |path: &&str| {
-            (self.roots.is_empty() || roots.matches(path))
-                && (self.include.is_empty() || include.matches(path))
+        let artifacts = Globs::new(&self.artifacts)?;
+        let is_walked = |path: &&str| self.roots.is_empty() || roots.matches(path);
+        let counts = |path: &&str| {
+            (!self.only_packages || is_in_package(project, path))
                 && !exclude.matches(path)
+                && (!self.roots.is_empty() || include.matches(path))
         };
         let mut layout = Layout::default();
-        for path in project.paths().filter(wanted) {
+        let walked = project.paths().filter(is_walked);
+        for path in walked.filter(|path| artifacts.matches(path) || counts(path)) {
             layout.place(self.target(path), path);
         }
         Ok(layout)
     }
 
     fn target(&self, path: &str) -> String {
-        let replaced = |(source, target): &(String, String)| Some(join(target, path.strip_prefix(source)?));
+        let replaced = |(source, target): (&String, &String)| Some(join(target, path.strip_prefix(source)?));
         self.sources
             .iter()
             .find_map(replaced)
@@ -141,10 +149,18 @@ fn by_name(project: &Project, name: &str) -> Option<(Vec<String>, Vec<String>)> 
     })
 }
 
-/// `sources`, and the folders in which the packages lie.
-fn sources(settings: &Settings<'_>, packages: &[String]) -> Vec<(String, String)> {
-    let prefix = |path: &str| format!("{}/", folder(path));
-    let mut sources: Vec<(String, String)> = match settings.table("sources") {
+fn is_in_package(project: &Project, path: &str) -> bool {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    project.has(&join(folder, "__init__.py"))
+}
+
+/// `sources`, in the order of their names, and the folders in which the packages lie, which go before.
+fn sources(settings: &Settings<'_>, packages: &[String]) -> BTreeMap<String, String> {
+    let prefix = |path: &str| match folder(path) {
+        "" => String::new(),
+        folder => format!("{folder}/"),
+    };
+    let mut sources: BTreeMap<String, String> = match settings.table("sources") {
         Some(map) => map
             .iter()
             .map(|(from, to)| (prefix(from), to.as_str().unwrap_or_default().to_owned()))
@@ -155,8 +171,12 @@ fn sources(settings: &Settings<'_>, packages: &[String]) -> Vec<(String, String)
             .map(|from| (prefix(from), String::new()))
             .collect(),
     };
-    let parents = packages.iter().filter_map(|package| folder(package).rsplit_once('/'));
-    sources.extend(parents.map(|(parent, _)| (prefix(parent), String::new())));
+    for package in packages {
+        let parent = folder(package).rsplit_once('/').map(|(parent, _)| prefix(parent));
+        if let Some(parent) = parent.filter(|_| !sources.contains_key(&prefix(package))) {
+            sources.insert(parent, String::new());
+        }
+    }
     sources
 }
 
@@ -207,6 +227,36 @@ mod tests {
             built(&settings, &["src/foo/x.py", "src/foo/y.txt", "data/z.bin", "no.py"]),
             ["foo/data/z.bin", "foo/x.py"]
         );
+    }
+
+    #[test]
+    fn sources_may_add_a_prefix_or_replace_one() {
+        let sources = |from: &str, to: &str| format!("[tool.hatch.build.targets.wheel.sources]\n'{from}' = '{to}'");
+        let settings = format!("{WHEEL}include = ['*.py']\n{}", sources("", "pre"));
+        assert_eq!(
+            built(&settings, &["a.py", "b/c.py", "d.txt"]),
+            ["pre/a.py", "pre/b/c.py"]
+        );
+        let settings = format!("{WHEEL}packages = ['src/a/b']\n{}", sources("src/a", "z"));
+        assert_eq!(built(&settings, &["src/a/b/__init__.py"]), ["b/__init__.py"]);
+        let settings = format!("{WHEEL}packages = ['src/a']\n{}", sources("src/a", "z"));
+        assert_eq!(built(&settings, &["src/a/__init__.py"]), ["z/__init__.py"]);
+    }
+
+    #[test]
+    fn only_packages_exclusions_taken_back_and_artifacts_hold() {
+        let settings = format!(
+            "{WHEEL}only-packages = true\ninclude = ['*.py', '*.txt']\nexclude = ['*.txt', '!keep.txt']\nartifacts = ['*.bin']"
+        );
+        let files = [
+            "a/__init__.py",
+            "a/keep.txt",
+            "a/no.txt",
+            "a/b/no.py",
+            "no.py",
+            "a/b/c.bin",
+        ];
+        assert_eq!(built(&settings, &files), ["a/__init__.py", "a/b/c.bin", "a/keep.txt"]);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! poetry: the packages of `[tool.poetry]`, or the module that bears the project's name.
 //! (Source: poetry/core/masonry/utils/module.py and builders/wheel.py.)
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::{Layout, module, module_name};
 use crate::board::patterns::{Globs, PatternError};
 use crate::board::project::{Project, folder, join, string, strings, table};
+
+/// Most packages in the list: all members are looked at for each.
+const MAX_PACKAGES: usize = 64;
 
 pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
     let none = Table::new();
@@ -26,6 +31,9 @@ fn default_module(project: &Project, name: &str) -> Layout {
 }
 
 fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError> {
+    if packages.len() > MAX_PACKAGES {
+        return Err(PatternError::Length);
+    }
     let mut layout = Layout::default();
     for package in packages.iter().filter(|package| is_for_wheels(package, true)) {
         let base = folder(string(package, &["from"]).unwrap_or_default());
@@ -47,7 +55,12 @@ fn with_includes(project: &Project, mut layout: Layout, poetry: &Table) -> Resul
     let paths = included.iter().filter(|entry| is_for_wheels(entry, false));
     let paths: Vec<&str> = paths.filter_map(|entry| string(entry, &["path"])).collect();
     let wanted = Globs::anchored(&paths)?;
-    for path in project.paths().filter(|path| wanted.matches(path)) {
+    // A file has one place: where its package puts it, or else its own.
+    let placed: BTreeSet<String> = layout.files.values().cloned().collect();
+    for path in project
+        .paths()
+        .filter(|path| wanted.matches(path) && !placed.contains(*path))
+    {
         layout.place(path.to_owned(), path);
     }
     let excluded = Globs::anchored(&strings(poetry, "exclude"))?;
@@ -106,6 +119,19 @@ mod tests {
         let mut files = files.map(|path| (path, "")).to_vec();
         files.push(("pyproject.toml", &pyproject));
         assert_eq!(board(&files), ["a/x.py", "c/b/y.py", "e/f/w.py"]);
+    }
+
+    #[test]
+    fn an_include_does_not_place_a_packages_file_again() {
+        let pyproject = format!(
+            "{BACKEND}packages = [{{ include = 'foo', from = 'src' }}]\ninclude = [{{ path = 'src/foo/x.bin', format = 'wheel' }}]"
+        );
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            ("src/foo/__init__.py", ""),
+            ("src/foo/x.bin", ""),
+        ];
+        assert_eq!(board(&files), ["foo/__init__.py", "foo/x.bin"]);
     }
 
     #[test]

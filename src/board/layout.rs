@@ -116,7 +116,7 @@ fn project_name<'a>(pyproject: &'a Table, name: &'a str) -> &'a str {
 }
 
 /// A name in the form in which modules bear it: lower case, with `_` for each run of `-`, `_` and `.`.
-fn module_name(name: &str) -> String {
+pub(super) fn module_name(name: &str) -> String {
     let words = name.split(['-', '_', '.']).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("_").to_lowercase()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::layout::Layout;
+use super::layout::{Layout, module_name};
 use super::path;
 use super::patterns::Patterns;
 use super::view::Refusal;
@@ -27,35 +27,38 @@ pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns,
         notes: layout.notes,
         ..Selection::default()
     };
+    let paths = members.includable.iter().map(|(target, _)| *target);
+    for pattern in patterns.idle(paths.chain(layout.files.keys().map(String::as_str))) {
+        selection.notes.push(format!(
+            "nothing in this file matches {pattern:?}, which [tool.micropypi] includes"
+        ));
+    }
     let included = members
         .includable
         .iter()
         .filter(|(target, _)| patterns.includes(target));
     let included = included.map(|(target, member)| ((*target).to_owned(), (*member).to_owned()));
-    let mut leftovers = BTreeSet::new();
+    let mut leftovers = Vec::new();
     for (target, member) in included.chain(layout.files) {
         if path::is_bytecode_of_cpython(&target) || patterns.excludes(&target) {
             continue;
         }
         match is_left(&target, patterns, project) {
-            true => _ = leftovers.insert(top(&target).to_owned()),
+            true => leftovers.push((target, member)),
             false => selection.take(target, member, members.links),
         }
     }
-    if !leftovers.is_empty() {
-        let names = leftovers.into_iter().collect::<Vec<_>>().join(", ");
-        selection
-            .notes
-            .push(format!("left out, as tests, documents or files of tools: {names}"));
-    }
+    selection.sort_out(leftovers, members.links);
     selection.refuse_files_for_folders();
     selection.note_collisions();
     selection
 }
 
-/// A project may be called `tests` itself; upip's own exceptions cannot be argued with.
+/// A project may be called `tests` or `speed-test` itself; upip's own exceptions cannot be argued with.
 fn is_left(target: &str, patterns: &Patterns, project: &str) -> bool {
-    let is_own = top(target).eq_ignore_ascii_case(project) && target.contains('/');
+    let top = top(target);
+    let stem = top.strip_suffix(".py").or_else(|| top.strip_suffix(".mpy"));
+    let is_own = (target.contains('/') || stem.is_some()) && module_name(stem.unwrap_or(top)) == module_name(project);
     path::is_skipped_by_upip(target) || (path::is_leftover(target) && !is_own && !patterns.includes(target))
 }
 
@@ -77,6 +80,24 @@ impl Selection {
             self.notes.push(format!("{target}: {warning}"));
         }
         self.files.entry(target).or_insert(member);
+    }
+
+    /// Leftovers stay behind, unless what looks like tests or documents is all that there is to import.
+    fn sort_out(&mut self, leftovers: Vec<(String, String)>, links: &BTreeSet<String>) {
+        let is_code = |target: &str| target.contains('/') || target.ends_with(".py") || target.ends_with(".mpy");
+        let is_kept = self.files.is_empty() && self.refused.is_empty();
+        let (kept, left): (Vec<_>, Vec<_>) = leftovers
+            .into_iter()
+            .partition(|(target, _)| is_kept && is_code(target) && !path::is_skipped_by_upip(target));
+        for (target, member) in kept {
+            self.take(target, member, links);
+        }
+        let names: BTreeSet<&str> = left.iter().map(|(target, _)| top(target)).collect();
+        if !names.is_empty() {
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            self.notes
+                .push(format!("left out, as tests, documents or files of tools: {names}"));
+        }
     }
 
     /// A file that lies where another path needs a folder cannot be written.
@@ -123,6 +144,10 @@ mod tests {
     use super::*;
 
     fn selected(targets: &[&str], links: &[&str], patterns: &Patterns) -> Selection {
+        selected_of("foo", targets, links, patterns)
+    }
+
+    fn selected_of(project: &str, targets: &[&str], links: &[&str], patterns: &Patterns) -> Selection {
         let layout = Layout {
             files: targets
                 .iter()
@@ -138,8 +163,33 @@ mod tests {
                 includable: vec![("tests/data.py", "tests/data.py")],
             },
             patterns,
-            "foo",
+            project,
         )
+    }
+
+    fn kept(project: &str, targets: &[&str]) -> Vec<String> {
+        let selection = selected_of(project, targets, &[], &Patterns::default());
+        selection.files.into_keys().collect()
+    }
+
+    #[test]
+    fn what_bears_the_projects_name_is_no_leftover() {
+        assert_eq!(kept("speed-test", &["speed_test.py", "test_it.py"]), ["speed_test.py"]);
+        assert_eq!(kept("examples", &["Examples/a.py", "tests/b.py"]), ["Examples/a.py"]);
+        assert_eq!(
+            kept("speed-test", &["speed_test.mpy", "a.py"]),
+            ["a.py", "speed_test.mpy"]
+        );
+    }
+
+    #[test]
+    fn leftovers_are_kept_where_there_is_nothing_else() {
+        assert_eq!(
+            kept("board-docs", &["docs/__init__.py", "docs/a.json", "LICENSE"]),
+            ["docs/__init__.py", "docs/a.json"]
+        );
+        assert_eq!(kept("board-check", &["test_board.py", "setup.py"]), ["test_board.py"]);
+        assert_eq!(kept("foo", &["LICENSE", "README.md"]), Vec::<String>::new());
     }
 
     #[test]

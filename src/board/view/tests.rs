@@ -155,6 +155,40 @@ fn broken_project_patterns_are_noted() {
 }
 
 #[test]
+fn bottomless_project_patterns_are_noted() {
+    let pyproject = format!(
+        "[tool.micropypi]\ninclude = ['{}{}']",
+        "{".repeat(4_000),
+        "}".repeat(4_000)
+    );
+    let bytes = tar_gz(&[
+        ("foo-1.0/foo.py", b"x"),
+        ("foo-1.0/pyproject.toml", pyproject.as_bytes()),
+    ]);
+    let (view, _) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
+    assert_eq!(paths(&view.files), ["foo.py"]);
+    assert_eq!(
+        view.notes,
+        ["[tool.micropypi] does not count: a pattern has more than 32 braces"]
+    );
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_noted() {
+    let pyproject = "[tool.micropypi]\ninclude = ['fonts/', 'docs/', '*.bin', 'foo.py']"
+        .parse()
+        .unwrap();
+    let patterns = Patterns::default().with_project(&pyproject).unwrap();
+    let bytes = zip(&[("foo.py", b""), ("docs/a.txt", b"")]);
+    let (view, _) = view_of("foo-1.0-py3-none-any.whl", bytes, &patterns);
+    assert_eq!(paths(&view.files), ["docs/a.txt", "foo.py"]);
+    assert_eq!(
+        view.notes,
+        ["nothing in this file matches \"fonts/\", \"*.bin\", which [tool.micropypi] includes"]
+    );
+}
+
+#[test]
 fn bytecode_stands_for_its_source() {
     let bytes = tar_gz(&[
         ("foo-1.0/a.py", b""),

@@ -171,6 +171,59 @@ fn setuptools_by_setup_cfg() {
 }
 
 #[test]
+fn setuptools_globs_of_data() {
+    let data = format!(
+        "{SETUPTOOLS}[tool.setuptools]\ninclude-package-data = false\n[tool.setuptools.package-data]\nsmall_board = ['*.txt', 'data/*']\n"
+    );
+    let files = [
+        ("pyproject.toml", &*data),
+        ("MANIFEST.in", "graft small_board"),
+        ("small_board/__init__.py", ""),
+        ("small_board/c.txt", "c"),
+        ("small_board/data/a.bin", "a"),
+        ("small_board/data/deep/b.bin", "b"),
+    ];
+    assert_eq!(
+        same_on_board_and_host(&files),
+        ["small_board/__init__.py", "small_board/c.txt", "small_board/data/a.bin"]
+    );
+}
+
+#[test]
+fn setuptools_lists_of_packages_and_modules() {
+    let lists = format!(
+        "{SETUPTOOLS}[tool.setuptools]\npackages = ['small_board', 'small_board.bar']\npy-modules = ['other.x']\npackage-dir = {{ 'small_board.bar' = 'bar_src' }}\n"
+    );
+    let files = [
+        ("pyproject.toml", &*lists),
+        ("MANIFEST.in", "graft small_board\ngraft other"),
+        ("small_board/__init__.py", ""),
+        ("small_board/sub/__init__.py", ""),
+        ("bar_src/__init__.py", ""),
+        ("bar_src/x.py", ""),
+        ("other/x.py", ""),
+        ("other/y.py", ""),
+    ];
+    same_on_board_and_host(&files);
+}
+
+#[test]
+fn setuptools_packages_listed_in_setup_py() {
+    let setup = "from setuptools import setup\nsetup(name='small-board', version='1.0', packages=['small_board'])";
+    let files = [
+        ("setup.py", setup),
+        (
+            "pyproject.toml",
+            "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n",
+        ),
+        ("MANIFEST.in", "graft small_board"),
+        ("small_board/__init__.py", ""),
+        ("small_board/sub/__init__.py", ""),
+    ];
+    assert_eq!(same_on_board_and_host(&files), ["small_board/__init__.py"]);
+}
+
+#[test]
 fn flit() {
     for root in ["", "src/"] {
         let [init, data] = ["__init__.py", "data/a.json"].map(|file| format!("{root}small_board/{file}"));
@@ -199,6 +252,15 @@ fn flit_single_module_of_another_name() {
     assert_eq!(
         same_on_board_and_host(&[("pyproject.toml", &pyproject), ("other.py", "x = 1"), README]),
         ["other.py"]
+    );
+}
+
+#[test]
+fn flit_module_that_looks_like_documents() {
+    let pyproject = pyproject("flit_core.buildapi", "flit_core", "[tool.flit.module]\nname = 'docs'\n");
+    assert_eq!(
+        same_on_board_and_host(&[("pyproject.toml", &pyproject), ("docs/__init__.py", "x = 1"), README]),
+        ["docs/__init__.py"]
     );
 }
 
@@ -253,6 +315,29 @@ fn hatch_includes_and_sources() {
 }
 
 #[test]
+fn hatch_prefixes_and_exclusions_taken_back() {
+    let selection = "[tool.hatch.build.targets.wheel]\nonly-packages = true\ninclude = ['*.py', '*.txt']\nexclude = ['*.txt', '!keep.txt']\n[tool.hatch.build.targets.wheel.sources]\n'' = 'pre'\n";
+    let pyproject = pyproject("hatchling.build", "hatchling", selection);
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        ("a/__init__.py", ""),
+        ("a/keep.txt", "keep"),
+        ("a/no.txt", "no"),
+        ("b/no.py", ""),
+        ("no.py", ""),
+    ];
+    assert_eq!(same_on_board_and_host(&files), ["pre/a/__init__.py", "pre/a/keep.txt"]);
+}
+
+#[test]
+fn hatch_packages_below_a_source() {
+    let selection = "[tool.hatch.build.targets.wheel]\npackages = ['src/a/b']\n[tool.hatch.build.targets.wheel.sources]\n'src/a' = 'z'\n";
+    let pyproject = pyproject("hatchling.build", "hatchling", selection);
+    let files = [("pyproject.toml", &*pyproject), ("src/a/b/__init__.py", "")];
+    assert_eq!(same_on_board_and_host(&files), ["b/__init__.py"]);
+}
+
+#[test]
 fn poetry() {
     for root in ["", "src/"] {
         let [init, data] = ["__init__.py", "data/a.json"].map(|file| format!("{root}small_board/{file}"));
@@ -273,12 +358,13 @@ fn poetry() {
 
 #[test]
 fn poetry_packages_and_includes() {
-    let packages = "[tool.poetry]\npackages = [{ include = 'one', from = 'lib' }, { include = 'two.py' }, { include = 'three', to = 'deep' }]\ninclude = [{ path = 'extra.json', format = ['sdist', 'wheel'] }, 'sdist_only.json']\nexclude = ['lib/one/no.py']\n";
+    let packages = "[tool.poetry]\npackages = [{ include = 'one', from = 'lib' }, { include = 'two.py' }, { include = 'three', to = 'deep' }]\ninclude = [{ path = 'extra.json', format = ['sdist', 'wheel'] }, { path = 'lib/one/x.bin', format = ['sdist', 'wheel'] }, 'sdist_only.json']\nexclude = ['lib/one/no.py']\n";
     let pyproject = pyproject("poetry.core.masonry.api", "poetry-core", packages);
     let files = [
         ("pyproject.toml", &*pyproject),
         ("lib/one/__init__.py", ""),
         ("lib/one/no.py", ""),
+        ("lib/one/x.bin", "x"),
         ("two.py", ""),
         ("three/a.py", ""),
         ("extra.json", "{}"),
@@ -286,7 +372,13 @@ fn poetry_packages_and_includes() {
     ];
     assert_eq!(
         same_on_board_and_host(&files),
-        ["deep/three/a.py", "extra.json", "one/__init__.py", "two.py"]
+        [
+            "deep/three/a.py",
+            "extra.json",
+            "one/__init__.py",
+            "one/x.bin",
+            "two.py"
+        ]
     );
 }
 

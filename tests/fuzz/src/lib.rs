@@ -2,6 +2,7 @@
 //! to what it promises, not just to not panicking.
 
 mod archive;
+mod board;
 mod form;
 mod text;
 
@@ -19,7 +20,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "filename",
         run: text::filename,
@@ -54,6 +55,16 @@ pub const TARGETS: [Target; 7] = [
         name: "form",
         run: form::form,
         seeds: form::form_seeds,
+    },
+    Target {
+        name: "view",
+        run: board::view,
+        seeds: board::view_seeds,
+    },
+    Target {
+        name: "resolve",
+        run: board::resolve,
+        seeds: board::resolve_seeds,
     },
 ];
 

@@ -18,17 +18,28 @@ use toml::Table;
 use super::project::{Project, join, string, table};
 pub(super) use wheel::layout as of_wheel;
 
+/// Most files of a layout. Members can be sent to many places each, and so few of them fill the memory.
+pub(super) const MAX_FILES: usize = 200_000;
+
+/// Most packages, modules and folders that a project names: all members are looked at for each.
+const MAX_NAMED: usize = 256;
+
 /// Where the members land, and what was left out and why.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Layout {
     /// Path on the board, relative to `lib` → path of the member below the sdist's top directory or in the wheel.
     pub(super) files: BTreeMap<String, String>,
     pub(super) notes: Vec<String>,
+    /// Whether files were left out because there were [`MAX_FILES`].
+    pub(super) is_full: bool,
 }
 
 impl Layout {
     fn place(&mut self, target: String, member: &str) {
-        self.files.entry(target).or_insert_with(|| member.to_owned());
+        match self.files.len() {
+            ..MAX_FILES => _ = self.files.entry(target).or_insert_with(|| member.to_owned()),
+            _ => self.is_full = true,
+        }
     }
 
     /// A file or a whole folder; the target may be the top.
@@ -48,10 +59,14 @@ impl Layout {
 
     fn undecided(note: impl Into<String>) -> Self {
         Self {
-            files: BTreeMap::new(),
             notes: vec![note.into()],
+            ..Self::default()
         }
     }
+}
+
+fn too_many() -> String {
+    format!("the project names more than {MAX_NAMED} packages, modules or folders: upload a wheel as well")
 }
 
 /// What the backend named in `pyproject.toml` would build; without one, setuptools where there are signs of it, and
@@ -216,6 +231,45 @@ pub(super) mod tests {
                     assert!(!target.is_empty() && !target.starts_with('/'), "{pyproject}: {target}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn members_are_not_sent_to_any_number_of_places() {
+        let names = |count| (0..count).map(move |n| format!("a{n}"));
+        let map = |to: &str| {
+            names(300)
+                .map(|n| format!("{n} = '{to}'"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let list = names(300).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(",");
+        let setuptools = format!(
+            "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\npackages = [{list}]\npackage-dir = {{ {} }}",
+            map("foo")
+        );
+        let hatch = format!(
+            "[build-system]\nbuild-backend = 'hatchling.build'\n[tool.hatch.build]\nforce-include = {{ {} }}",
+            map("foo")
+        );
+        let uv = format!("[build-system]\nbuild-backend = 'uv_build'\n[tool.uv.build-backend]\nmodule-name = [{list}]");
+        let packages = names(300)
+            .map(|n| format!("{{ include = 'foo', to = '{n}' }}"))
+            .collect::<Vec<_>>()
+            .join(",");
+        let poetry = format!(
+            "[build-system]\nbuild-backend = 'poetry.core.masonry.api'\n[tool.poetry]\npackages = [{packages}]"
+        );
+        for pyproject in [setuptools, hatch, uv, poetry] {
+            let layout = of_sdist(
+                &project(&[("pyproject.toml", &pyproject), ("foo/__init__.py", "")]),
+                "foo",
+            );
+            assert_eq!(
+                (layout.files.len(), &*layout.notes),
+                (0, &[too_many()][..]),
+                "{pyproject}"
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::layout::{Layout, module_name};
+use super::layout::{Layout, MAX_FILES, module_name};
 use super::path;
 use super::patterns::Patterns;
 use super::view::Refusal;
@@ -27,10 +27,18 @@ pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns,
         notes: layout.notes,
         ..Selection::default()
     };
+    if layout.is_full {
+        selection
+            .notes
+            .push(format!("of more than {MAX_FILES} files the rest is left out"));
+    }
     let paths = members.includable.iter().map(|(target, _)| *target);
-    for pattern in patterns.idle(paths.chain(layout.files.keys().map(String::as_str))) {
+    let idle = patterns.idle(paths.chain(layout.files.keys().map(String::as_str)));
+    let idle: Vec<String> = idle.map(|pattern| format!("{pattern:?}")).collect();
+    if !idle.is_empty() {
         selection.notes.push(format!(
-            "nothing in this file matches {pattern:?}, which [tool.micropypi] includes"
+            "nothing in this file matches {}, which [tool.micropypi] includes",
+            idle.join(", ")
         ));
     }
     let included = members

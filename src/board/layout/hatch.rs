@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::{Layout, has_table, module_name, project_name};
+use super::{Layout, MAX_NAMED, has_table, module_name, project_name, too_many};
 use crate::board::patterns::{Globs, PatternError};
 use crate::board::project::{Project, folder, join, strings, table};
 
@@ -18,7 +18,11 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
         None if settings.table("force-include").is_some() => Layout::default(),
         None => Layout::undecided("no folder or module bears the project's name, and pyproject.toml names none"),
     };
-    for (from, to) in settings.table("force-include").into_iter().flatten() {
+    let forced = settings.table("force-include");
+    if forced.is_some_and(|forced| forced.len() > MAX_NAMED) {
+        return Layout::undecided(too_many());
+    }
+    for (from, to) in forced.into_iter().flatten() {
         let to = to.as_str().unwrap_or_default();
         layout.place_tree(project, folder(from), folder(to));
     }

@@ -5,18 +5,16 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use super::{Layout, module, module_name};
-use crate::board::patterns::{Globs, PatternError};
+use super::{Layout, MAX_NAMED, module, module_name, too_many};
+use crate::board::patterns::{Globs, PatternError, check_length};
 use crate::board::project::{Project, folder, join, string, strings, table};
-
-/// Most packages in the list: all members are looked at for each.
-const MAX_PACKAGES: usize = 64;
 
 pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
     let none = Table::new();
     let poetry = table(pyproject, &["tool", "poetry"]).unwrap_or(&none);
     let named = string(pyproject, &["project", "name"]).or_else(|| string(poetry, &["name"]));
     let layout = match tables(poetry, "packages") {
+        packages if packages.len() > MAX_NAMED => return Layout::undecided(too_many()),
         packages if packages.is_empty() => Ok(default_module(project, &module_name(named.unwrap_or(name)))),
         packages => listed(project, &packages),
     };
@@ -31,9 +29,8 @@ fn default_module(project: &Project, name: &str) -> Layout {
 }
 
 fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError> {
-    if packages.len() > MAX_PACKAGES {
-        return Err(PatternError::Length);
-    }
+    let includes = packages.iter().filter_map(|package| string(package, &["include"]));
+    check_length(includes)?;
     let mut layout = Layout::default();
     for package in packages.iter().filter(|package| is_for_wheels(package, true)) {
         let base = folder(string(package, &["from"]).unwrap_or_default());

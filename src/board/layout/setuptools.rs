@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::Table;
 
 use self::config::{Config, Data};
-use super::Layout;
+use super::{Layout, MAX_NAMED, too_many};
 use crate::board::path::MAX_PATH;
 use crate::board::project::{Project, join};
 
@@ -59,7 +59,10 @@ fn names(project: &Project, config: &Config, root: &str) -> Result<BTreeSet<Stri
         None => discovery::names(project, config, root)?,
     };
     names.extend(config.moved());
-    Ok(names)
+    match names.len() {
+        ..=MAX_NAMED => Ok(names),
+        _ => Err(too_many()),
+    }
 }
 
 /// Modules that are listed by themselves and lie in a package: they bring its `__init__.py`, and nothing else of it.

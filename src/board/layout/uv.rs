@@ -3,7 +3,7 @@
 
 use toml::{Table, Value};
 
-use super::{Layout, module, module_name, project_name};
+use super::{Layout, MAX_NAMED, module, module_name, project_name, too_many};
 use crate::board::patterns::Globs;
 use crate::board::project::{Project, string, strings, table};
 
@@ -15,6 +15,9 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
         Some(_) => strings(settings, "module-name"),
         None => vec![module_name(project_name(pyproject, name))],
     };
+    if names.len() > MAX_NAMED {
+        return Layout::undecided(too_many());
+    }
     let root = string(settings, &["module-root"]).unwrap_or("src");
     let mut layout = Layout::default();
     for name in names {

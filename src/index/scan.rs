@@ -188,7 +188,9 @@ impl Index {
         }
         let project = name.project().as_str();
         let learnt = learn(&self.store, found, &name, &self.options.limits);
-        let Learnt { facts, metadata } = learnt.inspect_err(|error| self.tell_unreadable(found, project, error)).ok()?;
+        let Learnt { facts, metadata } = learnt
+            .inspect_err(|error| self.tell_unreadable(found, project, error))
+            .ok()?;
         if let Some(defect) = &facts.defect {
             if is_young(found.stamp) && !self.is_settled(found, 2 * self.options.settle) {
                 return None;

@@ -92,11 +92,15 @@ impl Selection {
 
     /// Leftovers stay behind, unless what looks like tests or documents is all that there is to import.
     fn sort_out(&mut self, leftovers: Vec<(String, String)>, links: &BTreeSet<String>) {
-        let is_code = |target: &str| target.contains('/') || target.ends_with(".py") || target.ends_with(".mpy");
-        let is_kept = self.files.is_empty() && self.refused.is_empty();
-        let (kept, left): (Vec<_>, Vec<_>) = leftovers
-            .into_iter()
-            .partition(|(target, _)| is_kept && is_code(target) && !path::is_skipped_by_upip(target));
+        let is_module = |target: &str| target.ends_with(".py") || target.ends_with(".mpy");
+        let targets = leftovers.iter().map(|(target, _)| target.as_str());
+        let modules = targets.filter(|target| is_module(target) && !path::is_skipped_by_upip(target));
+        let importable: BTreeSet<String> = match self.files.is_empty() && self.refused.is_empty() {
+            true => modules.map(|target| top(target).to_owned()).collect(),
+            false => BTreeSet::new(),
+        };
+        let is_kept = |target: &str| importable.contains(top(target)) && !path::is_skipped_by_upip(target);
+        let (kept, left): (Vec<_>, Vec<_>) = leftovers.into_iter().partition(|(target, _)| is_kept(target));
         for (target, member) in kept {
             self.take(target, member, links);
         }
@@ -197,7 +201,10 @@ mod tests {
             ["docs/__init__.py", "docs/a.json"]
         );
         assert_eq!(kept("board-check", &["test_board.py", "setup.py"]), ["test_board.py"]);
-        assert_eq!(kept("foo", &["LICENSE", "README.md"]), Vec::<String>::new());
+        assert_eq!(
+            kept("foo", &["LICENSE", "README.md", "docs/index.md"]),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl Board {
         &self.resolution
     }
 
+    /// Whether this is its view.
+    pub(super) fn is_made_of(&self, view: &Arc<View>) -> bool {
+        Arc::ptr_eq(&self.view, view)
+    }
+
     /// Whether it still holds.
     pub(super) fn is_of(&self, serial: u64) -> bool {
         self.serial == serial

@@ -185,6 +185,10 @@ impl Release {
     pub(super) fn keep_board(&self, board: Board) -> Arc<Board> {
         let board = Arc::new(board);
         self.board.store(Some(Arc::clone(&board)));
+        // Its view may have been forgotten while it was made.
+        if !self.known_view().is_some_and(|view| board.is_made_of(&view)) {
+            self.board.store(None);
+        }
         board
     }
 }

@@ -523,3 +523,16 @@ fn the_sweep_takes_what_was_derived_from_files_that_are_gone() {
     site.index.sweep();
     assert!(!shared.exists());
 }
+
+#[test]
+fn a_board_whose_view_was_forgotten_meanwhile_is_made_anew() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    let catalog = site.index.catalog();
+    let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
+    let release = &project.releases()[0];
+    let board = site.index.board(&catalog, project, release).unwrap();
+    release.forget_view();
+    release.keep_board(Arc::into_inner(board).unwrap());
+    assert!(release.board(catalog.serial()).is_none());
+}

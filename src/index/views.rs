@@ -88,6 +88,8 @@ impl Index {
             return Ok(());
         }
         let bytecode = self.compile(compiler, release, &*self.view(release)?)?;
+        // Whoever reads a view without bytecode right now has kept it by then, and it is forgotten.
+        let _making = lock(&self.making);
         self.derive(&bytecode_key(&key), &bytecode);
         // Not this release: another upload may have put one of the same version into the catalog meanwhile.
         let catalog = self.catalog();

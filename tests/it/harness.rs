@@ -218,6 +218,16 @@ pub(crate) fn unshare(namespaces: &[&str]) -> Command {
     command
 }
 
+/// A server that [`Server`] cannot follow; ended when dropped.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A port that was free a moment ago, where a test cannot let the server choose.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::clients::twine;
 use crate::dists::Dist;
 use crate::form::Form;
-use crate::harness::{Server, Site, eventually, free_port};
+use crate::harness::{Killed, Server, Site, eventually, free_port};
 use crate::raw::Request;
 
 /// Starts `micropypi run -i 127.0.0.1 -p 0` with more arguments.
@@ -140,7 +140,7 @@ fn an_option_without_meaning_is_accepted_and_said_so() {
 fn a_log_file_takes_the_log_and_is_begun_anew_when_it_was_rotated() {
     let site = Site::new();
     let port = free_port();
-    let mut child = site
+    let child = site
         .command()
         .env("MICROPYPI_MDNS_ENABLED", "false")
         .args([
@@ -155,6 +155,7 @@ fn a_log_file_takes_the_log_and_is_begun_anew_when_it_was_rotated() {
         ])
         .spawn()
         .unwrap();
+    let child = Killed(child);
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let await_log = |text: &str| {
         eventually("the log file tells of it", || {
@@ -166,9 +167,7 @@ fn a_log_file_takes_the_log_and_is_begun_anew_when_it_was_rotated() {
     eventually("it answers", || Request::get("/health").try_send(address));
     await_log("/health");
     fs::rename(site.path("server.log"), site.path("server.log.1")).unwrap();
-    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    kill_process(Pid::from_child(&child.0), Signal::HUP).unwrap();
     let anew = await_log("reloaded");
     assert!(!anew.contains("/health"), "{anew}");
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

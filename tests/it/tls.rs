@@ -4,14 +4,14 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustix::process::Signal;
 
 use crate::clients::{Client, micropython, pip_install, tree, uv_install};
 use crate::dists::Dist;
-use crate::harness::{PASSWORD, PATIENCE, Server, Site, USER, eventually, free_port};
+use crate::harness::{Killed, PASSWORD, PATIENCE, Server, Site, USER, eventually, free_port};
 
 /// A certificate and its key, as PEM.
 struct Pair {
@@ -247,16 +247,6 @@ fn plain_http_on_the_https_port_hurts_nobody() {
     assert!(is_trusted(&ca, port(&server)));
 }
 
-/// A server that speaks nothing but HTTPS; ended when dropped.
-struct HttpsOnly(Child);
-
-impl Drop for HttpsOnly {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn the_one_port_can_speak_https() {
     let site = site(&Authority::new()).without("tls.listen");
@@ -264,7 +254,7 @@ fn the_one_port_can_speak_https() {
     let config = site.configure();
     let mut command = site.command();
     command.args(["serve", "--config"]).arg(config).stderr(log);
-    let _server = HttpsOnly(command.spawn().unwrap());
+    let _server = Killed(command.spawn().unwrap());
     let log = || fs::read_to_string(site.path("log")).unwrap();
     let port = eventually("the log names the port", || port_in(&log()));
     assert!(is_trusted(&site.path("ca.pem"), port));

@@ -70,6 +70,8 @@ pub struct Index {
     unreadable: Mutex<HashMap<Arc<str>, Stamp>>,
     /// Directories that could not be looked at: each is logged once.
     unseen: Mutex<HashSet<PathBuf>>,
+    /// Paths that a request is changing right now.
+    requested: Mutex<HashSet<Arc<str>>>,
     /// Files whose board views may be missing.
     unprepared: Mutex<Vec<Arc<File>>>,
     /// Wakes whoever prepares them.
@@ -98,6 +100,7 @@ impl Index {
             unsettled: Mutex::default(),
             unreadable: Mutex::default(),
             unseen: Mutex::default(),
+            requested: Mutex::default(),
             unprepared: Mutex::default(),
             arrival: Notify::new(),
             making: Mutex::default(),
@@ -146,8 +149,9 @@ impl Index {
             .files()
             .chain(project.hidden())
             .filter(|file| version.is_none_or(|version| version == file.name.version()));
-        let mut removed = Vec::new();
+        let (mut removed, mut requests) = (Vec::new(), Vec::new());
         let outcome = files.try_for_each(|file| {
+            requests.push(self.request(&file.path));
             self.store.remove(&file.path)?;
             removed.push(Arc::clone(file));
             Ok(())
@@ -208,8 +212,29 @@ impl Index {
         self.arrival.notify_one();
     }
 
+    /// Makes what happens to a path a request's business, until the catalog knows of it and the answer is dropped.
+    fn request(&self, path: &Arc<str>) -> Requested<'_> {
+        lock(&self.requested).insert(Arc::clone(path));
+        Requested {
+            index: self,
+            path: Arc::clone(path),
+        }
+    }
+
     fn is_known(&self, found: &Found) -> bool {
         self.catalog.load().file(&found.path).is_some_and(|file| file.is(found))
+    }
+}
+
+/// A path that a request is changing: the log of requests tells of it, and the follower need not.
+struct Requested<'a> {
+    index: &'a Index,
+    path: Arc<str>,
+}
+
+impl Drop for Requested<'_> {
+    fn drop(&mut self) {
+        lock(&self.index.requested).remove(&self.path);
     }
 }
 

@@ -108,6 +108,7 @@ impl Index {
         // A file in a sub-folder is replaced where it lies.
         let replaced = there.filter(|there| there.root == 0);
         let path = replaced.map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
+        let _requested = self.request(&path);
         // All that can run out of space comes before the file shows.
         let signature = signature
             .map(|signature| self.stage_signature(&signature))

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::learn::{Learnt, learn};
-use super::{Catalog, File, Index, lock};
+use super::{File, Index, lock};
 use crate::dist::DistFilename;
 use crate::store::{Found, Look, Stamp, Walked};
 
@@ -49,9 +49,28 @@ impl Index {
     /// Looks at the directories and swaps in what they hold now; the log tells of each file. Blocks.
     pub fn refresh(&self, scope: Scope, trust: Trust) {
         let (put, gone) = self.changes(scope, trust, &|_| ());
-        // What came by an upload, or went by a request, is in the catalog by now.
-        tell_of_changes(&self.catalog(), &put, &gone);
+        self.tell_of_changes(&put, &gone);
         self.replace(put, &gone);
+    }
+
+    /// A package's history in the log, as far as no request tells it.
+    fn tell_of_changes(&self, put: &[Arc<File>], gone: &[Arc<File>]) {
+        // In this order: what is a request's business no more is in the catalog.
+        let requested = lock(&self.requested).clone();
+        let catalog = self.catalog();
+        let is_by_hand = |file: &&Arc<File>| !requested.contains(&file.path);
+        for file in put.iter().filter(is_by_hand) {
+            match catalog.file(&file.path) {
+                None => tell("added", file),
+                Some(before) if before.digests != file.digests => tell("replaced", file),
+                // Its owner, its links, a file beside it.
+                Some(_) => {}
+            }
+        }
+        let is_known = |file: &&Arc<File>| catalog.file(&file.path).is_some();
+        for file in gone.iter().filter(is_by_hand).filter(is_known) {
+            tell("removed", file);
+        }
     }
 
     /// What came or has changed, and what is gone.
@@ -244,21 +263,6 @@ impl Index {
                 None
             }
         }
-    }
-}
-
-/// A package's history in the log, as far as no request tells it.
-fn tell_of_changes(catalog: &Catalog, put: &[Arc<File>], gone: &[Arc<File>]) {
-    for file in put {
-        match catalog.file(&file.path) {
-            None => tell("added", file),
-            Some(before) if before.digests != file.digests => tell("replaced", file),
-            // Its owner, its links, a file beside it.
-            Some(_) => {}
-        }
-    }
-    for file in gone.iter().filter(|file| catalog.file(&file.path).is_some()) {
-        tell("removed", file);
     }
 }
 

@@ -99,6 +99,8 @@ fn what_happens_by_hand_is_told_file_by_file() {
     let [first, second] = ["1.0", "2.0"].map(|version| Dist::sdist("blinky", version));
     let server = Site::holding(std::slice::from_ref(&first)).start();
     assert_eq!(Form::upload(&Dist::sdist("uploaded", "1.0")).post(&server).status, 200);
+    let removal = Form::default().field(":action", "remove_pkg").field("name", "uploaded");
+    assert_eq!(removal.field("version", "1.0").post(&server).status, 200);
     let path = server.site.packages().join(&second.filename);
     let about = "in the packages directory project=blinky file=blinky-2.0.tar.gz";
     fs::write(&path, &second.bytes).unwrap();

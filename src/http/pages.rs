@@ -195,12 +195,15 @@ fn release_section(index: &Index, catalog: &Catalog, project: &Project, release:
             }
         }
         @match board {
-            None => p { "For a board there is nothing: the files are built for other platforms." },
+            None => p { "For a board there is nothing: it takes a wheel for all platforms, or an sdist, that can be read." },
             Some(board) => {
                 p.board {
                     "On a board: "
                     @for (position, file) in board.files().iter().enumerate() { @if position > 0 { ", " } code { (file.path) } }
                     @if board.files().is_empty() { "nothing" }
+                    @for (position, pin) in board.resolution().pins.iter().enumerate() {
+                        (if position > 0 { ", " } else { "; with " }) code { (pin.project) " " (pin.version) }
+                    }
                 }
                 @let notes: Vec<String> = board.notes().collect();
                 @if !notes.is_empty() { ul.notes { @for note in &notes { li { (note) } } } }

@@ -131,9 +131,10 @@ fn the_page_of_a_project_says_what_a_board_gets_and_why() {
     let long = format!("blinky/{}.py", "x".repeat(120));
     let mut files = FILES.to_vec();
     files.push((&long, b""));
-    let requires = "Requires-Dist: nowhere>=2\nRequires-Dist: tomli; python_version < '3.8'\n";
+    let requires = "Requires-Dist: nowhere>=2\nRequires-Dist: abacus\nRequires-Dist: tomli; python_version < '3.8'\n";
     // Put into the folder, so that nobody could refuse it.
-    let server = Site::holding(&[Dist::wheel_of("blinky", "1.0", requires, &files)]).start();
+    let blinky = Dist::wheel_of("blinky", "1.0", requires, &files);
+    let server = Site::holding(&[blinky, Dist::wheel("abacus", "0.7")]).start();
     let page = server.get("/project/blinky/");
     page.assert_says(
         200,
@@ -143,6 +144,7 @@ fn the_page_of_a_project_says_what_a_board_gets_and_why() {
             "it is 130 bytes long, and a board takes 98",
             "it is for old versions of CPython only",
             "nowhere",
+            "with <code>abacus 0.7</code>",
         ],
     );
     assert!(

@@ -168,7 +168,9 @@ fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, Stri
     let (head, marker) = line
         .split_once(';')
         .map_or((line, None), |(head, marker)| (head, Some(marker)));
-    let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(head).map_err(|_| unreadable())?;
+    let (name, constraint) = split_name(head).ok_or_else(unreadable)?;
+    let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(&format!("{name} {constraint}"));
+    let parsed = parsed.map_err(|_| unreadable())?;
     let marker = marker
         .map_or(Ok(Marker::Always(true)), Marker::parse)
         .map_err(|_| unreadable())?;
@@ -193,7 +195,7 @@ fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, Stri
         None => VersionSpecifiers::empty(),
     };
     let note = (boards < modern.len()).then(|| format!("{quoted} holds on some boards only, and is installed on all"));
-    let name = name_as_written(line).to_owned();
+    let name = name.to_owned();
     Ok(Some((Requirement { name, range }, note)))
 }
 
@@ -209,11 +211,18 @@ fn quoted(line: &str) -> String {
     }
 }
 
-/// The name that a PEP 508 line begins with.
-fn name_as_written(line: &str) -> &str {
-    let line = line.trim_start();
+/// The name that a PEP 508 line begins with, and what follows its extras, which boards do not know. None where it is no name:
+/// pep508_rs panics at `foo_ >= 1` and at `foo[bar_]`.
+fn split_name(head: &str) -> Option<(&str, &str)> {
+    let head = head.trim();
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    line.find(|c| !is_part(c)).map_or(line, |end| &line[..end])
+    let (name, rest) = head.split_at(head.find(|c| !is_part(c)).unwrap_or(head.len()));
+    ProjectName::parse(name).ok()?;
+    let rest = rest.trim_start();
+    match rest.strip_prefix('[') {
+        Some(extras) => Some((name, extras.split_once(']')?.1)),
+        None => Some((name, rest)),
+    }
 }
 
 /// `requires.txt` as PEP 508 lines: a section is an extra, a marker, or both as `[extra:marker]`.
@@ -345,6 +354,11 @@ mod tests {
     #[test]
     fn what_cannot_be_installed_is_noted() {
         assert_eq!(names(&["a @ git+ssh://example.org/a", "!!"]), (Vec::new(), 2));
+        assert_eq!(names(&["a_ = 1", "b- >= 1", "c[d", "e[f_] @ x"]), (Vec::new(), 4));
+        assert_eq!(
+            names(&["a [b_] >= 1", "c[d,e]"]),
+            (vec!["a>=1".to_owned(), "c".to_owned()], 0)
+        );
     }
 
     #[test]

@@ -154,7 +154,9 @@ impl Store {
         files.filter(|file| file.exists()).try_for_each(|file| {
             remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
             for ending in SIDECARS {
-                let sidecar = PathBuf::from(format!("{}{ending}", file.display()));
+                let mut sidecar = file.clone().into_os_string();
+                sidecar.push(ending);
+                let sidecar = PathBuf::from(sidecar);
                 remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))?;
             }
             let parent = file.parent().expect("a file lies in a directory");

@@ -7,12 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
-use axum::body::Body;
-use axum::http::uri::PathAndQuery;
-use axum::http::{Request, Uri};
-use axum::response::Response;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,11 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
-use super::Connection;
-use super::request_log::Entry;
+use super::service::answer;
 use super::wire::{Outgoing, Wire};
+use super::{Connection, Service};
 use crate::tls::Acceptor;
 
 /// Bytes of a request's head; far more than any client sends.
@@ -62,7 +55,7 @@ pub struct ConnectionLimits {
 /// What all connections share.
 #[derive(Clone)]
 pub struct Connections {
-    router: Arc<ArcSwap<Router>>,
+    service: Arc<ArcSwap<Service>>,
     http: http1::Builder,
     limits: ConnectionLimits,
     room: Arc<Semaphore>,
@@ -72,14 +65,14 @@ pub struct Connections {
 
 impl Connections {
     /// Cancelling `stop` ends everything.
-    pub fn new(router: Router, limits: ConnectionLimits, stop: CancellationToken) -> Self {
+    pub fn new(service: Service, limits: ConnectionLimits, stop: CancellationToken) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.head)
             .half_close(true)
             .max_buf_size(HEAD_BYTES);
         Self {
-            router: Arc::new(ArcSwap::from_pointee(router)),
+            service: Arc::new(ArcSwap::from_pointee(service)),
             http,
             limits,
             room: Arc::new(Semaphore::new(limits.open)),
@@ -88,9 +81,9 @@ impl Connections {
         }
     }
 
-    /// Answers requests by another router from now on, those of open connections too.
-    pub fn replace(&self, router: Router) {
-        self.router.store(Arc::new(router));
+    /// Answers requests by another service from now on, those of open connections too.
+    pub fn replace(&self, service: Service) {
+        self.service.store(Arc::new(service));
     }
 
     /// How many there are.
@@ -202,14 +195,7 @@ async fn converse(
 ) -> Result<(), String> {
     let local = stream.local_addr().map_err(|error| error.to_string())?;
     tune(&stream, connections.limits.idle).map_err(|error| error.to_string())?;
-    let connection = |outgoing: Option<Outgoing>| Connection {
-        peer,
-        local,
-        tls: outgoing.is_none(),
-        outgoing,
-        user: Arc::default(),
-        subject: Arc::default(),
-    };
+    let connection = |outgoing| Arc::new(Connection::new(peer.ip(), local, outgoing));
     match tls {
         None => {
             let outgoing = Outgoing::default();
@@ -234,61 +220,12 @@ async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connections: &Connections,
     watcher: Watcher,
-    connection: Connection,
+    connection: Arc<Connection>,
 ) -> Result<(), String> {
     let service = service_fn(|request| {
-        let connection = Connection {
-            user: Arc::default(),
-            subject: Arc::default(),
-            ..connection.clone()
-        };
-        answer(Router::clone(&connections.router.load()), connection, request)
+        let answer = answer(&connections.service, Arc::clone(&connection), request);
+        async { Ok::<_, Infallible>(answer.await) }
     });
     let conversation = connections.http.serve_connection(TokioIo::new(stream), service);
     watcher.watch(conversation).await.map_err(|error| error.to_string())
-}
-
-async fn answer(router: Router, connection: Connection, request: Request<Incoming>) -> Result<Response, Infallible> {
-    let entry = Entry::begin(request.method().clone(), request.uri().clone());
-    let mut request = request.map(Body::new);
-    if let Some(uri) = without_double_slashes(request.uri()) {
-        *request.uri_mut() = uri;
-    }
-    request.extensions_mut().insert(connection.clone());
-    let response = router.oneshot(request).await?;
-    entry.end(&response, &connection);
-    Ok(response)
-}
-
-/// upip appends `/{name}/json` to an index URL as it was written, with or without a slash at its end.
-fn without_double_slashes(uri: &Uri) -> Option<Uri> {
-    let path = uri.path();
-    if !path.contains("//") {
-        return None;
-    }
-    let mut single = String::with_capacity(path.len());
-    for character in path.chars() {
-        if character != '/' || !single.ends_with('/') {
-            single.push(character);
-        }
-    }
-    if let Some(query) = uri.query() {
-        single.push('?');
-        single.push_str(query);
-    }
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(single).ok()?);
-    Uri::from_parts(parts).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slashes_are_folded_and_the_query_is_kept() {
-        let folded = |uri: &str| without_double_slashes(&uri.parse().unwrap()).map(|uri| uri.to_string());
-        assert_eq!(folded("//foo///json?x=//").as_deref(), Some("/foo/json?x=//"));
-        assert_eq!(folded("/foo/json?x=//"), None);
-    }
 }

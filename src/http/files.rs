@@ -20,9 +20,9 @@ use super::range::{self, Wanted};
 use super::respond::{Headers, REVALIDATE, blocking, caching};
 use super::right::{Download, List, May};
 use super::wire::Outgoing;
-use super::{App, Connection};
+use super::{App, Exchange};
 use crate::index::{Catalog, File, Scope, Trust};
-use crate::store::{Stamp, open};
+use crate::store::{Stamp, open, open_at_once};
 
 pub(super) async fn list(State(app): State<Arc<App>>, _: May<List>) -> Response {
     listing(app.index.catalog(), "")
@@ -62,14 +62,13 @@ pub(super) async fn get(
     _: May<Download>,
     Path(path): Path<String>,
     method: Method,
-    Extension(connection): Extension<Connection>,
+    Extension(exchange): Extension<Arc<Exchange>>,
     Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
-    let outgoing = connection.outgoing;
     let asked = Asked {
-        method,
-        headers,
-        outgoing,
+        method: &method,
+        headers: &headers,
+        outgoing: exchange.connection.outgoing.as_ref(),
     };
     let catalog = app.index.catalog();
     if let Some(file) = catalog.file(&path) {
@@ -95,6 +94,24 @@ pub(super) async fn get(
         Some((file, "asc")) => signature(app, Arc::clone(file)).await,
         _ => Err(HttpError::NotFound(path)),
     }
+}
+
+/// As [`get`], where the kernel opens the file without asking a disk.
+pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
+    let catalog = app.index.peek();
+    let file = catalog.file(path)?;
+    exchange.subject.note_file(file.name.project(), &file.path);
+    let asked = Asked {
+        method: &Method::GET,
+        headers,
+        outgoing: exchange.connection.outgoing.as_ref(),
+    };
+    let marks = Marks::of(file);
+    if marks.are_known(headers) {
+        return Some(not_modified(app, &marks));
+    }
+    let opened = open_at_once(&app.index.store().locate(file.root, &file.path))?.ok()?;
+    content(app, file, opened, &marks, &asked).ok()?
 }
 
 async fn core_metadata(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError> {
@@ -125,33 +142,76 @@ async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError
 }
 
 /// What of a request decides how a file is sent.
-struct Asked {
-    method: Method,
-    headers: HeaderMap,
-    outgoing: Option<Outgoing>,
+struct Asked<'a> {
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    outgoing: Option<&'a Outgoing>,
 }
 
-async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked) -> Result<Response, HttpError> {
-    let etag = format!("\"{}\"", file.digests.sha256_hex());
-    let modified = modified(file.stamp);
-    let is_fresh = is_fresh(&asked.headers, &etag, modified);
-    let modified = httpdate::fmt_http_date(modified);
-    if is_fresh {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        describe(response.headers_mut(), app, &etag, &modified);
-        return Ok(response);
+/// What tells one state of a file from another.
+struct Marks {
+    etag: String,
+    /// In whole seconds, as HTTP tells it (RFC 9110 section 5.6.7).
+    modified: SystemTime,
+}
+
+impl Marks {
+    fn of(file: &File) -> Self {
+        let seconds = u64::try_from(file.stamp.modified / 1_000_000_000).unwrap_or(0);
+        Self {
+            etag: format!("\"{}\"", file.digests.sha256_hex()),
+            modified: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+        }
+    }
+
+    /// Whether the client has the file. RFC 9110 section 13.2.2: an entity tag outweighs a date. What is no date says
+    /// nothing (section 13.1.3).
+    fn are_known(&self, headers: &HeaderMap) -> bool {
+        if headers.contains_key(IF_NONE_MATCH) {
+            return negotiate::has(headers, self.etag.as_bytes());
+        }
+        let since = headers.get(IF_MODIFIED_SINCE).and_then(|date| date.to_str().ok());
+        let since = since.and_then(|date| httpdate::parse_http_date(date).ok());
+        since.is_some_and(|since| self.modified <= since)
+    }
+}
+
+async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked<'_>) -> Result<Response, HttpError> {
+    let marks = Marks::of(file);
+    if marks.are_known(asked.headers) {
+        return Ok(not_modified(app, &marks));
     }
     let opened = match open(app.index.store().locate(file.root, &file.path)).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(moved(app, file).await),
         opened => opened?,
     };
+    match content(app, file, opened, &marks, asked)? {
+        Some(response) => Ok(response),
+        None => Err(moved(app, file).await),
+    }
+}
+
+fn not_modified(app: &App, marks: &Marks) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    describe(response.headers_mut(), app, marks);
+    response
+}
+
+/// None: what was opened is not the file that the catalog knows.
+fn content(
+    app: &App,
+    file: &File,
+    opened: std::fs::File,
+    marks: &Marks,
+    asked: &Asked<'_>,
+) -> Result<Option<Response>, HttpError> {
     if Stamp::of(&opened.metadata()?) != file.stamp {
-        return Err(moved(app, file).await);
+        return Ok(None);
     }
     let size = file.stamp.size;
     // Ranges are for GET (RFC 9110 section 14.2).
     let wanted = if asked.method == Method::GET {
-        range::wanted(&asked.headers, size, &etag)
+        range::wanted(asked.headers, size, &marks.etag)
     } else {
         Wanted::All
     };
@@ -162,10 +222,10 @@ async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked) -> Result<Respons
     };
     let content_range =
         (status == StatusCode::PARTIAL_CONTENT).then(|| format!("bytes {}-{}/{size}", bytes.start, bytes.end - 1));
-    let body = FileBody::new(opened, bytes, asked.outgoing.clone());
+    let body = FileBody::new(opened, bytes, asked.outgoing.cloned());
     let mut response = (status, Body::new(body)).into_response();
     let out = response.headers_mut();
-    describe(out, app, &etag, &modified);
+    describe(out, app, marks);
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(&file.path)));
     if let Some(range) = content_range {
         out.insert(
@@ -173,7 +233,7 @@ async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked) -> Result<Respons
             HeaderValue::try_from(range).expect("digits are legal in a header"),
         );
     }
-    Ok(response)
+    Ok(Some(response))
 }
 
 /// Sends a file of the cache.
@@ -185,10 +245,11 @@ pub(super) fn send_derived(file: std::fs::File, size: u64, media_type: &'static 
     response
 }
 
-fn describe(out: &mut HeaderMap, app: &App, etag: &str, modified: &str) {
+fn describe(out: &mut HeaderMap, app: &App, marks: &Marks) {
     let legal = "hexadecimal digits and dates are legal in a header";
-    out.insert(ETAG, HeaderValue::from_str(etag).expect(legal));
-    out.insert(LAST_MODIFIED, HeaderValue::from_str(modified).expect(legal));
+    let modified = httpdate::fmt_http_date(marks.modified);
+    out.insert(ETAG, HeaderValue::from_str(&marks.etag).expect(legal));
+    out.insert(LAST_MODIFIED, HeaderValue::try_from(modified).expect(legal));
     out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // Under `overwrite` the bytes behind a name can change, so a cache has to ask, unless the operator says otherwise.
     let kept = app
@@ -211,22 +272,6 @@ async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
         Ok(false) => HttpError::NotFound("the file".to_owned()),
         Err(error) => error,
     }
-}
-
-/// RFC 9110 section 13.2.2: an entity tag outweighs a date. What is no date says nothing (section 13.1.3).
-fn is_fresh(headers: &HeaderMap, etag: &str, modified: SystemTime) -> bool {
-    if headers.contains_key(IF_NONE_MATCH) {
-        return negotiate::has(headers, etag.as_bytes());
-    }
-    let since = headers.get(IF_MODIFIED_SINCE).and_then(|date| date.to_str().ok());
-    let since = since.and_then(|date| httpdate::parse_http_date(date).ok());
-    since.is_some_and(|since| modified <= since)
-}
-
-/// In whole seconds, as HTTP tells it (RFC 9110 section 5.6.7).
-fn modified(stamp: Stamp) -> SystemTime {
-    let seconds = u64::try_from(stamp.modified / 1_000_000_000).unwrap_or(0);
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn media_type(path: &str) -> &'static str {

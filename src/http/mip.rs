@@ -22,6 +22,9 @@ use crate::store;
 /// What the URL of a content says for ever, since it holds the digest.
 const FOR_EVER: &str = "max-age=31536000, immutable";
 
+/// The media type of contents.
+const CONTENT: &str = "application/octet-stream";
+
 /// `GET /package/{6|py}/{project}/{version|latest}.json`
 pub(super) async fn manifest(
     State(app): State<Arc<App>>,
@@ -31,9 +34,19 @@ pub(super) async fn manifest(
     let version = file.strip_suffix(".json").filter(|_| abi == "6" || abi == "py");
     let version = version.ok_or_else(|| HttpError::NotFound(format!("/package/{abi}/{name}/{file}")))?;
     let wanted = Wanted::find(&app, &name, version)?;
-    let board = wanted.board(app).await?;
+    Ok(manifest_for(&abi, &*wanted.board(app).await?))
+}
+
+fn manifest_for(abi: &str, board: &Board) -> Response {
     let manifest = if abi == "py" { &board.sources } else { &board.bytecode };
-    Ok(respond::json(manifest.clone()))
+    respond::json(manifest.clone())
+}
+
+/// As [`manifest`], where it was made before.
+pub(super) fn ready_manifest(catalog: &Catalog, project: &Project, abi: &str, file: &str) -> Option<Response> {
+    let version = file.strip_suffix(".json").filter(|_| abi == "6" || abi == "py")?;
+    let board = release(catalog, project, version)?.board(catalog.serial())?;
+    (!board.is_empty()).then(|| manifest_for(abi, &board))
 }
 
 /// `GET /file/{first digits}/{digits}`
@@ -48,15 +61,26 @@ pub(super) async fn content(
         Some(opened) => opened,
         None => look_for(app, digits).await?,
     };
-    Ok(files::send_derived(opened, size, "application/octet-stream", caching))
+    Ok(files::send_derived(opened, size, CONTENT, caching))
+}
+
+/// As [`content`], where the kernel opens the file without asking a disk.
+pub(super) fn ready_content(app: &App, digits: &str) -> Option<Response> {
+    let (path, size) = app.index.contents().found(digits)?;
+    let opened = store::open_at_once(&path)?.ok()?;
+    let opened = is_whole(&opened, size).then_some(opened)?;
+    Some(files::send_derived(opened, size, CONTENT, caching(app, FOR_EVER)))
 }
 
 /// None where it has gone, or is not what it was.
 async fn open_whole(found: Option<(PathBuf, u64)>) -> Option<(File, u64)> {
     let (path, size) = found?;
     let opened = store::open(path).await.ok()?;
-    let is_whole = opened.metadata().is_ok_and(|metadata| metadata.len() == size);
-    is_whole.then_some((opened, size))
+    is_whole(&opened, size).then_some((opened, size))
+}
+
+fn is_whole(opened: &File, size: u64) -> bool {
+    opened.metadata().is_ok_and(|metadata| metadata.len() == size)
 }
 
 async fn look_for(app: Arc<App>, digits: String) -> Result<(File, u64), HttpError> {
@@ -145,6 +169,15 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
     Ok(respond::json(json.to_string()))
 }
 
+/// The release of a version as the board writes it, or `latest`, if there is something for boards in it.
+fn release<'a>(catalog: &Catalog, project: &'a Project, version: &str) -> Option<&'a Release> {
+    let release = match version {
+        "latest" => project.latest_for_board(catalog.latest()),
+        exact => project.release(&ReleaseVersion::parse_lenient(exact).ok()?),
+    };
+    release.filter(|release| release.describing().is_some())
+}
+
 /// A release that a board asks for.
 struct Wanted {
     catalog: Arc<Catalog>,
@@ -159,16 +192,10 @@ impl Wanted {
         let catalog = app.index.catalog();
         let parsed = ProjectName::parse(name).map_err(|_| missing())?;
         let project = Arc::clone(catalog.project_for_board(&parsed).ok_or_else(missing)?);
-        let release = match version {
-            "latest" => project.latest_for_board(catalog.latest()),
-            exact => ReleaseVersion::parse_lenient(exact)
-                .ok()
-                .and_then(|version| project.release(&version)),
-        };
-        let release = release
-            .filter(|release| release.describing().is_some())
-            .ok_or_else(missing)?;
-        let version = release.version.clone();
+        let version = release(&catalog, &project, version)
+            .ok_or_else(missing)?
+            .version
+            .clone();
         Ok(Self {
             catalog,
             project,

@@ -13,23 +13,25 @@ mod ops;
 mod origin;
 mod pages;
 mod range;
+mod ready;
 mod request_log;
 mod respond;
 mod right;
 mod router;
+mod service;
 mod simple;
 mod upip;
 mod upload;
 mod wire;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 pub use connections::{ConnectionLimits, Connections, Listener, serve_connections};
-pub use router::router;
+pub use service::Service;
 
 use crate::auth::{Authenticator, UserName};
 use crate::index::Index;
@@ -77,14 +79,46 @@ pub struct FormLimits {
     pub idle: Duration,
 }
 
-/// The two ends of the connection that a request came by; who sent it, and what it is about, as soon as that is known.
-#[derive(Debug, Clone)]
+/// The two ends of a connection.
+#[derive(Debug)]
 struct Connection {
-    peer: SocketAddr,
+    /// A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`; here they are plain.
+    peer: IpAddr,
+    /// `peer` for the log.
+    peer_text: String,
     local: SocketAddr,
     tls: bool,
     /// Where files may go without passing through the process; None: they have to be encrypted.
     outgoing: Option<wire::Outgoing>,
-    user: Arc<OnceLock<UserName>>,
-    subject: Arc<request_log::Subject>,
+}
+
+impl Connection {
+    fn new(peer: IpAddr, local: SocketAddr, outgoing: Option<wire::Outgoing>) -> Self {
+        let peer = peer.to_canonical();
+        Self {
+            peer,
+            peer_text: peer.to_string(),
+            local,
+            tls: outgoing.is_none(),
+            outgoing,
+        }
+    }
+}
+
+/// A request that is being answered: what it came by; who sent it, and what it is about, as soon as that is known.
+#[derive(Debug)]
+struct Exchange {
+    connection: Arc<Connection>,
+    user: OnceLock<UserName>,
+    subject: request_log::Subject,
+}
+
+impl Exchange {
+    fn new(connection: Arc<Connection>) -> Self {
+        Self {
+            connection,
+            user: OnceLock::new(),
+            subject: request_log::Subject::default(),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The base URL that the client knows this server by, for the answers that need absolute URLs. Called by the handlers, as an extractor.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use axum::http::request::Parts;
 use ipnet::IpNet;
 
 use super::error::HttpError;
-use super::right::connection;
+use super::right::exchange;
 use super::{App, Connection};
 
 /// `http://HOST:PORT[/prefix]`, without a slash at its end, always with a port: upip takes 443 for granted, even for `http:`.
@@ -27,7 +28,7 @@ impl FromRequestParts<Arc<App>> for BoardOrigin {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
         let Origin(base) = Origin::from_request_parts(parts, app).await?;
-        let connection = connection(parts);
+        let connection = &exchange(parts).connection;
         let host = parts
             .headers
             .get(HOST)
@@ -48,20 +49,27 @@ impl FromRequestParts<Arc<App>> for Origin {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        let connection = connection(parts);
-        if let Some(base) = &app.site.base_url {
-            return Ok(Self(with_explicit_port(base)));
-        }
-        let forwarded = if is_proxy(app, connection) {
-            Forwarded::of(&parts.headers)
-        } else {
-            Forwarded::default()
-        };
-        Self::from_request(connection, &parts.headers, &forwarded)
+        Self::of(app, &exchange(parts).connection, &parts.headers)
     }
 }
 
 impl Origin {
+    /// The base URL in a request with these headers.
+    ///
+    /// # Errors
+    /// [`HttpError::BadHost`].
+    pub(super) fn of(app: &App, connection: &Connection, headers: &HeaderMap) -> Result<Self, HttpError> {
+        if let Some(base) = &app.site.base_url {
+            return Ok(Self(with_explicit_port(base)));
+        }
+        let forwarded = if is_proxy(app, connection) {
+            Forwarded::of(headers)
+        } else {
+            Forwarded::default()
+        };
+        Self::from_request(connection, headers, &forwarded)
+    }
+
     fn from_request(
         connection: &Connection,
         headers: &HeaderMap,
@@ -77,24 +85,26 @@ impl Origin {
             .or_else(|| headers.get(HOST)?.to_str().ok())
             .filter(|host| !host.is_empty());
         let host = match asked {
-            Some(host) if is_authority(host) => host.to_owned(),
+            Some(host) if is_authority(host) => Cow::Borrowed(host),
             Some(_) => return Err(HttpError::BadHost),
             // HTTP/1.0 knows no Host; the address that was reached serves as well.
-            None => SocketAddr::new(canonical(connection.local.ip()), connection.local.port()).to_string(),
+            None => SocketAddr::new(connection.local.ip().to_canonical(), connection.local.port())
+                .to_string()
+                .into(),
         };
         let prefix = forwarded
             .prefix
             .filter(|prefix| is_path(prefix))
             .unwrap_or_default()
             .trim_end_matches('/');
-        Ok(Self(with_explicit_port(&format!("{scheme}://{host}{prefix}"))))
+        Ok(Self(with_explicit_port(&[scheme, "://", &host, prefix].concat())))
     }
 }
 
 /// Whether the other end is a proxy that is believed.
 fn is_proxy(app: &App, connection: &Connection) -> bool {
-    let peer = canonical(connection.peer.ip());
-    app.site.trusted_proxies.iter().any(|network| network.contains(&peer))
+    let peer = &connection.peer;
+    app.site.trusted_proxies.iter().any(|network| network.contains(peer))
 }
 
 /// What a proxy says of the client's request. The first value of a list is what the client itself asked for.
@@ -119,8 +129,7 @@ impl<'a> Forwarded<'a> {
 /// Who sent the request: behind a proxy that is believed, what it says (`X-Forwarded-For`, of which the last address
 /// that is no such proxy's counts), so that one client's wrong passwords are not held against all.
 pub(super) fn client(parts: &Parts, proxies: &[IpNet]) -> IpAddr {
-    let peer = canonical(connection(parts).peer.ip());
-    forwarded_for(peer, &parts.headers, proxies)
+    forwarded_for(exchange(parts).connection.peer, &parts.headers, proxies)
 }
 
 /// Each proxy adds at the end whom it was asked by. What cannot be read ends the search at the peer: whatever stands
@@ -147,12 +156,10 @@ fn hop(text: &[u8]) -> Option<IpAddr> {
             .unwrap_or(text)
     };
     let with_port = text.parse::<SocketAddr>().map(|address| address.ip());
-    with_port.or_else(|_| bare().parse()).ok().map(canonical)
-}
-
-/// A dual-stack socket shows IPv4 peers as `::ffff:a.b.c.d`.
-fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
+    with_port
+        .or_else(|_| bare().parse())
+        .ok()
+        .map(|address| address.to_canonical())
 }
 
 /// Characters of a host and a port (RFC 3986 section 3.2.2), and none that means anything in HTML, JSON or a shell.
@@ -181,7 +188,7 @@ fn with_explicit_port(url: &str) -> String {
         .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
     let path = path.trim_end_matches('/');
     if has_port {
-        return format!("{scheme}://{authority}{path}");
+        return [scheme, "://", authority, path].concat();
     }
     let port = if scheme == "https" { 443 } else { 80 };
     format!("{scheme}://{}:{port}{path}", authority.trim_end_matches(':'))
@@ -189,6 +196,7 @@ fn with_explicit_port(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::Outgoing;
     use super::*;
 
     #[test]
@@ -235,14 +243,8 @@ mod tests {
     }
 
     fn origin(headers: &[(&'static str, &'static str)]) -> Result<Origin, HttpError> {
-        let connection = Connection {
-            peer: "192.0.2.1:1".parse().unwrap(),
-            local: "[::ffff:192.0.2.2]:8089".parse().unwrap(),
-            tls: false,
-            outgoing: None,
-            user: Arc::default(),
-            subject: Arc::default(),
-        };
+        let local = "[::ffff:192.0.2.2]:8089".parse().unwrap();
+        let connection = Connection::new("192.0.2.1".parse().unwrap(), local, Some(Outgoing::default()));
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use axum::http::{Method, Uri, header};
+use axum::http::{Method, Request, Uri, header};
 use axum::response::Response;
 use http_body::Body as _;
 
-use super::Connection;
+use super::Exchange;
 use crate::dist::ProjectName;
 
 /// What a request is about. It is noted as soon as the names are parsed, so that the log knows it however the request ends.
@@ -47,19 +47,19 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn begin(method: Method, uri: Uri) -> Self {
+    pub(super) fn begin<B>(request: &Request<B>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            method,
-            uri,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
             start: Instant::now(),
         }
     }
 
     /// Writes the line. The query is left out: it is the one part of a URL that people put secrets into.
-    pub(super) fn end(self, response: &Response, connection: &Connection) {
-        let Subject { project, file } = &*connection.subject;
+    pub(super) fn end(self, response: &Response, exchange: &Exchange) {
+        let Subject { project, file } = &exchange.subject;
         let (project, file) = (project.get().map(ProjectName::as_str), file.get().map(|file| &**file));
         let failure = response.extensions().get::<Failure>();
         if let Some(error) = failure.and_then(|failure| failure.error.as_deref()) {
@@ -69,17 +69,17 @@ impl Entry {
         let (method, path) = (self.method.as_str(), self.uri.path());
         tracing::info!(
             target: "http",
-            request_id = self.id,
             method,
             path,
             status,
+            request_id = self.id,
             bytes = length(response),
-            user = connection.user.get().map(crate::auth::UserName::as_str),
+            user = exchange.user.get().map(crate::auth::UserName::as_str),
             project,
             file,
             reason = failure.map(|failure| failure.reason.as_str()),
             duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
-            peer = %connection.peer.ip().to_canonical(),
+            peer = exchange.connection.peer_text,
             "{method} {path} {status}"
         );
     }

@@ -66,11 +66,11 @@ pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -
 
 /// JSON, neither compressed nor cached: boards inflate nothing and remember nothing.
 pub(super) fn json(text: impl Into<Body>) -> Response {
-    (
-        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")],
-        text.into(),
-    )
-        .into_response()
+    let mut response = Response::new(text.into());
+    let out = response.headers_mut();
+    out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    out.insert(CACHE_CONTROL, REVALIDATE);
+    response
 }
 
 /// Runs what blocks where blocking is allowed.

@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use super::error::HttpError;
 use super::origin::client;
 use super::request_log::Subject;
-use super::{App, Connection};
+use super::{App, Exchange};
 use crate::auth::Action;
 use crate::dist::{DistFilename, ProjectName};
 
@@ -52,7 +52,7 @@ async fn note_subject(parts: &mut Parts, app: &App) {
     let Ok(names) = RawPathParams::from_request_parts(parts, &()).await else {
         return;
     };
-    let subject = &connection(parts).subject;
+    let subject = &exchange(parts).subject;
     for (key, value) in &names {
         match key {
             "project" => note_project(subject, app, value),
@@ -88,7 +88,6 @@ fn note_file(subject: &Subject, app: &App, path: &str) {
 /// # Errors
 /// When the action is refused.
 pub(super) async fn check(parts: &Parts, app: &App, action: Action) -> Result<(), HttpError> {
-    let connection = connection(parts);
     let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     if let Some(user) = app
         .auth
@@ -96,15 +95,15 @@ pub(super) async fn check(parts: &Parts, app: &App, action: Action) -> Result<()
         .await?
     {
         // Only the first answer counts for the log; they are the same.
-        connection.user.set(user).ok();
+        exchange(parts).user.set(user).ok();
     }
     Ok(())
 }
 
-/// The connection that this request came by.
-pub(super) fn connection(parts: &Parts) -> &Connection {
+/// What this request is part of.
+pub(super) fn exchange(parts: &Parts) -> &Exchange {
     parts
         .extensions
-        .get()
-        .expect("connections.rs hands every request its connection")
+        .get::<Arc<Exchange>>()
+        .expect("service.rs gives every request its exchange")
 }

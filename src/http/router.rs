@@ -1,4 +1,4 @@
-//! Which URL is answered by which handler, and nothing else. Called by `serve.rs`.
+//! Which URL is answered by which handler, and nothing else. Called by `service.rs`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{App, board_module, files, json, mip, ops, pages, simple, upip, uploa
 
 /// All routes, over the shared state. Static segments win over `{project}`, so a project called `simple` is found
 /// below `/simple/` only.
-pub fn router(app: Arc<App>) -> Router {
+pub(super) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/", get(pages::home).post(upload::post))
         .route("/legacy", post(upload::post))

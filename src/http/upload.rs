@@ -12,7 +12,7 @@ use super::App;
 use super::error::HttpError;
 use super::form::{self, Form, FormError};
 use super::respond::blocking;
-use super::right::{check, connection};
+use super::right::{check, exchange};
 use crate::auth::Action;
 use crate::index::Outcome;
 
@@ -27,7 +27,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
         }
         return Err(refusal);
     }
-    let subject = &connection(&parts).subject;
+    let subject = &exchange(&parts).subject;
     let form = form::read(&app.index, app.form, subject, &parts.headers, body).await?;
     perform(app, &parts, form).await
 }

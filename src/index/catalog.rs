@@ -76,10 +76,7 @@ impl Catalog {
     /// A project as a board asks for it: `micropython-foo` and `foo` stand for each other where one of them has nothing
     /// for a board.
     pub fn project_for_board(&self, name: &ProjectName) -> Option<&Arc<Project>> {
-        let installable = |name: &ProjectName| {
-            self.project(name)
-                .filter(|project| project.for_board().any(|r| !r.is_yanked()))
-        };
+        let installable = |name: &ProjectName| self.project(name).filter(|project| project.is_for_boards());
         installable(name)
             .or_else(|| installable(&board::alias(name)?))
             .or_else(|| self.project(name))
@@ -92,6 +89,11 @@ impl Catalog {
 
     /// By normalized name.
     pub fn project(&self, name: &ProjectName) -> Option<&Arc<Project>> {
+        self.projects.get(name)
+    }
+
+    /// As [`Catalog::project`], by a name that may be in another spelling, which finds nothing.
+    pub fn by_normalized_name(&self, name: &str) -> Option<&Arc<Project>> {
         self.projects.get(name)
     }
 

@@ -17,6 +17,7 @@ mod views;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -113,6 +114,11 @@ impl Index {
     /// The catalog as it is now. Never waits.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    /// As [`Index::catalog`], for as long as nothing is awaited: threads that look it up do not get in each other's way.
+    pub fn peek(&self) -> impl Deref<Target = Arc<Catalog>> {
+        self.catalog.load()
     }
 
     /// The folders.

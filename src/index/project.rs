@@ -202,6 +202,7 @@ pub struct Project {
     hidden: Vec<Arc<File>>,
     pages: Pages,
     upip: OnceLock<Template>,
+    is_for_boards: OnceLock<bool>,
 }
 
 impl Project {
@@ -230,6 +231,7 @@ impl Project {
             hidden,
             pages: Pages::default(),
             upip: OnceLock::new(),
+            is_for_boards: OnceLock::new(),
         }
     }
 
@@ -274,6 +276,12 @@ impl Project {
             .iter()
             .rev()
             .filter(|release| release.describing().is_some())
+    }
+
+    /// Whether a board could install it: not all that it has for boards was yanked.
+    pub fn is_for_boards(&self) -> bool {
+        let look = || self.for_board().any(|release| !release.is_yanked());
+        *self.is_for_boards.get_or_init(look)
     }
 
     /// The release that a board gets that names none; never one that was yanked.

@@ -6,15 +6,13 @@ use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-
 use super::ServeError;
 use crate::auth::{Authenticator, Policy};
 use crate::board::Patterns;
 use crate::board::mpy::MpyCross;
 use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect};
 use crate::dist::Limits;
-use crate::http::{self, App, ConnectionLimits, FormLimits, Site};
+use crate::http::{App, ConnectionLimits, FormLimits, Service, Site};
 use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
@@ -89,9 +87,9 @@ impl Assembly {
         })
     }
 
-    /// The router over these parts, for this configuration. Reads the welcome page.
-    pub(super) fn router(&self, config: &Config) -> Result<Router, ServeError> {
-        Ok(http::router(Arc::new(App {
+    /// What answers requests from these parts, for this configuration. Reads the welcome page.
+    pub(super) fn service(&self, config: &Config) -> Result<Service, ServeError> {
+        Ok(Service::new(Arc::new(App {
             index: Arc::clone(&self.index),
             auth: self.auth.clone(),
             site: site(config)?,

@@ -186,7 +186,7 @@ impl Server {
         let announcer = announce(&config, &bound, &assembly).map(Arc::new);
         let stop = CancellationToken::new();
         let limits = assemble::connection_limits(&config.limits);
-        let connections = Connections::new(assembly.router(&config)?, limits, stop.clone());
+        let connections = Connections::new(assembly.service(&config)?, limits, stop.clone());
         greet();
         let listeners = listen::listeners(bound, &assembly);
         let serving = serve_connections(&listeners, connections.clone(), &workers).map_err(ServeError::Runtime)?;
@@ -253,11 +253,11 @@ impl Server {
         let (assembly, config) = (self.assembly.clone(), loaded.config.clone());
         let reread = spawn_blocking(move || {
             let assembly = assembly.reread(&config)?;
-            Ok::<_, ServeError>((assembly.router(&config)?, assembly))
+            Ok::<_, ServeError>((assembly.service(&config)?, assembly))
         });
         match reread.await.map_err(ServeError::from).flatten() {
-            Ok((router, assembly)) => {
-                self.connections.replace(router);
+            Ok((service, assembly)) => {
+                self.connections.replace(service);
                 if let Some(announcer) = &self.announcer {
                     announcer.update_uploads(assembly.auth.asks_for_password(Action::Upload));
                 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::Contents;
-pub use file::{Pieces, open};
+pub use file::{Pieces, open, open_at_once};
 pub use stage::{Placing, Staged};
 pub use walk::{Found, SIDECARS, Sidecars, Stamp, Walked};
 pub use watch::{Changes, Identity, Watcher};

@@ -6,6 +6,7 @@
 //! `journalctl -u micropypi PROJECT=foo` a package's history.
 
 mod file;
+mod filter;
 mod text;
 mod writer;
 
@@ -15,16 +16,15 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use tracing::level_filters::LevelFilter;
 use tracing_journald::{Priority, PriorityMappings};
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, Layered, SubscriberExt};
 use tracing_subscriber::registry::Registry;
-use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Level;
 use file::Reopener;
+use filter::Filter;
+use text::Lines;
 use writer::Writer;
 
 /// Why the log could not be set up.
@@ -48,7 +48,7 @@ pub enum TelemetryError {
 
 /// The open log. Lines that wait are written when it is dropped.
 pub struct Guard {
-    filter: reload::Handle<Targets, Registry>,
+    filter: Filter,
     /// None when the log is no file.
     file: Option<Reopener>,
     _writer: Option<Writer>,
@@ -57,8 +57,7 @@ pub struct Guard {
 impl Guard {
     /// Changes the least important level that is written.
     pub fn set_level(&self, level: Level) {
-        // Fails only when the subscriber is gone, and then nobody listens.
-        let _ = self.filter.reload(targets(level));
+        self.filter.set_level(level);
     }
 
     /// Opens the log's file anew, which logrotate may have renamed.
@@ -73,38 +72,24 @@ impl Guard {
 /// Opens the log: the file when one is named, else the journal when stderr is connected to it, else stderr.
 /// Call it once.
 pub fn init(level: Level, file: Option<&Path>) -> Result<Guard, TelemetryError> {
-    let (filter, handle) = reload::Layer::new(targets(level));
+    let filter = Filter::new(level);
     let (file, reopener) = file.map(file::open).transpose()?.unzip();
     let (layer, writer) = match file {
         Some(file) => to_writer(file, false)?,
         None if stderr_is_journal() => (journal()?, None),
         None => to_writer(io::stderr(), io::stderr().is_terminal())?,
     };
-    tracing_subscriber::registry().with(filter).with(layer).init();
+    tracing_subscriber::registry().with(filter.clone()).with(layer).init();
     Ok(Guard {
-        filter: handle,
+        filter,
         file: reopener,
         _writer: writer,
     })
 }
 
 /// What the layers below stand on.
-type Base = Layered<reload::Layer<Targets, Registry>, Registry>;
+type Base = Layered<Filter, Registry>;
 type AnyLayer = Box<dyn Layer<Base> + Send + Sync>;
-
-/// Other people's crates speak up only when something is wrong.
-fn targets(level: Level) -> Targets {
-    let level = match level {
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
-    };
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target("micropypi", level)
-        .with_target("http", level)
-}
 
 /// The journal as tracing-journald speaks to it. It sends a datagram from the thread that logs, which waits only when
 /// journald has some hundred lines yet to read.
@@ -133,11 +118,7 @@ fn stderr_is_journal() -> bool {
 
 fn to_writer(sink: impl Write + Send + 'static, colour: bool) -> Result<(AnyLayer, Option<Writer>), TelemetryError> {
     let writer = Writer::start(sink).map_err(TelemetryError::Thread)?;
-    let layer = tracing_subscriber::fmt::layer()
-        .with_ansi(colour)
-        .event_format(text::Line)
-        .with_writer(writer.queue());
-    Ok((layer.boxed(), Some(writer)))
+    Ok((Lines::new(writer.queue(), colour).boxed(), Some(writer)))
 }
 
 /// An error with all its sources, in one line: for the log, and for `main.rs`.

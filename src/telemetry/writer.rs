@@ -29,7 +29,7 @@ impl Writer {
         })
     }
 
-    /// Where the lines go in, one `write` each.
+    /// Where the lines go in.
     pub(super) fn queue(&self) -> Arc<Queue> {
         Arc::clone(&self.queue)
     }
@@ -75,6 +75,21 @@ impl Queue {
         }
     }
 
+    /// Takes a line, with its end.
+    pub(super) fn push(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.bytes.len() + line.len() > CAPACITY {
+            waiting.lost += 1;
+            return;
+        }
+        let was_empty = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(line);
+        drop(waiting);
+        if was_empty {
+            self.news.notify_one();
+        }
+    }
+
     /// Waits for lines and moves them into `batch`, which is empty. False: there will be none.
     fn take(&self, batch: &mut Vec<u8>) -> bool {
         let idle = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closed;
@@ -90,27 +105,6 @@ impl Queue {
                 .extend_from_slice(format!("{lost} lines of the log were lost: it is written too slowly\n").as_bytes());
         }
         !batch.is_empty()
-    }
-}
-
-impl Write for &Queue {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut waiting = self.lock();
-        if waiting.bytes.len() + line.len() > CAPACITY {
-            waiting.lost += 1;
-            return Ok(line.len());
-        }
-        let was_empty = waiting.bytes.is_empty();
-        waiting.bytes.extend_from_slice(line);
-        drop(waiting);
-        if was_empty {
-            self.news.notify_one();
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -149,7 +143,7 @@ mod tests {
         let (sink, permit, out) = slow();
         let writer = Writer::start(sink).unwrap();
         for line in ["one\n", "two\n", "three\n"] {
-            (&*writer.queue()).write_all(line.as_bytes()).unwrap();
+            writer.queue().push(line.as_bytes());
         }
         drop(permit);
         drop(writer);
@@ -161,11 +155,11 @@ mod tests {
         let (sink, permit, out) = slow();
         let writer = Writer::start(sink).unwrap();
         let line = vec![b'x'; CAPACITY];
-        (&*writer.queue()).write_all(b"first\n").unwrap();
+        writer.queue().push(b"first\n");
         permit.send(()).unwrap();
         assert_eq!(out.recv().unwrap(), b"first\n");
         for _ in 0..3 {
-            (&*writer.queue()).write_all(&line).unwrap();
+            writer.queue().push(&line);
         }
         drop(permit);
         drop(writer);

@@ -25,6 +25,7 @@ mod publish;
 mod pypi_json;
 mod pypiserver;
 mod raw;
+mod ready;
 mod seed_day;
 mod simple;
 mod store;

@@ -1,0 +1,68 @@
+//! What pip, uv and boards ask for all day, where it needs no waiting and no password: pages and JSON that were rendered
+//! before, and files that the kernel has in memory. They go out without the router, whose part would be as large as all
+//! the rest. Called by `service.rs`.
+//!
+//! Whatever is not as plain as that (another spelling of a name, a page that nobody has asked for yet, a refusal) is the
+//! router's. Nothing can be had here that its handlers would not give, and in the same form.
+
+use axum::http::{HeaderMap, Method, Request};
+use axum::response::Response;
+
+use super::origin::Origin;
+use super::{App, Exchange, files, mip, negotiate, respond};
+use crate::auth::Action;
+use crate::index::{Catalog, Depth, Project};
+
+/// The answer, if it is ready.
+pub(super) fn answer<B>(app: &App, request: &Request<B>, exchange: &Exchange) -> Option<Response> {
+    let path = request.uri().path();
+    let is_plain =
+        request.method() == Method::GET && !path.contains('%') && app.site.health_endpoint.as_deref() != Some(path);
+    let (first, rest) = path.strip_prefix('/')?.split_once('/').filter(|_| is_plain)?;
+    let headers = request.headers();
+    match first {
+        "packages" | "file" if app.auth.asks_for_password(Action::Download) => None,
+        "packages" => files::ready(app, rest, headers, exchange),
+        "file" => mip::ready_content(app, rest.split_once('/')?.1),
+        _ if app.auth.asks_for_password(Action::List) => None,
+        "simple" => simple(&app.index.peek(), rest, headers, exchange),
+        "package" => manifest(&app.index.peek(), rest, exchange),
+        name if rest == "json" => upip(app, name, headers, exchange),
+        _ => None,
+    }
+}
+
+/// `/simple/` and `/simple/{project}/`
+fn simple(catalog: &Catalog, rest: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
+    let (format, media_type) = negotiate::simple(headers);
+    let page = match rest.strip_suffix('/') {
+        None if rest.is_empty() => catalog.page(format, Depth::One),
+        None => None,
+        Some(name) => named(catalog, name, exchange)?.page(format, Depth::Two),
+    };
+    Some(respond::page(page?, media_type, headers))
+}
+
+/// `/package/{6|py}/{project}/{version|latest}.json`
+fn manifest(catalog: &Catalog, rest: &str, exchange: &Exchange) -> Option<Response> {
+    let (abi, rest) = rest.split_once('/')?;
+    let (name, file) = rest.split_once('/')?;
+    let project = named(catalog, name, exchange).filter(|project| project.is_for_boards())?;
+    mip::ready_manifest(catalog, project, abi, file)
+}
+
+/// `/{project}/json`
+fn upip(app: &App, name: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
+    let catalog = app.index.peek();
+    let project = named(&catalog, name, exchange).filter(|project| project.is_for_boards())?;
+    let template = catalog.upip(project);
+    let origin = Origin::of(app, &exchange.connection, headers).ok()?;
+    (!template.is_empty()).then(|| respond::json(template.fill(&origin.0)))
+}
+
+/// The project of this very name.
+fn named<'a>(catalog: &'a Catalog, name: &str, exchange: &Exchange) -> Option<&'a Project> {
+    let project = catalog.by_normalized_name(name)?;
+    exchange.subject.note_project(project.name());
+    Some(project)
+}

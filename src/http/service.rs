@@ -1,0 +1,99 @@
+//! From a request to its answer and its line in the log: what is ready goes out at once, the rest is for the router's
+//! handlers. Called by `connections.rs`.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Request, StatusCode, Uri};
+use axum::response::Response;
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use super::request_log::Entry;
+use super::router::router;
+use super::{App, Connection, Exchange, ready};
+
+/// What answers requests.
+#[derive(Debug)]
+pub struct Service {
+    app: Arc<App>,
+    router: Router,
+}
+
+impl Service {
+    /// Over the state that all handlers share.
+    pub fn new(app: Arc<App>) -> Self {
+        let router = router(Arc::clone(&app));
+        Self { app, router }
+    }
+
+    async fn route(&self, request: Request<Incoming>, exchange: Arc<Exchange>) -> Response {
+        let mut request = request.map(Body::new);
+        if let Some(uri) = without_double_slashes(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        request.extensions_mut().insert(exchange);
+        let Ok(mut response) = self.router.clone().oneshot(request).await;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // axum tells the length of this answer's body, where only that of the page would be right (RFC 9110 section 8.6).
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        response
+    }
+}
+
+/// Answers a request by the service in force.
+pub(super) async fn answer(
+    service: &ArcSwap<Service>,
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Response {
+    let entry = Entry::begin(&request);
+    let exchange = Exchange::new(connection);
+    let ready = ready::answer(&service.load().app, &request, &exchange);
+    if let Some(response) = ready {
+        entry.end(&response, &exchange);
+        return response;
+    }
+    let (service, exchange) = (service.load_full(), Arc::new(exchange));
+    let response = service.route(request, Arc::clone(&exchange)).await;
+    entry.end(&response, &exchange);
+    response
+}
+
+/// upip appends `/{name}/json` to an index URL as it was written, with or without a slash at its end.
+fn without_double_slashes(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    if !path.contains("//") {
+        return None;
+    }
+    let mut single = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !single.ends_with('/') {
+            single.push(character);
+        }
+    }
+    if let Some(query) = uri.query() {
+        single.push('?');
+        single.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(single).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_are_folded_and_the_query_is_kept() {
+        let folded = |uri: &str| without_double_slashes(&uri.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(folded("//foo///json?x=//").as_deref(), Some("/foo/json?x=//"));
+        assert_eq!(folded("/foo/json?x=//"), None);
+    }
+}

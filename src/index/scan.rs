@@ -12,9 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::learn::{Learnt, learn};
-use super::{File, Index, lock};
+use super::{Catalog, File, Index, lock};
 use crate::dist::DistFilename;
-use crate::store::{Found, Look, Stamp, Walked};
+use crate::store::{Found, Look, Stamp, Walked, on_all_cores};
 
 /// A broken archive that changed so recently is probably still being copied.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -85,14 +85,7 @@ impl Index {
             Scope::All => {
                 let walked = self.store.walk();
                 self.tell_unseen(&walked);
-                let seen: HashSet<&str> = walked.found.iter().map(|found| &*found.path).collect();
-                let gone = before
-                    .files()
-                    // A folder that cannot be listed for a moment is no empty folder.
-                    .filter(|file| !seen.contains(&*file.path) && !walked.may_hold(file.root, &file.path))
-                    .map(Arc::clone)
-                    .collect();
-                drop(seen);
+                let gone = gone(&before, &walked);
                 (walked.found, gone)
             }
             Scope::Paths(paths) => match self.look_at(&paths) {
@@ -144,9 +137,11 @@ impl Index {
             return Vec::new();
         }
         changed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let named = changed
+        let names = on_all_cores(&changed, |found| self.parse_name(found));
+        let named = names
             .into_iter()
-            .filter_map(|found| Some((self.parse_name(&found)?, found)));
+            .zip(changed)
+            .filter_map(|(name, found)| Some((name?, found)));
         let (paths, mut files): (Vec<_>, Vec<_>) = named.map(|file| (Arc::clone(&file.1.path), Some(file))).unzip();
         let mut entries = Vec::with_capacity(files.len());
         let recalled = self.cache.recall(&paths, |at, facts| {
@@ -264,6 +259,17 @@ impl Index {
             }
         }
     }
+}
+
+/// The files that are there no more.
+fn gone(before: &Catalog, walked: &Walked) -> Vec<Arc<File>> {
+    if before.file_count() == 0 {
+        return Vec::new();
+    }
+    let seen: HashSet<&str> = walked.found.iter().map(|found| &*found.path).collect();
+    // A folder that cannot be listed for a moment is no empty folder.
+    let is_gone = |file: &&Arc<File>| !seen.contains(&*file.path) && !walked.may_hold(file.root, &file.path);
+    before.files().filter(is_gone).map(Arc::clone).collect()
 }
 
 fn tell(change: &str, file: &File) {

@@ -183,10 +183,13 @@ impl Cache {
                 }
                 return Ok(());
             }
+            let mut wanted = paths.iter().enumerate().peekable();
             for row in table.iter()? {
                 let (path, facts) = row?;
-                let position = paths.binary_search_by(|known| (**known).cmp(path.value()));
-                if let Some((position, facts)) = position.ok().zip(decoded(facts.value())) {
+                // Both are in order.
+                while wanted.next_if(|(_, wanted)| &***wanted < path.value()).is_some() {}
+                let is_wanted = wanted.next_if(|(_, wanted)| &***wanted == path.value());
+                if let Some(((position, _), facts)) = is_wanted.zip(decoded(facts.value())) {
                     see(position, facts);
                 }
             }

@@ -19,6 +19,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// Bytes that one read asks for: large enough that a system call costs little beside its bytes, small enough that a
 /// hundred slow readers cost little memory.
 const PIECE: usize = 128 << 10;
+/// Bytes between two looks at what the page cache holds. Each look costs as much as sending some 10 KB.
+const PROBES: usize = 512 << 10;
 /// Bytes below which copying costs less than sendfile(2)'s further system call.
 const WORTH_SENDING: u64 = 32 << 10;
 
@@ -133,11 +135,12 @@ impl Stream for Pieces {
     }
 }
 
-/// Whether the page cache holds the range. A byte is asked for where each piece begins: the kernel reads ahead, and so
-/// holds or lacks neighbours alike.
+/// Whether the page cache holds the range, by a byte here and there: the kernel reads ahead, and gives memory back in the
+/// order in which it was filled, so it holds or lacks neighbours alike. At the edge between the two a read may wait for
+/// less than [`PROBES`] bytes.
 fn is_cached(file: &File, range: &Range<u64>) -> bool {
     let mut byte = [0];
-    range.clone().step_by(PIECE).all(|offset| {
+    range.clone().step_by(PROBES).all(|offset| {
         let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], offset, ReadWriteFlags::NOWAIT);
         read == Ok(1)
     })

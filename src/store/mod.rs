@@ -3,6 +3,7 @@
 mod cache;
 mod clean;
 mod contents;
+mod cores;
 mod file;
 mod stage;
 mod walk;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::Contents;
+pub use cores::on_all_cores;
 pub use file::{Pieces, open, open_at_once};
 pub use stage::{Placing, Staged};
 pub use walk::{Found, SIDECARS, Sidecars, Stamp, Walked};

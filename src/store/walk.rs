@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::Look;
+use super::{Look, on_all_cores};
 
 /// What stands beside a distribution under its name plus one of these: the signature, the core metadata, the reason
 /// for which it was yanked (PEP 592).
@@ -163,6 +163,26 @@ struct Walk<'a> {
     unseen: Vec<Box<str>>,
 }
 
+/// What stat(2) says of an entry.
+enum Kind {
+    Directory,
+    File(Stamp),
+    Other(Stamp),
+}
+
+impl Kind {
+    /// A symbolic link stands for what it points at.
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let stamp = Stamp::of(&metadata);
+        Ok(match metadata.file_type() {
+            kind if kind.is_dir() => Self::Directory,
+            kind if kind.is_file() => Self::File(stamp),
+            _ => Self::Other(stamp),
+        })
+    }
+}
+
 impl Walk<'_> {
     fn directory(&mut self, directory: &Path, prefix: &str) {
         let Some(metadata) = self.tell(fs::metadata(directory), prefix) else {
@@ -174,34 +194,33 @@ impl Walk<'_> {
         let Some(entries) = self.tell(fs::read_dir(directory), prefix) else {
             return;
         };
-        let mut sidecars: HashMap<Box<str>, [Option<Stamp>; 3]> = HashMap::new();
-        let start = self.found.len();
+        let mut names = Vec::new();
         for entry in entries {
             let Some(entry) = self.tell(entry, prefix) else {
                 continue;
             };
-            let Some(name) = visible(&entry.file_name()) else {
-                if !is_hidden(&entry.file_name()) {
-                    self.unnamed.tell(&entry.path());
+            match visible(&entry.file_name()) {
+                Some(name) => names.push(name),
+                None if is_hidden(&entry.file_name()) => {}
+                None => self.unnamed.tell(&entry.path()),
+            }
+        }
+        let mut sidecars: HashMap<Box<str>, [Option<Stamp>; 3]> = HashMap::new();
+        let start = self.found.len();
+        let kinds = on_all_cores(&names, |name| Kind::of(&directory.join(&**name)));
+        for (name, kind) in names.iter().zip(kinds) {
+            match (self.tell(kind, prefix), split_sidecar(name)) {
+                (Some(Kind::Directory), _) => self.directory(&directory.join(&**name), &format!("{prefix}{name}/")),
+                (Some(Kind::File(stamp) | Kind::Other(stamp)), Some((owner, kind))) => {
+                    sidecars.entry(owner.into()).or_default()[kind] = Some(stamp);
                 }
-                continue;
-            };
-            // Not `entry.metadata()`: a symbolic link stands for what it points at.
-            let Some(metadata) = self.tell(fs::metadata(entry.path()), prefix) else {
-                continue;
-            };
-            if metadata.is_dir() {
-                self.directory(&entry.path(), &format!("{prefix}{name}/"));
-            } else if let Some((owner, kind)) = split_sidecar(&name) {
-                sidecars.entry(owner.into()).or_default()[kind] = Some(Stamp::of(&metadata));
-            } else if metadata.is_file() {
-                let path = format!("{prefix}{name}").into();
-                self.found.push(Found {
+                (Some(Kind::File(stamp)), None) => self.found.push(Found {
                     root: self.root,
-                    path,
-                    stamp: Stamp::of(&metadata),
+                    path: format!("{prefix}{name}").into(),
+                    stamp,
                     sidecars: Sidecars::default(),
-                });
+                }),
+                (Some(Kind::Other(_)) | None, _) => {}
             }
         }
         if sidecars.is_empty() {

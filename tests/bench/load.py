@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import corpus
-from servers import Server
+from servers import LOADER_CORES, Server, on_cores
 
 
 @dataclasses.dataclass
@@ -31,7 +31,8 @@ def wrk(tools: pathlib.Path, server: Server, path: str, headers: dict[str, str],
         command += ["-H", f"{name}: {value}"]
     before = server.cpu()
     environment = os.environ | {"LD_LIBRARY_PATH": str(library)}
-    run = subprocess.run([*command, server.url(path)], env=environment, check=True, capture_output=True, text=True)
+    command = on_cores(LOADER_CORES, [*command, server.url(path)])
+    run = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     used = server.cpu() - before
     if "Non-2xx" in run.stdout or "Socket errors" in run.stdout:
         raise SystemExit(f"{server.name} failed at {path}:\n{run.stdout}")

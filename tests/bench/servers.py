@@ -9,6 +9,9 @@ import time
 import urllib.request
 
 TICKS = os.sysconf("SC_CLK_TCK")
+CORES = sorted(os.sched_getaffinity(0))
+LOADER_CORES = CORES[-1:]
+SERVER_CORES = CORES[:-1] or CORES
 
 
 def descendants(pid: int) -> list[int]:
@@ -21,6 +24,11 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process (proc_pid_stat(5))."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def on_cores(cores: list[int], command: list[str]) -> list[str]:
+    """The command, kept to these cores (taskset(1))."""
+    return ["taskset", "--cpu-list", ",".join(map(str, cores)), *command]
 
 
 def resident(pid: int) -> int:
@@ -59,13 +67,17 @@ class Server(abc.ABC):
         """The URL of a path."""
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def start(self, path: str) -> float:
-        """Starts it; gives the seconds until `path` was answered for the first time."""
+    def start(self, path: str, cores: list[int] = CORES) -> float:
+        """Starts it on these cores; gives the seconds until `path` was answered for the first time."""
         begin = time.monotonic()
         with open(self.directory / "output", "wb") as output:
             environment = os.environ | self.environment()
             self.process = subprocess.Popen(
-                self.command(), cwd=self.directory, env=environment, stdout=output, stderr=subprocess.STDOUT
+                on_cores(cores, self.command()),
+                cwd=self.directory,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         while time.monotonic() < begin + 600:
             try:
@@ -114,6 +126,10 @@ class Nginx(Server):
 
     name, port = "nginx", 18090
 
+    def start(self, path: str, cores: list[int] = CORES) -> float:
+        self.workers = len(cores)
+        return super().start(path, cores)
+
     def command(self) -> list[str]:
         root = self.tools / "debian/root"
         config = self.directory / "nginx.conf"
@@ -122,7 +138,7 @@ class Nginx(Server):
         )
         user = f"user {pwd.getpwuid(0).pw_name};\n" if os.getuid() == 0 else ""
         config.write_text(
-            f"{user}worker_processes auto;\ndaemon off;\npid {self.directory}/pid;\nerror_log stderr;\n"
+            f"{user}worker_processes {self.workers};\ndaemon off;\npid {self.directory}/pid;\nerror_log stderr;\n"
             "events { worker_connections 768; }\nhttp {\n  sendfile on;\n  tcp_nopush on;\n  types_hash_max_size 2048;\n"
             f"  include {root}/etc/nginx/mime.types;\n  default_type application/octet-stream;\n"
             f"  access_log /dev/null;\n  gzip on;\n{temporary}"

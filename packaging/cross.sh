@@ -52,10 +52,10 @@ cross_fetch_pinned() {
 # A rustc that finds its own libraries and the standard libraries of both architectures.
 cross_unpack() {
   local deb
-  for deb in "$cross/debs"/*.deb; do dpkg-deb -x "$deb" "$cross/root"; done
+  for deb in "$cross/debs"/*.deb; do dpkg-deb -x "$deb" "$cross/tree"; done
   cat >"$cross/rustc" <<WRAPPER
 #!/bin/sh
-LD_LIBRARY_PATH='$cross/root/usr/lib/$(uname -m)-linux-gnu' exec '$cross/root/usr/bin/rustc' --sysroot '$cross/root/usr' "\$@"
+LD_LIBRARY_PATH='$cross/tree/usr/lib/$(uname -m)-linux-gnu' exec '$cross/tree/usr/bin/rustc' --sysroot '$cross/tree/usr' "\$@"
 WRAPPER
   chmod +x "$cross/rustc"
 }

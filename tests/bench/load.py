@@ -24,9 +24,9 @@ class Cost:
 
 def wrk(tools: pathlib.Path, server: Server, path: str, headers: dict[str, str], connections: int, seconds: float) -> Cost:
     """Asks for a path as fast as it is answered."""
-    root = tools / "debian/root/usr"
-    library = next(root.glob("lib/*/libluajit*")).parent
-    command = [str(root / "bin/wrk"), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "100s"]
+    tree = tools / "debian/tree/usr"
+    library = next(tree.glob("lib/*/libluajit*")).parent
+    command = [str(tree / "bin/wrk"), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "100s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     before = server.cpu()

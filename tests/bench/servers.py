@@ -131,7 +131,7 @@ class Nginx(Server):
         return super().start(path, cores)
 
     def command(self) -> list[str]:
-        root = self.tools / "debian/root"
+        tree = self.tools / "debian/tree"
         config = self.directory / "nginx.conf"
         temporary = "".join(
             f"  {kind}_temp_path {self.directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -140,12 +140,12 @@ class Nginx(Server):
         config.write_text(
             f"{user}worker_processes {self.workers};\ndaemon off;\npid {self.directory}/pid;\nerror_log stderr;\n"
             "events { worker_connections 768; }\nhttp {\n  sendfile on;\n  tcp_nopush on;\n  types_hash_max_size 2048;\n"
-            f"  include {root}/etc/nginx/mime.types;\n  default_type application/octet-stream;\n"
+            f"  include {tree}/etc/nginx/mime.types;\n  default_type application/octet-stream;\n"
             f"  access_log /dev/null;\n  gzip on;\n{temporary}"
             f"  server {{\n    listen 127.0.0.1:{self.port};\n    root {self.site};\n    index index.html;\n"
             f"    location /packages/ {{ alias {self.packages}/; }}\n  }}\n}}\n"
         )
-        return [str(root / "usr/sbin/nginx"), "-e", "stderr", "-c", str(config)]
+        return [str(tree / "usr/sbin/nginx"), "-e", "stderr", "-c", str(config)]
 
     @property
     def site(self) -> pathlib.Path:

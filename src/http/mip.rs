@@ -31,10 +31,15 @@ pub(super) async fn manifest(
     _: May<List>,
     Path((abi, name, file)): Path<(String, String, String)>,
 ) -> Result<Response, HttpError> {
-    let version = file.strip_suffix(".json").filter(|_| abi == "6" || abi == "py");
-    let version = version.ok_or_else(|| HttpError::NotFound(format!("/package/{abi}/{name}/{file}")))?;
+    let missing = || HttpError::NotFound(format!("/package/{abi}/{name}/{file}"));
+    let version = version_in(&abi, &file).ok_or_else(missing)?;
     let wanted = Wanted::find(&app, &name, version)?;
     Ok(manifest_for(&abi, &*wanted.board(app).await?))
+}
+
+/// The version in the URL of a manifest, or `latest`.
+fn version_in<'a>(abi: &str, file: &'a str) -> Option<&'a str> {
+    file.strip_suffix(".json").filter(|_| abi == "6" || abi == "py")
 }
 
 fn manifest_for(abi: &str, board: &Board) -> Response {
@@ -44,8 +49,7 @@ fn manifest_for(abi: &str, board: &Board) -> Response {
 
 /// As [`manifest`], where it was made before.
 pub(super) fn ready_manifest(catalog: &Catalog, project: &Project, abi: &str, file: &str) -> Option<Response> {
-    let version = file.strip_suffix(".json").filter(|_| abi == "6" || abi == "py")?;
-    let board = release(catalog, project, version)?.board(catalog.serial())?;
+    let board = release(catalog, project, version_in(abi, file)?)?.board(catalog.serial())?;
     (!board.is_empty()).then(|| manifest_for(abi, &board))
 }
 

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, Request};
 use axum::response::Response;
 
 use super::origin::Origin;
-use super::{App, Exchange, files, mip, negotiate, respond};
+use super::{App, Exchange, files, mip, negotiate, respond, upip};
 use crate::auth::Action;
 use crate::index::{Catalog, Depth, Project};
 
@@ -27,7 +27,7 @@ pub(super) fn answer<B>(app: &App, request: &Request<B>, exchange: &Exchange) ->
         _ if app.auth.asks_for_password(Action::List) => None,
         "simple" => simple(&app.index.peek(), rest, headers, exchange),
         "package" => manifest(&app.index.peek(), rest, exchange),
-        name if rest == "json" => upip(app, name, headers, exchange),
+        name if rest == "json" => json(app, name, headers, exchange),
         _ => None,
     }
 }
@@ -52,12 +52,10 @@ fn manifest(catalog: &Catalog, rest: &str, exchange: &Exchange) -> Option<Respon
 }
 
 /// `/{project}/json`
-fn upip(app: &App, name: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
+fn json(app: &App, name: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
     let catalog = app.index.peek();
     let project = named(&catalog, name, exchange).filter(|project| project.is_for_boards())?;
-    let template = catalog.upip(project);
-    let origin = Origin::of(app, &exchange.connection, headers).ok()?;
-    (!template.is_empty()).then(|| respond::json(template.fill(&origin.0)))
+    upip::answer(&catalog, project, &Origin::of(app, &exchange.connection, headers).ok()?)
 }
 
 /// The project of this very name.

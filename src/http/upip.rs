@@ -12,6 +12,7 @@ use super::origin::Origin;
 use super::respond;
 use super::right::{List, May};
 use crate::dist::ProjectName;
+use crate::index::{Catalog, Project};
 
 pub(super) async fn json(
     State(app): State<Arc<App>>,
@@ -24,9 +25,12 @@ pub(super) async fn json(
     };
     let missing = || HttpError::NotFound(format!("the project {name}"));
     let catalog = app.index.catalog();
-    let template = catalog.upip(catalog.project_for_board(&name).ok_or_else(missing)?);
-    if template.is_empty() {
-        return Err(missing());
-    }
-    Ok(respond::json(template.fill(&origin.0)))
+    let project = catalog.project_for_board(&name).ok_or_else(missing)?;
+    answer(&catalog, project, &origin).ok_or_else(missing)
+}
+
+/// None where upip would find nothing to install.
+pub(super) fn answer(catalog: &Catalog, project: &Project, origin: &Origin) -> Option<Response> {
+    let template = catalog.upip(project);
+    (!template.is_empty()).then(|| respond::json(template.fill(&origin.0)))
 }

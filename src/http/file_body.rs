@@ -1,4 +1,4 @@
-//! A file, or a range of one, as the body of an answer. Called by `files.rs`.
+//! A file, or a range of one, as the body of an answer. Called by `files.rs` and `mip.rs`.
 
 use std::fs::File;
 use std::io;
@@ -6,21 +6,30 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use axum::body::Body as AnyBody;
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 
 use super::wire::{self, Outgoing};
-use crate::store::Pieces;
+use crate::store::{Pieces, Source};
+
+/// A range of a file, through `outgoing` where that saves copying.
+pub(super) fn body(source: Source, range: Range<u64>, outgoing: Option<Outgoing>) -> AnyBody {
+    match source {
+        Source::Memory(bytes) => AnyBody::from(bytes.slice(range.start as usize..range.end as usize)),
+        Source::File(file) => AnyBody::new(FileBody::new(file, range, outgoing)),
+    }
+}
 
 /// Yields the bytes, or stand-ins for them where the connection takes those.
-pub(super) struct FileBody {
+struct FileBody {
     pieces: Pieces,
     outgoing: Option<Outgoing>,
 }
 
 impl FileBody {
-    pub(super) fn new(file: File, range: Range<u64>, outgoing: Option<Outgoing>) -> Self {
+    fn new(file: File, range: Range<u64>, outgoing: Option<Outgoing>) -> Self {
         Self {
             pieces: Pieces::new(file, range),
             outgoing,

@@ -1,5 +1,6 @@
 //! The files: `GET /packages/` lists them, `GET /packages/{path}` sends one, or its `.metadata` (PEP 658), or its `.asc`.
 
+use std::fs::Metadata;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use futures_util::stream;
 use maud::{PreEscaped, html};
 
 use super::error::HttpError;
-use super::file_body::FileBody;
+use super::file_body;
 use super::negotiate;
 use super::range::{self, Wanted};
 use super::respond::{Headers, REVALIDATE, blocking, caching};
@@ -22,7 +23,7 @@ use super::right::{Download, List, May};
 use super::wire::Outgoing;
 use super::{App, Exchange};
 use crate::index::{Catalog, File, Scope, Trust};
-use crate::store::{Stamp, open, open_at_once};
+use crate::store::{Source, Stamp, open, open_at_once};
 
 pub(super) async fn list(State(app): State<Arc<App>>, _: May<List>) -> Response {
     listing(app.index.catalog(), "")
@@ -110,8 +111,14 @@ pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Excha
     if marks.are_known(headers) {
         return Some(not_modified(app, &marks));
     }
-    let opened = open_at_once(&app.index.store().locate(file.root, &file.path))?.ok()?;
-    content(app, file, opened, &marks, &asked).ok()?
+    let source = match app.index.small_files().get(&file.digests.sha256) {
+        Some(source) => source,
+        None => {
+            let opened = open_at_once(&app.index.store().locate(file.root, &file.path))?.ok()?;
+            source(app, file, opened).ok()??
+        }
+    };
+    content(app, file, source, &marks, &asked).ok()
 }
 
 async fn core_metadata(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError> {
@@ -181,14 +188,24 @@ async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked<'_>) -> Result<Res
     if marks.are_known(asked.headers) {
         return Ok(not_modified(app, &marks));
     }
-    let opened = match open(app.index.store().locate(file.root, &file.path)).await {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(moved(app, file).await),
-        opened => opened?,
+    let source = match app.index.small_files().get(&file.digests.sha256) {
+        Some(source) => Some(source),
+        None => match open(app.index.store().locate(file.root, &file.path)).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            opened => source(app, file, opened?)?,
+        },
     };
-    match content(app, file, opened, &marks, asked)? {
-        Some(response) => Ok(response),
+    match source {
+        Some(source) => content(app, file, source, &marks, asked),
         None => Err(moved(app, file).await),
     }
+}
+
+/// None: what was opened is not the file that the catalog knows.
+fn source(app: &App, file: &File, opened: std::fs::File) -> std::io::Result<Option<Source>> {
+    let is_known = |metadata: &Metadata| Stamp::of(metadata) == file.stamp;
+    let small = app.index.small_files();
+    small.source(opened, &file.digests.sha256, file.stamp.size, is_known)
 }
 
 fn not_modified(app: &App, marks: &Marks) -> Response {
@@ -197,17 +214,7 @@ fn not_modified(app: &App, marks: &Marks) -> Response {
     response
 }
 
-/// None: what was opened is not the file that the catalog knows.
-fn content(
-    app: &App,
-    file: &File,
-    opened: std::fs::File,
-    marks: &Marks,
-    asked: &Asked<'_>,
-) -> Result<Option<Response>, HttpError> {
-    if Stamp::of(&opened.metadata()?) != file.stamp {
-        return Ok(None);
-    }
+fn content(app: &App, file: &File, source: Source, marks: &Marks, asked: &Asked<'_>) -> Result<Response, HttpError> {
     let size = file.stamp.size;
     // Ranges are for GET (RFC 9110 section 14.2).
     let wanted = if asked.method == Method::GET {
@@ -222,8 +229,8 @@ fn content(
     };
     let content_range =
         (status == StatusCode::PARTIAL_CONTENT).then(|| format!("bytes {}-{}/{size}", bytes.start, bytes.end - 1));
-    let body = FileBody::new(opened, bytes, asked.outgoing.cloned());
-    let mut response = (status, Body::new(body)).into_response();
+    let body = file_body::body(source, bytes, asked.outgoing.cloned());
+    let mut response = (status, body).into_response();
     let out = response.headers_mut();
     describe(out, app, marks);
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(&file.path)));
@@ -233,12 +240,12 @@ fn content(
             HeaderValue::try_from(range).expect("digits are legal in a header"),
         );
     }
-    Ok(Some(response))
+    Ok(response)
 }
 
 /// Sends a file of the cache.
-pub(super) fn send_derived(file: std::fs::File, size: u64, media_type: &'static str, caching: HeaderValue) -> Response {
-    let mut response = Response::new(Body::new(FileBody::new(file, 0..size, None)));
+pub(super) fn send_derived(source: Source, size: u64, media_type: &'static str, caching: HeaderValue) -> Response {
+    let mut response = Response::new(file_body::body(source, 0..size, None));
     let out = response.headers_mut();
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     out.insert(CACHE_CONTROL, caching);

@@ -2,7 +2,7 @@
 //! length, never a redirect; firmware up to 1.28 speaks HTTP/1.0 and sends a `Host` without a port, so manifests hold no
 //! URLs. (Source: micropython-lib's mip.)
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{Hex, ProjectName, ReleaseVersion};
 use crate::index::{Board, Catalog, Project, Release};
-use crate::store;
+use crate::store::{self, Content, Source};
 
 /// What the URL of a content says for ever, since it holds the digest.
 const FOR_EVER: &str = "max-age=31536000, immutable";
@@ -60,42 +60,60 @@ pub(super) async fn content(
     Path((_, digits)): Path<(String, String)>,
 ) -> Result<Response, HttpError> {
     let caching = caching(&app, FOR_EVER);
-    let found = app.index.contents().found(&digits);
-    let (opened, size) = match open_whole(found).await {
+    let known = app.index.contents().found(&digits);
+    let (source, size) = match open_whole(&app, known).await {
         Some(opened) => opened,
-        None => look_for(app, digits).await?,
+        None => look_for(&app, digits).await?,
     };
-    Ok(files::send_derived(opened, size, CONTENT, caching))
+    Ok(files::send_derived(source, size, CONTENT, caching))
 }
 
 /// As [`content`], where the kernel opens the file without asking a disk.
 pub(super) fn ready_content(app: &App, digits: &str) -> Option<Response> {
-    let (path, size) = app.index.contents().found(digits)?;
-    let opened = store::open_at_once(&path)?.ok()?;
-    let opened = is_whole(&opened, size).then_some(opened)?;
-    Some(files::send_derived(opened, size, CONTENT, caching(app, FOR_EVER)))
+    let content = app.index.contents().found(digits)?;
+    let source = match app.index.small_files().get(&content.sha256) {
+        Some(source) => source,
+        None => whole(app, &content, store::open_at_once(&path(app, &content))?.ok()?)?,
+    };
+    Some(files::send_derived(
+        source,
+        content.size,
+        CONTENT,
+        caching(app, FOR_EVER),
+    ))
 }
 
 /// None where it has gone, or is not what it was.
-async fn open_whole(found: Option<(PathBuf, u64)>) -> Option<(File, u64)> {
-    let (path, size) = found?;
-    let opened = store::open(path).await.ok()?;
-    is_whole(&opened, size).then_some((opened, size))
-}
-
-fn is_whole(opened: &File, size: u64) -> bool {
-    opened.metadata().is_ok_and(|metadata| metadata.len() == size)
-}
-
-async fn look_for(app: Arc<App>, digits: String) -> Result<(File, u64), HttpError> {
-    let missing = HttpError::NotFound(format!("a file of the digest {digits}"));
-    let looked = Arc::clone(&app);
-    let found = blocking(move || looked.index.contents().find(&digits)).await??;
-    let Some((path, size)) = found else {
-        app.index.miss_content();
-        return Err(missing);
+async fn open_whole(app: &App, known: Option<Content>) -> Option<(Source, u64)> {
+    let content = known?;
+    let source = match app.index.small_files().get(&content.sha256) {
+        Some(source) => source,
+        None => whole(app, &content, store::open(path(app, &content)).await.ok()?)?,
     };
-    Ok((store::open(path).await?, size))
+    Some((source, content.size))
+}
+
+fn path(app: &App, content: &Content) -> PathBuf {
+    app.index.contents().path(&content.sha256, content.size)
+}
+
+fn whole(app: &App, content: &Content, opened: File) -> Option<Source> {
+    let is_whole = |metadata: &Metadata| metadata.len() == content.size;
+    let small = app.index.small_files();
+    small.source(opened, &content.sha256, content.size, is_whole).ok()?
+}
+
+async fn look_for(app: &Arc<App>, digits: String) -> Result<(Source, u64), HttpError> {
+    let missing = HttpError::NotFound(format!("a file of the digest {digits}"));
+    let looked = Arc::clone(app);
+    let found = blocking(move || looked.index.contents().find(&digits)).await??;
+    match open_whole(app, found).await {
+        Some(opened) => Ok(opened),
+        None => {
+            app.index.miss_content();
+            Err(missing)
+        }
+    }
 }
 
 /// `GET /index.json`
@@ -122,7 +140,8 @@ pub(super) async fn tarball(
         Ok::<_, HttpError>(app.index.tarball(wanted.release(), &board)?)
     })
     .await??;
-    Ok(files::send_derived(file, size, "application/gzip", REVALIDATE))
+    let source = Source::File(file);
+    Ok(files::send_derived(source, size, "application/gzip", REVALIDATE))
 }
 
 /// `GET /{project}/package.json`: for `mip.install("http://HOST:8089/{project}/")`.

@@ -36,7 +36,7 @@ pub use scan::{Scope, Trust};
 pub use views::{BoardOptions, ViewError};
 
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
-use crate::store::{Cache, Contents, Found, Placing, Stamp, Store, StoreError};
+use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Store, StoreError};
 
 /// What the index needs to know beside its folders.
 #[derive(Debug, Clone)]
@@ -59,6 +59,7 @@ pub struct Index {
     store: Store,
     cache: Cache,
     contents: Contents,
+    small_files: SmallFiles,
     options: Options,
     catalog: ArcSwap<Catalog>,
     /// Held from reading the catalog to replacing it, never while a file is read.
@@ -93,6 +94,7 @@ impl Index {
         Self {
             store,
             contents: Contents::new(cache.directory().join("files")),
+            small_files: SmallFiles::default(),
             cache,
             options,
             catalog,
@@ -182,6 +184,11 @@ impl Index {
     /// The contents that manifests name.
     pub fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    /// Small files that were asked for lately.
+    pub fn small_files(&self) -> &SmallFiles {
+        &self.small_files
     }
 
     /// Writes what was learnt into the cache. Blocks.

@@ -16,12 +16,21 @@ const SHORTEST: usize = 4;
 /// How many contents are remembered by the digits that they were asked for; together at most 1 MB.
 const REMEMBERED: usize = 4_096;
 
+/// One of the contents: its SHA-256 and its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// What names it.
+    pub sha256: [u8; 32],
+    /// Tells a whole file from what a power cut left of one.
+    pub size: u64,
+}
+
 /// A store of contents by digest: `abcd/REST-SIZE`. The size tells a whole file from what a power cut left of one.
 #[derive(Debug)]
 pub struct Contents {
     directory: PathBuf,
     /// What was found lately, so that a file that many boards ask for is not looked for each time.
-    found: Mutex<HashMap<Box<str>, (PathBuf, u64)>>,
+    found: Mutex<HashMap<Box<str>, Content>>,
 }
 
 impl Contents {
@@ -75,9 +84,11 @@ impl Contents {
 
     /// Removes every content but these, and what a kill left of one. Nobody may call [`Contents::put`] meanwhile.
     pub fn sweep(&self, needed: &HashSet<[u8; 32]>) {
+        self.remembered().retain(|_, content| needed.contains(&content.sha256));
         for folder in names(&self.directory) {
             let path = self.directory.join(&folder);
-            let is_needed = |name: &String| digest_of(&folder, name).is_some_and(|sha256| needed.contains(&sha256));
+            let is_needed =
+                |name: &String| content_of(&folder, name).is_some_and(|content| needed.contains(&content.sha256));
             for name in names(&path).filter(|name| !is_needed(name)) {
                 // What cannot be removed is litter in a cache.
                 fs::remove_file(path.join(name)).ok();
@@ -87,7 +98,7 @@ impl Contents {
         }
     }
 
-    /// Where a content lies, and its size.
+    /// Where a content lies.
     pub fn path(&self, sha256: &[u8; 32], size: u64) -> PathBuf {
         let hex = Hex(sha256).to_string();
         let (folder, rest) = hex.split_at(SHORTEST);
@@ -95,32 +106,32 @@ impl Contents {
     }
 
     /// What [`Contents::find`] has found for these digits before. It may have gone since, or be damaged.
-    pub fn found(&self, digits: &str) -> Option<(PathBuf, u64)> {
-        self.remembered().get(digits).cloned()
+    pub fn found(&self, digits: &str) -> Option<Content> {
+        self.remembered().get(digits).copied()
     }
 
     /// The content whose digest begins with these hexadecimal digits. Reads a folder.
     ///
     /// # Errors
     /// The system's.
-    pub fn find(&self, digits: &str) -> io::Result<Option<(PathBuf, u64)>> {
+    pub fn find(&self, digits: &str) -> io::Result<Option<Content>> {
         let found = self.look_for(digits)?;
         let mut remembered = self.remembered();
-        if let Some(found) = &found {
+        if let Some(found) = found {
             if remembered.len() >= REMEMBERED {
                 remembered.clear();
             }
-            remembered.insert(digits.into(), found.clone());
+            remembered.insert(digits.into(), found);
         }
         Ok(found)
     }
 
-    fn remembered(&self) -> MutexGuard<'_, HashMap<Box<str>, (PathBuf, u64)>> {
+    fn remembered(&self) -> MutexGuard<'_, HashMap<Box<str>, Content>> {
         // Whole after a panic elsewhere: each change is one step.
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look_for(&self, digits: &str) -> io::Result<Option<(PathBuf, u64)>> {
+    fn look_for(&self, digits: &str) -> io::Result<Option<Content>> {
         let is_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if digits.len() < SHORTEST || digits.len() > 64 || !is_hex {
             return Ok(None);
@@ -133,21 +144,24 @@ impl Contents {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
-            let size = name
+            let content = name
                 .to_str()
                 .filter(|name| name.starts_with(rest))
-                .and_then(|name| name.split_once('-')?.1.parse().ok());
-            if let Some(size) = size.filter(|size| is_whole(&entry.path(), *size)) {
-                return Ok(Some((entry.path(), size)));
+                .and_then(|name| content_of(folder, name));
+            if let Some(content) = content.filter(|content| is_whole(&entry.path(), content.size)) {
+                return Ok(Some(content));
             }
         }
         Ok(None)
     }
 }
 
-/// The digest that a content has by its name.
-fn digest_of(folder: &str, name: &str) -> Option<[u8; 32]> {
-    parse_hex(&[folder, name.split_once('-')?.0].concat())
+/// What a file holds by its name.
+fn content_of(folder: &str, name: &str) -> Option<Content> {
+    let (rest, size) = name.split_once('-')?;
+    let sha256 = parse_hex(&[folder, rest].concat())?;
+    let size = size.parse().ok()?;
+    Some(Content { sha256, size })
 }
 
 /// The names in a directory; none where it cannot be read.
@@ -176,7 +190,10 @@ mod tests {
         });
         let litter = contents.path(&kept, 4).with_file_name(".tmpAbCdEf");
         fs::write(&litter, "ke").unwrap();
+        let digits = [kept, gone].map(|sha256| Hex(&sha256).to_string());
+        digits.each_ref().map(|digits| contents.find(digits).unwrap().unwrap());
         contents.sweep(&[kept].into());
+        assert_eq!(digits.map(|digits| contents.found(&digits).is_some()), [true, false]);
         assert!(contents.has(&kept, 4) && !litter.exists());
         assert!(!contents.path(&gone, 4).parent().unwrap().exists());
     }
@@ -190,9 +207,9 @@ mod tests {
         assert_eq!(contents.find(&hex).unwrap(), None);
         contents.put(&digests.sha256, 6, &b"x = 1\n"[..]).unwrap();
         for length in [4, 8, 16, 64] {
-            let (path, size) = contents.find(&hex[..length]).unwrap().unwrap();
-            assert_eq!((fs::read(&path).unwrap(), size), (b"x = 1\n".to_vec(), 6));
-            assert_eq!(contents.found(&hex[..length]), Some((path, size)));
+            let found = contents.find(&hex[..length]).unwrap().unwrap();
+            assert_eq!((found.sha256, found.size), (digests.sha256, 6));
+            assert_eq!(contents.found(&hex[..length]), Some(found));
         }
         for wrong in [&hex[..3], "../x", "zzzz", "", &hex.to_uppercase()] {
             assert_eq!(contents.find(wrong).unwrap(), None, "{wrong}");

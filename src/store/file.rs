@@ -16,13 +16,13 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::small::LARGE;
+
 /// Bytes that one read asks for: large enough that a system call costs little beside its bytes, small enough that a
 /// hundred slow readers cost little memory.
 const PIECE: usize = 128 << 10;
 /// Bytes between two looks at what the page cache holds. Each look costs as much as sending some 10 KB.
 const PROBES: usize = 512 << 10;
-/// Bytes below which copying costs less than sendfile(2)'s further system call.
-const WORTH_SENDING: u64 = 32 << 10;
 
 /// Opens a file for reading. Where the kernel knows the path without asking a disk, no thread is involved.
 ///
@@ -79,7 +79,7 @@ impl Pieces {
     /// sendfile would wait for a disk; read it.
     pub fn take_cached(&mut self, most: u64) -> Option<(Arc<File>, Range<u64>)> {
         let next = self.range.start..self.range.end.min(self.range.start + most);
-        let is_large = next.end - next.start >= WORTH_SENDING;
+        let is_large = next.end - next.start >= LARGE;
         if self.waiting.is_some() || !is_large || !is_cached(&self.file, &next) {
             return None;
         }

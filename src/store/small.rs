@@ -1,0 +1,144 @@
+//! What small files hold, in memory for as long as they are asked for: to open, read and close one costs as much as the
+//! rest of its request. Called by `http/`, through the index.
+
+use std::fs::{File, Metadata};
+use std::io::{self, IoSliceMut};
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use rustix::io::ReadWriteFlags;
+
+use crate::dist::sha256_of;
+
+/// Bytes that are kept, at most.
+const BYTES: u64 = 4 << 20;
+/// Bytes of a file from which on it is not small: sendfile(2) is worth its system call then.
+pub(super) const LARGE: u64 = 32 << 10;
+/// Bytes that are expected of most files.
+const TYPICAL: u64 = 8 << 10;
+
+/// Where the bytes of a file are to be had.
+#[derive(Debug)]
+pub enum Source {
+    /// Here, all of them.
+    Memory(Bytes),
+    /// From the kernel.
+    File(File),
+}
+
+/// The bytes of files by their SHA-256. Since that names the bytes and not the file, nothing in here is ever wrong; whether
+/// they may be sent is for the catalog to say.
+#[derive(Debug)]
+pub struct SmallFiles(Cache<[u8; 32], Bytes, Length>);
+
+#[derive(Debug, Clone)]
+struct Length;
+
+impl Weighter<[u8; 32], Bytes> for Length {
+    fn weight(&self, key: &[u8; 32], bytes: &Bytes) -> u64 {
+        (key.len() + bytes.len()) as u64
+    }
+}
+
+impl Default for SmallFiles {
+    fn default() -> Self {
+        Self(Cache::with_weighter((BYTES / TYPICAL) as usize, BYTES, Length))
+    }
+}
+
+impl SmallFiles {
+    /// The bytes, if they are kept.
+    pub fn get(&self, sha256: &[u8; 32]) -> Option<Source> {
+        self.0.get(sha256).map(Source::Memory)
+    }
+
+    /// What was opened as the file of this digest and size. None: by `is_it` it is another. Its bytes are kept from now on if
+    /// it is small, and was read without waiting for a disk.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn source(
+        &self,
+        opened: File,
+        sha256: &[u8; 32],
+        size: u64,
+        is_it: impl FnOnce(&Metadata) -> bool,
+    ) -> io::Result<Option<Source>> {
+        if !is_it(&opened.metadata()?) {
+            return Ok(None);
+        }
+        let bytes = Some(size)
+            .filter(|size| *size < LARGE)
+            .and_then(|size| read(&opened, size));
+        // It may be changing just now, or a power cut has damaged it.
+        let Some(bytes) = bytes.filter(|bytes| sha256_of(&**bytes).is_ok_and(|digest| digest == *sha256)) else {
+            return Ok(Some(Source::File(opened)));
+        };
+        self.0.insert(*sha256, bytes.clone());
+        Ok(Some(Source::Memory(bytes)))
+    }
+}
+
+/// All `size` bytes, if nobody has to wait for a disk: `preadv2(2)` with `RWF_NOWAIT`.
+fn read(file: &File, size: u64) -> Option<Bytes> {
+    let mut bytes = vec![0; usize::try_from(size).ok()?];
+    let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT);
+    (read == Ok(bytes.len())).then(|| bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A file of this content, and its digest.
+    fn file(content: &[u8]) -> (File, [u8; 32]) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        (file, sha256_of(content).unwrap())
+    }
+
+    #[test]
+    fn what_is_kept_has_a_limit() {
+        let small = SmallFiles::default();
+        let digests = (0..1_000u32).map(|n| {
+            let content = n.to_le_bytes().repeat(4 << 10);
+            let (opened, sha256) = file(&content);
+            small.source(opened, &sha256, 16 << 10, |_| true).unwrap();
+            sha256
+        });
+        let kept = digests
+            .collect::<Vec<_>>()
+            .iter()
+            .filter(|sha256| small.get(sha256).is_some())
+            .count() as u64;
+        assert!(kept > 0 && kept * (16 << 10) <= BYTES, "{kept}");
+    }
+
+    #[test]
+    fn neither_a_large_file_nor_another_is_kept() {
+        let small = SmallFiles::default();
+        let put = |content: &[u8], size, is_it| {
+            let (opened, sha256) = file(content);
+            let source = small.source(opened, &sha256, size, |_| is_it).unwrap();
+            assert!(small.get(&sha256).is_none());
+            source
+        };
+        assert!(matches!(put(&[7; LARGE as usize], LARGE, true), Some(Source::File(_))));
+        assert!(put(b"other", 5, false).is_none());
+        assert!(matches!(put(b"short", 6, true), Some(Source::File(_))));
+        let damaged = small.source(file(b"damaged").0, &[1; 32], 7, |_| true).unwrap();
+        assert!(matches!(damaged, Some(Source::File(_))));
+        assert!(small.get(&[1; 32]).is_none());
+    }
+
+    #[test]
+    fn what_was_asked_for_is_in_memory() {
+        let small = SmallFiles::default();
+        let (opened, sha256) = file(b"x = 1");
+        small.source(opened, &sha256, 5, |_| true).unwrap();
+        assert!(matches!(small.get(&sha256), Some(Source::Memory(bytes)) if bytes == "x = 1"));
+    }
+}

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -82,12 +83,31 @@ impl Wire {
     }
 
     fn poll_send_file(&self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        self.poll_send(context, || self.outgoing.send(&self.socket, most))
+    }
+
+    /// What comes before a file's bytes goes out with the first of them: a packet of its own would cost as much as some
+    /// 10 KB.
+    fn poll_send_before_file(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.poll_send(context, || {
+            let nothing = &mut SendAncillaryBuffer::default();
+            Ok(rustix::net::sendmsg(
+                &self.socket,
+                slices,
+                nothing,
+                SendFlags::MORE | SendFlags::NOSIGNAL,
+            )?)
+        })
+    }
+
+    fn poll_send(
+        &self,
+        context: &mut Context<'_>,
+        mut send: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.socket.poll_write_ready(context))?;
-            match self
-                .socket
-                .try_io(Interest::WRITABLE, || self.outgoing.send(&self.socket, most))
-            {
+            match self.socket.try_io(Interest::WRITABLE, &mut send) {
                 // The socket has filled up since; the next look waits.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return Poll::Ready(sent),
@@ -120,7 +140,7 @@ impl AsyncWrite for Wire {
             Some(at) if slices[..at].iter().all(|slice| slice.is_empty()) => {
                 self.poll_send_file(context, slices[at].len())
             }
-            Some(at) => Pin::new(&mut self.socket).poll_write_vectored(context, &slices[..at]),
+            Some(at) => self.poll_send_before_file(context, &slices[..at]),
             None => Pin::new(&mut self.socket).poll_write_vectored(context, slices),
         }
     }

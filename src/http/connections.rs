@@ -1,6 +1,5 @@
 //! Connections: accepted while there is room, served by hyper with time limits, drained at the end. Called by `serve.rs`.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -222,10 +221,7 @@ async fn serve(
     watcher: Watcher,
     connection: Arc<Connection>,
 ) -> Result<(), String> {
-    let service = service_fn(|request| {
-        let answer = answer(&connections.service, Arc::clone(&connection), request);
-        async { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(|request| answer(&connections.service, Arc::clone(&connection), request));
     let conversation = connections.http.serve_connection(TokioIo::new(stream), service);
     watcher.watch(conversation).await.map_err(|error| error.to_string())
 }

@@ -97,7 +97,7 @@ pub(super) async fn get(
     }
 }
 
-/// As [`get`], where the kernel opens the file without asking a disk.
+/// As [`get`], where no disk is asked.
 pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
     let catalog = app.index.peek();
     let file = catalog.file(path)?;
@@ -111,7 +111,7 @@ pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Excha
     if marks.are_known(headers) {
         return Some(not_modified(app, &marks));
     }
-    let source = match app.index.small_files().get(&file.digests.sha256) {
+    let source = match app.index.small_files().get(&file.digests.sha256, file.stamp.size) {
         Some(source) => source,
         None => {
             let opened = open_at_once(&app.index.store().locate(file.root, &file.path))?.ok()?;
@@ -188,7 +188,7 @@ async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked<'_>) -> Result<Res
     if marks.are_known(asked.headers) {
         return Ok(not_modified(app, &marks));
     }
-    let source = match app.index.small_files().get(&file.digests.sha256) {
+    let source = match app.index.small_files().get(&file.digests.sha256, file.stamp.size) {
         Some(source) => Some(source),
         None => match open(app.index.store().locate(file.root, &file.path)).await {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,

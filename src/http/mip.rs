@@ -68,10 +68,10 @@ pub(super) async fn content(
     Ok(files::send_derived(source, size, CONTENT, caching))
 }
 
-/// As [`content`], where the kernel opens the file without asking a disk.
+/// As [`content`], where no disk is asked.
 pub(super) fn ready_content(app: &App, digits: &str) -> Option<Response> {
     let content = app.index.contents().found(digits)?;
-    let source = match app.index.small_files().get(&content.sha256) {
+    let source = match app.index.small_files().get(&content.sha256, content.size) {
         Some(source) => source,
         None => whole(app, &content, store::open_at_once(&path(app, &content))?.ok()?)?,
     };
@@ -86,7 +86,7 @@ pub(super) fn ready_content(app: &App, digits: &str) -> Option<Response> {
 /// None where it has gone, or is not what it was.
 async fn open_whole(app: &App, known: Option<Content>) -> Option<(Source, u64)> {
     let content = known?;
-    let source = match app.index.small_files().get(&content.sha256) {
+    let source = match app.index.small_files().get(&content.sha256, content.size) {
         Some(source) => source,
         None => whole(app, &content, store::open(path(app, &content)).await.ok()?)?,
     };
@@ -107,13 +107,13 @@ async fn look_for(app: &Arc<App>, digits: String) -> Result<(Source, u64), HttpE
     let missing = HttpError::NotFound(format!("a file of the digest {digits}"));
     let looked = Arc::clone(app);
     let found = blocking(move || looked.index.contents().find(&digits)).await??;
-    match open_whole(app, found).await {
-        Some(opened) => Ok(opened),
-        None => {
-            app.index.miss_content();
-            Err(missing)
-        }
-    }
+    let Some(content) = found else {
+        app.index.miss_content();
+        return Err(missing);
+    };
+    let opened = store::open(path(app, &content)).await?;
+    let source = whole(app, &content, opened).ok_or(missing)?;
+    Ok((source, content.size))
 }
 
 /// `GET /index.json`

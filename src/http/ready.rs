@@ -1,6 +1,6 @@
 //! What pip, uv and boards ask for all day, where it needs no waiting and no password: pages and JSON that were rendered
-//! before, and files that the kernel has in memory. They go out without the router, whose part would be as large as all
-//! the rest. Called by `service.rs`.
+//! before, and files that are in memory, here or in the kernel. They go out without the router, whose part would be as
+//! large as all the rest. Called by `service.rs`.
 //!
 //! Whatever is not as plain as that (another spelling of a name, a page that nobody has asked for yet, a refusal) is the
 //! router's. Nothing can be had here that its handlers would not give, and in the same form.

@@ -1,10 +1,10 @@
-//! One line a request: who asked for what, and what came of it. Called by `connections.rs`.
+//! One line a request: who asked for what, and what came of it. Called by `service.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use axum::http::{Method, Request, Uri, header};
+use axum::http::{Method, Uri, header};
 use axum::response::Response;
 use http_body::Body as _;
 
@@ -41,24 +41,20 @@ pub(super) struct Failure {
 /// A request that is being answered.
 pub(super) struct Entry {
     id: u64,
-    method: Method,
-    uri: Uri,
     start: Instant,
 }
 
 impl Entry {
-    pub(super) fn begin<B>(request: &Request<B>) -> Self {
+    pub(super) fn begin() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
             start: Instant::now(),
         }
     }
 
     /// Writes the line. The query is left out: it is the one part of a URL that people put secrets into.
-    pub(super) fn end(self, response: &Response, exchange: &Exchange) {
+    pub(super) fn end(self, method: &Method, uri: &Uri, response: &Response, exchange: &Exchange) {
         let Subject { project, file } = &exchange.subject;
         let (project, file) = (project.get().map(ProjectName::as_str), file.get().map(|file| &**file));
         let failure = response.extensions().get::<Failure>();
@@ -66,7 +62,7 @@ impl Entry {
             tracing::error!(request_id = self.id, project, file, error, "request failed");
         }
         let status = response.status().as_u16();
-        let (method, path) = (self.method.as_str(), self.uri.path());
+        let (method, path) = (method.as_str(), uri.path());
         tracing::info!(
             target: "http",
             method,

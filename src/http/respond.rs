@@ -48,19 +48,29 @@ pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -
     let mut response = if negotiate::has(headers, etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Response::new(Body::from(body.clone()))
+        described(
+            Response::new(Body::from(body.clone())),
+            media_type,
+            compressed.is_some(),
+        )
     };
     let out = response.headers_mut();
-    if compressed.is_some() {
-        out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     out.insert(
         ETAG,
         HeaderValue::from_maybe_shared(Bytes::clone(etag)).expect("hexadecimal digits are legal in a header"),
     );
     out.insert(CACHE_CONTROL, REVALIDATE);
     out.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    response
+}
+
+/// With what describes a body; a 304 has none (RFC 9110 section 15.4.5).
+fn described(mut response: Response, media_type: &'static str, is_gzip: bool) -> Response {
+    let out = response.headers_mut();
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if is_gzip {
+        out.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     response
 }
 

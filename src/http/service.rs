@@ -1,6 +1,7 @@
 //! From a request to its answer and its line in the log: what is ready goes out at once, the rest is for the router's
 //! handlers. Called by `connections.rs`.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -51,18 +52,20 @@ pub(super) async fn answer(
     service: &ArcSwap<Service>,
     connection: Arc<Connection>,
     request: Request<Incoming>,
-) -> Response {
-    let entry = Entry::begin(&request);
+) -> Result<Response, Infallible> {
+    let entry = Entry::begin();
     let exchange = Exchange::new(connection);
     let ready = ready::answer(&service.load().app, &request, &exchange);
     if let Some(response) = ready {
-        entry.end(&response, &exchange);
-        return response;
+        entry.end(request.method(), request.uri(), &response, &exchange);
+        return Ok(response);
     }
     let (service, exchange) = (service.load_full(), Arc::new(exchange));
-    let response = service.route(request, Arc::clone(&exchange)).await;
-    entry.end(&response, &exchange);
-    response
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    // On the heap, because hyper would move the router's large state about for what was ready, too.
+    let response = Box::pin(service.route(request, Arc::clone(&exchange))).await;
+    entry.end(&method, &uri, &response, &exchange);
+    Ok(response)
 }
 
 /// upip appends `/{name}/json` to an index URL as it was written, with or without a slash at its end.

@@ -1,4 +1,4 @@
-//! The directory: stage, publish, open, walk, watch, remove; and the cache of what is derived. Called by `index/` and `http/files.rs`.
+//! The directory: stage, publish, open, walk, watch, remove; and the cache of what is derived. Called by `index/` and `http/`.
 
 mod cache;
 mod clean;

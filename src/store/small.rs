@@ -1,5 +1,5 @@
 //! What small files hold, in memory for as long as they are asked for: to open, read and close one costs as much as the
-//! rest of its request. Called by `http/`, through the index.
+//! rest of its request. Kept by the index; called by `http/`.
 
 use std::fs::{File, Metadata};
 use std::io::{self, IoSliceMut};
@@ -48,9 +48,10 @@ impl Default for SmallFiles {
 }
 
 impl SmallFiles {
-    /// The bytes, if they are kept.
-    pub fn get(&self, sha256: &[u8; 32]) -> Option<Source> {
-        self.0.get(sha256).map(Source::Memory)
+    /// The `size` bytes, if they are kept.
+    pub fn get(&self, sha256: &[u8; 32], size: u64) -> Option<Source> {
+        let bytes = self.0.get(sha256)?;
+        (bytes.len() as u64 == size).then_some(Source::Memory(bytes))
     }
 
     /// What was opened as the file of this digest and size. None: by `is_it` it is another. Its bytes are kept from now on if
@@ -112,7 +113,7 @@ mod tests {
         let kept = digests
             .collect::<Vec<_>>()
             .iter()
-            .filter(|sha256| small.get(sha256).is_some())
+            .filter(|sha256| small.get(sha256, 16 << 10).is_some())
             .count() as u64;
         assert!(kept > 0 && kept * (16 << 10) <= BYTES, "{kept}");
     }
@@ -123,7 +124,7 @@ mod tests {
         let put = |content: &[u8], size, is_it| {
             let (opened, sha256) = file(content);
             let source = small.source(opened, &sha256, size, |_| is_it).unwrap();
-            assert!(small.get(&sha256).is_none());
+            assert!(small.get(&sha256, size).is_none());
             source
         };
         assert!(matches!(put(&[7; LARGE as usize], LARGE, true), Some(Source::File(_))));
@@ -131,7 +132,7 @@ mod tests {
         assert!(matches!(put(b"short", 6, true), Some(Source::File(_))));
         let damaged = small.source(file(b"damaged").0, &[1; 32], 7, |_| true).unwrap();
         assert!(matches!(damaged, Some(Source::File(_))));
-        assert!(small.get(&[1; 32]).is_none());
+        assert!(small.get(&[1; 32], 7).is_none());
     }
 
     #[test]
@@ -139,6 +140,7 @@ mod tests {
         let small = SmallFiles::default();
         let (opened, sha256) = file(b"x = 1");
         small.source(opened, &sha256, 5, |_| true).unwrap();
-        assert!(matches!(small.get(&sha256), Some(Source::Memory(bytes)) if bytes == "x = 1"));
+        assert!(matches!(small.get(&sha256, 5), Some(Source::Memory(bytes)) if bytes == "x = 1"));
+        assert!(small.get(&sha256, 6).is_none());
     }
 }

@@ -76,12 +76,12 @@ impl Index {
     fn prepare(&self, file: &File, release: &Release) -> Result<(), ViewError> {
         let key = self.view_key(release);
         let Some(compiler) = &self.options.boards.compiler else {
-            let is_viewed = self.derived::<View>(&key).is_some();
-            return if is_viewed {
-                Ok(())
-            } else {
-                self.view(release).map(drop)
-            };
+            if self.derived::<View>(&key).is_none() {
+                self.view(release)?;
+                // The cache has it from now on; memory is for what boards ask for.
+                release.forget_view();
+            }
+            return Ok(());
         };
         let compiled = self.derived::<Bytecode>(&bytecode_key(&key));
         if compiled.is_some_and(|bytecode| self.has_contents(&bytecode.files)) {

@@ -291,6 +291,9 @@ impl Cache {
         pending
             .derived
             .retain(|key, bytes| !waiting.derived.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
+        // The first look at a large folder makes them large.
+        pending.metadata.shrink_to_fit();
+        pending.derived.shrink_to_fit();
         Ok(())
     }
 

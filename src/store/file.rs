@@ -148,7 +148,7 @@ fn is_cached(file: &File, range: &Range<u64>) -> bool {
 
 /// One read that fails where it would wait for a disk, the buffer shortened to what came: `preadv2(2)` with `RWF_NOWAIT`.
 /// Some file systems, and qemu's emulation of Linux, do not have it.
-fn read_at_once(file: &File, buffer: &mut BytesMut, offset: u64) -> io::Result<()> {
+pub(super) fn read_at_once(file: &File, buffer: &mut BytesMut, offset: u64) -> io::Result<()> {
     let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT)?;
     buffer.truncate(read);
     Ok(())

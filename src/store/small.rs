@@ -2,13 +2,13 @@
 //! rest of its request. Kept by the index; called by `http/`.
 
 use std::fs::{File, Metadata};
-use std::io::{self, IoSliceMut};
+use std::io;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use rustix::io::ReadWriteFlags;
 
+use super::file::read_at_once;
 use crate::dist::sha256_of;
 
 /// Bytes that are kept, at most.
@@ -72,7 +72,8 @@ impl SmallFiles {
         let bytes = Some(size)
             .filter(|size| *size < LARGE)
             .and_then(|size| read(&opened, size));
-        // It may be changing just now, or a power cut has damaged it.
+        // It may be changing just now, or a power cut has damaged it. No thread is asked to hash so little, and it is done
+        // once for as long as the file is kept.
         let Some(bytes) = bytes.filter(|bytes| sha256_of(&**bytes).is_ok_and(|digest| digest == *sha256)) else {
             return Ok(Some(Source::File(opened)));
         };
@@ -81,11 +82,11 @@ impl SmallFiles {
     }
 }
 
-/// All `size` bytes, if nobody has to wait for a disk: `preadv2(2)` with `RWF_NOWAIT`.
+/// All `size` bytes, if nobody has to wait for a disk.
 fn read(file: &File, size: u64) -> Option<Bytes> {
-    let mut bytes = vec![0; usize::try_from(size).ok()?];
-    let read = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut bytes)], 0, ReadWriteFlags::NOWAIT);
-    (read == Ok(bytes.len())).then(|| bytes.into())
+    let mut buffer = BytesMut::zeroed(usize::try_from(size).ok()?);
+    read_at_once(file, &mut buffer, 0).ok()?;
+    (buffer.len() as u64 == size).then(|| buffer.freeze())
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub struct Index {
     options: Options,
     catalog: ArcSwap<Catalog>,
     /// Held from reading the catalog to replacing it, never while a file is read.
-    writer: Mutex<()>,
+    writer: Mutex<Changes>,
     /// Files that are no distributions: each is logged once.
     ignored: Mutex<HashSet<Arc<str>>>,
     /// Files that may still be growing, as they were last seen, and since when they have looked like that.
@@ -203,20 +203,51 @@ impl Index {
 
     /// Puts files into the catalog and takes others out, in one step for all readers.
     fn replace(&self, put: Vec<Arc<File>>, gone: &[Arc<File>]) {
+        self.replace_under(&mut lock(&self.writer), put, gone);
+    }
+
+    /// As [`Index::replace`], but for what somebody else has changed since the survey began: what it saw of that is out of
+    /// date, and its place is given back last. First come the files that were put and taken.
+    fn replace_unless_overtaken(
+        &self,
+        survey: &Survey<'_>,
+        put: Vec<Arc<File>>,
+        gone: Vec<Arc<File>>,
+    ) -> (Vec<Arc<File>>, Vec<Arc<File>>, HashSet<PathBuf>) {
+        let mut changes = lock(&self.writer);
+        let since: HashSet<_> = changes.paths[survey.begin..].iter().cloned().collect();
+        let is_current = |file: &Arc<File>| !since.contains(&file.path);
+        let (put, stale): (Vec<_>, Vec<_>) = put.into_iter().partition(is_current);
+        let (gone, stale_gone): (Vec<_>, Vec<_>) = gone.into_iter().partition(is_current);
+        self.replace_under(&mut changes, put.clone(), &gone);
+        let stale = stale.iter().chain(&stale_gone);
+        let overtaken = stale.map(|file| self.store.locate(file.root, &file.path)).collect();
+        (put, gone, overtaken)
+    }
+
+    fn replace_under(&self, changes: &mut Changes, put: Vec<Arc<File>>, gone: &[Arc<File>]) {
         if put.is_empty() && gone.is_empty() {
             return;
         }
-        let catalog = self.catalog.load();
+        let catalog = self.catalog();
         if !gone.is_empty() || put.iter().any(|file| catalog.file(&file.path).is_some()) {
             self.is_littered.store(true, Ordering::Relaxed);
         }
+        changes.note(put.iter().chain(gone));
         let arrived = put.clone();
-        let writer = lock(&self.writer);
-        let next = self.catalog.load().with(put, gone);
-        self.catalog.store(Arc::new(next));
-        drop(writer);
+        self.catalog.store(Arc::new(catalog.with(put, gone)));
         // Last: whoever prepares them looks them up in the catalog.
         self.unprepared(arrived);
+    }
+
+    /// Begins a look at the directories, which others may change in the meantime.
+    fn survey(&self) -> Survey<'_> {
+        let mut changes = lock(&self.writer);
+        changes.surveys += 1;
+        Survey {
+            index: self,
+            begin: changes.paths.len(),
+        }
     }
 
     /// Has what boards get of these files made soon.
@@ -236,6 +267,38 @@ impl Index {
 
     fn is_known(&self, found: &Found) -> bool {
         self.catalog.load().file(&found.path).is_some_and(|file| file.is(found))
+    }
+}
+
+/// What has changed in the catalog while anybody looks at the directories.
+#[derive(Debug, Default)]
+struct Changes {
+    surveys: usize,
+    paths: Vec<Arc<str>>,
+}
+
+impl Changes {
+    fn note<'a>(&mut self, files: impl Iterator<Item = &'a Arc<File>>) {
+        if self.surveys > 0 {
+            self.paths.extend(files.map(|file| Arc::clone(&file.path)));
+        }
+    }
+}
+
+/// A look at the directories, from before it begins until the catalog knows what it saw.
+struct Survey<'a> {
+    index: &'a Index,
+    /// How many changes there were before.
+    begin: usize,
+}
+
+impl Drop for Survey<'_> {
+    fn drop(&mut self) {
+        let mut changes = lock(&self.index.writer);
+        changes.surveys -= 1;
+        if changes.surveys == 0 {
+            changes.paths = Vec::new();
+        }
     }
 }
 

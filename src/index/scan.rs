@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::learn::{Learnt, learn};
-use super::{Catalog, File, Index, lock};
+use super::{Catalog, File, Index, Survey, lock};
 use crate::dist::DistFilename;
 use crate::store::{Found, Look, Stamp, Walked, on_all_cores};
 
@@ -40,7 +40,8 @@ pub enum Trust {
 }
 
 impl Index {
-    /// The first look at the directories. Blocks. `progress` is told how many files were read so far, each time one was.
+    /// The first look at the directories, before any request is answered. Blocks. `progress` is told how many files were
+    /// read so far, each time one was.
     pub fn fill(&self, progress: &(dyn Fn(usize) + Sync)) {
         let (put, gone) = self.changes(Scope::All, Trust::Closed, progress);
         self.replace(put, &gone);
@@ -48,33 +49,43 @@ impl Index {
 
     /// Looks at the directories and swaps in what they hold now; the log tells of each file. Blocks.
     pub fn refresh(&self, scope: Scope, trust: Trust) {
-        let (put, gone) = self.changes(scope, trust, &|_| ());
-        self.tell_of_changes(&put, &gone);
-        self.replace(put, &gone);
+        let mut next = Some(scope);
+        while let Some(scope) = next {
+            let survey = self.survey();
+            let (put, gone) = self.changes(scope, trust, &|_| ());
+            next = self.conclude(&survey, put, gone);
+        }
+    }
+
+    /// Swaps in what a survey has found, and tells of it. Gives what is to be looked at again.
+    pub(super) fn conclude(&self, survey: &Survey<'_>, put: Vec<Arc<File>>, gone: Vec<Arc<File>>) -> Option<Scope> {
+        // In this order: what is a request's business no more has overtaken the survey, or was known before it.
+        let requested = lock(&self.requested).clone();
+        let before = self.catalog();
+        let (put, gone, overtaken) = self.replace_unless_overtaken(survey, put, gone);
+        Self::tell_of_changes(&requested, &before, &put, &gone);
+        (!overtaken.is_empty()).then(|| Scope::Paths(overtaken))
     }
 
     /// A package's history in the log, as far as no request tells it.
-    fn tell_of_changes(&self, put: &[Arc<File>], gone: &[Arc<File>]) {
-        // In this order: what is a request's business no more is in the catalog.
-        let requested = lock(&self.requested).clone();
-        let catalog = self.catalog();
+    fn tell_of_changes(requested: &HashSet<Arc<str>>, before: &Catalog, put: &[Arc<File>], gone: &[Arc<File>]) {
         let is_by_hand = |file: &&Arc<File>| !requested.contains(&file.path);
         for file in put.iter().filter(is_by_hand) {
-            match catalog.file(&file.path) {
+            match before.file(&file.path) {
                 None => tell("added", file),
-                Some(before) if before.digests != file.digests => tell("replaced", file),
+                Some(known) if known.digests != file.digests => tell("replaced", file),
                 // Its owner, its links, a file beside it.
                 Some(_) => {}
             }
         }
-        let is_known = |file: &&Arc<File>| catalog.file(&file.path).is_some();
+        let is_known = |file: &&Arc<File>| before.file(&file.path).is_some();
         for file in gone.iter().filter(is_by_hand).filter(is_known) {
             tell("removed", file);
         }
     }
 
     /// What came or has changed, and what is gone.
-    fn changes(
+    pub(super) fn changes(
         &self,
         scope: Scope,
         trust: Trust,

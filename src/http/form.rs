@@ -103,7 +103,8 @@ pub(super) async fn read(
     }
     .read(headers, &mut body)
     .await;
-    if form.is_err() {
+    // Who has fallen silent is not waited for once more.
+    if !matches!(form, Ok(_) | Err(FormError::Idle { .. })) {
         linger(&mut body, limits).await;
     }
     form

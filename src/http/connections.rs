@@ -9,9 +9,8 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -138,7 +137,6 @@ async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, conne
             return;
         }
     };
-    let graceful = GracefulShutdown::new();
     loop {
         let next = async {
             let permit = Arc::clone(&connections.room)
@@ -153,12 +151,11 @@ async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, conne
         };
         match accepted {
             Ok((stream, peer)) => {
-                let watcher = graceful.watcher();
                 let connections_ = connections.clone();
                 let tls = tls.clone();
                 connections.tasks.spawn(async move {
                     let _permit: OwnedSemaphorePermit = permit;
-                    if let Err(error) = converse(stream, peer, tls, &connections_, watcher).await {
+                    if let Err(error) = converse(stream, peer, tls, &connections_).await {
                         tracing::debug!(%peer, error, "connection ended");
                     }
                 });
@@ -168,8 +165,6 @@ async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, conne
             Err(error) => pause_after(&error).await,
         }
     }
-    drop(socket);
-    graceful.shutdown().await;
 }
 
 /// Out of file descriptors, mostly: waiting lets others end. A client that went away is no reason to wait.
@@ -183,14 +178,11 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
-type Watcher = hyper_util::server::graceful::Watcher;
-
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<Arc<Acceptor>>,
     connections: &Connections,
-    watcher: Watcher,
 ) -> Result<(), String> {
     let local = stream.local_addr().map_err(|error| error.to_string())?;
     tune(&stream, connections.limits.idle).map_err(|error| error.to_string())?;
@@ -199,11 +191,11 @@ async fn converse(
         None => {
             let outgoing = Outgoing::default();
             let stream = Wire::new(stream, outgoing.clone());
-            serve(stream, connections, watcher, connection(Some(outgoing))).await
+            serve(stream, connections, connection(Some(outgoing))).await
         }
         Some(acceptor) => {
             let stream = acceptor.accept(stream).await.map_err(|error| error.to_string())?;
-            serve(stream, connections, watcher, connection(None)).await
+            serve(stream, connections, connection(None)).await
         }
     }
 }
@@ -218,10 +210,40 @@ fn tune(stream: &TcpStream, idle: Duration) -> io::Result<()> {
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connections: &Connections,
-    watcher: Watcher,
     connection: Arc<Connection>,
 ) -> Result<(), String> {
     let service = service_fn(|request| answer(&connections.service, Arc::clone(&connection), request));
-    let conversation = connections.http.serve_connection(TokioIo::new(stream), service);
-    watcher.watch(conversation).await.map_err(|error| error.to_string())
+    let mut conversation = connections.http.serve_connection(TokioIo::new(stream), service);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut conversation => ended,
+        () = connections.stop.cancelled() => {
+            Pin::new(&mut conversation).graceful_shutdown();
+            (&mut conversation).await
+        }
+    };
+    let Err(error) = ended else { return Ok(()) };
+    let rest = conversation.into_parts();
+    // A client that has begun no request is not told: it might take the words for the answer to its next one.
+    if error.is_timeout() && !rest.read_buf.is_empty() {
+        tell_slow(rest.io.into_inner(), connections.limits.head).await;
+    }
+    Err(error.to_string())
+}
+
+/// hyper ends such a connection without a word.
+async fn tell_slow(mut stream: impl AsyncWrite + Unpin, limit: Duration) {
+    let sentence = format!(
+        "the request's head was not complete after {} seconds ([limits] header_seconds)\n",
+        limit.as_secs()
+    );
+    let answer = format!(
+        "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{sentence}",
+        sentence.len()
+    );
+    // It may be gone.
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        stream.shutdown().await.ok();
+    }
 }

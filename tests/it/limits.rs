@@ -271,8 +271,20 @@ fn a_head_that_never_ends_is_given_up() {
     let server = Site::new().set("limits.header_seconds", "1").start();
     let mut stream = connect(server.address).unwrap();
     stream.write_all(b"GET /simple/ HTTP/1.1\r\nHost: x\r\n").unwrap();
-    let answer = Response::read(&mut stream);
-    assert!(answer.is_none_or(|answer| answer.status == 408));
+    Response::read(&mut stream)
+        .unwrap()
+        .assert_says(408, &["1 s", "header_seconds"]);
+}
+
+#[test]
+fn a_connection_that_asks_nothing_more_is_ended_without_a_word() {
+    let server = Site::new().set("limits.header_seconds", "1").start();
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1").count(), 1, "{answers}");
+    assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use super::{ArchiveFormat, ProjectName, ReleaseVersion, VersionError};
 
 /// Longest file name, in bytes: what Linux file systems take.
 const MAX_BYTES: usize = 255;
+/// As much of an upload: its sidecars, of which `.metadata` ends longest, have names of their own.
+const MAX_UPLOAD_BYTES: usize = MAX_BYTES - ".metadata".len();
 
 /// The platform marks with which old binary distributions end, after a `.` or a `-`.
 const PLATFORM_MARKS: [&str; 7] = ["macosx", "linux", "sunos", "solaris", "irix", "cygwin", "win"];
@@ -93,7 +95,7 @@ impl DistFilename {
     /// # Errors
     /// [`FilenameError`], a sentence.
     pub fn parse(file: &str) -> Result<Self, FilenameError> {
-        check_characters(file)?;
+        check_characters(file, MAX_BYTES)?;
         if let Some(stem) = strip_extension(file, ".whl") {
             return Self::parse_wheel(file, stem, ReleaseVersion::parse_lenient);
         }
@@ -113,7 +115,7 @@ impl DistFilename {
     /// # Errors
     /// [`FilenameError`], a sentence that the uploader can act on.
     pub fn parse_upload(file: &str, project: &ProjectName) -> Result<Self, FilenameError> {
-        check_characters(file)?;
+        check_characters(file, MAX_UPLOAD_BYTES)?;
         if let Some(stem) = file.strip_suffix(".whl") {
             let wheel = Self::parse_wheel(file, stem, ReleaseVersion::parse)?;
             return if wheel.project == *project {
@@ -270,9 +272,10 @@ impl fmt::Display for DistFilename {
     }
 }
 
-fn check_characters(file: &str) -> Result<(), FilenameError> {
-    if file.len() > MAX_BYTES {
-        return Err(FilenameError::TooLong(file.len()));
+fn check_characters(file: &str, most: usize) -> Result<(), FilenameError> {
+    if file.len() > most {
+        let bytes = file.len();
+        return Err(FilenameError::TooLong { bytes, most });
     }
     if file.contains(['/', '\\']) || file.contains("..") {
         return Err(FilenameError::Path(file.to_owned()));

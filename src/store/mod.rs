@@ -213,7 +213,8 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
+        // No file has a name that is too long.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => Ok(()),
+        other => other,
     }
 }

@@ -149,6 +149,45 @@ fn file_names_that_are_none() {
     }
 }
 
+/// A wheel whose file name has so many bytes.
+fn wheel_named_in(bytes: usize) -> Dist {
+    let name = "b".repeat(60);
+    let version = format!("1.{}", "0".repeat(bytes - name.len() - "-1.-py3-none-any.whl".len()));
+    let dist = Dist::wheel(&name, &version);
+    assert_eq!(dist.filename.len(), bytes);
+    dist
+}
+
+#[test]
+fn a_file_name_leaves_room_for_its_sidecars() {
+    let server = Server::start();
+    let (longest, metadata) = (wheel_named_in(246), |dist: &Dist| format!("{}.metadata", dist.filename));
+    assert_eq!(metadata(&longest).len(), 255);
+    let signed = Form::upload(&longest).file("gpg_signature", "x.asc", b"signature");
+    assert_eq!(signed.post(&server).status, 200);
+    assert_eq!(server.get(&format!("/packages/{}", metadata(&longest))).status, 200);
+    for bytes in [247, 255, 256] {
+        let words = [&format!("{bytes} bytes"), "246"];
+        Form::upload(&wheel_named_in(bytes)).post(&server).assert_says(400, &words);
+    }
+    assert_eq!(server.site.stored().len(), 2, "the longest and its signature");
+}
+
+#[test]
+fn a_copied_file_whose_name_leaves_no_room_is_removed_as_any_other() {
+    let copied = wheel_named_in(250);
+    let server = Site::holding(std::slice::from_ref(&copied)).start();
+    let page = format!("/simple/{}/", copied.name);
+    assert!(server.get(&page).text().contains(&copied.filename));
+    let removal = Form::default()
+        .field(":action", "remove_pkg")
+        .field("name", &copied.name)
+        .field("version", &copied.version);
+    assert_eq!(removal.post(&server).status, 200);
+    assert_eq!(server.get(&page).status, 404);
+    server.site.assert_holds(&[]);
+}
+
 #[test]
 fn names_and_versions_that_are_none() {
     let server = Server::start();

@@ -1,14 +1,18 @@
 //! Why a file name is refused, each in a sentence that an uploader can act on.
 
-use super::MAX_BYTES;
 use crate::dist::{NameError, ProjectName, VersionError};
 
 /// Why a file name is not that of a distribution. Each is a sentence about `file`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilenameError {
-    /// More than 255 bytes.
-    #[error("the file name has {0} bytes, more than the {MAX_BYTES} that are allowed")]
-    TooLong(usize),
+    /// More bytes than a file system takes, its sidecars' names included.
+    #[error("the file name has {bytes} bytes, more than the {most} that are allowed")]
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// It would lie in another folder.
     #[error("the file name {0:?} holds a path; give the bare name of the file")]
     Path(String),

@@ -142,7 +142,7 @@ fn store_status(error: &StoreError) -> StatusCode {
     match error {
         StoreError::Exists(_) => StatusCode::CONFLICT,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        StoreError::ReadOnly { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        StoreError::ReadOnly { .. } | StoreError::Gone { .. } => StatusCode::SERVICE_UNAVAILABLE,
         StoreError::Missing(_) | StoreError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

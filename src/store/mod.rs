@@ -49,6 +49,14 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The directory was there once.
+    #[error("{path} is gone")]
+    Gone {
+        /// The packages directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Anything else.
     #[error("cannot {doing} {path}")]
     Io {
@@ -69,6 +77,7 @@ impl StoreError {
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path, source },
             ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly { path, source },
+            ErrorKind::NotFound => Self::Gone { path, source },
             _ => Self::Io { doing, path, source },
         }
     }

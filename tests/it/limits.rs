@@ -1,5 +1,6 @@
 //! Bad input and narrow places: each is refused with a status and a sentence, and leaves nothing behind.
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -303,6 +304,21 @@ fn a_read_only_directory() {
         .post(&server)
         .assert_says(503, &["packages directory"]);
     assert_eq!(server.get("/simple/").status, 200);
+}
+
+#[test]
+fn a_directory_that_went_away_and_came_back() {
+    let server = Server::start();
+    let (packages, away) = (server.site.packages(), server.site.path("away"));
+    let dist = Dist::sdist("blinky", "1.0");
+    fs::rename(&packages, &away).unwrap();
+    Form::upload(&dist)
+        .post(&server)
+        .assert_says(503, &["packages directory", "nothing was stored"]);
+    server.await_log(&format!("{} is gone", packages.display()));
+    fs::rename(&away, &packages).unwrap();
+    assert_eq!(Form::upload(&dist).post(&server).status, 200);
+    server.site.assert_holds(&[dist]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Index {
     /// # Errors
     /// When anything about the upload is wrong; then nothing has changed.
     pub fn publish(&self, upload: Upload) -> Result<Outcome, PublishError> {
-        let checked = self.check(&upload)?;
+        let mut checked = self.check(&upload)?;
         let Upload { staged, signature, .. } = upload;
         let file_name = checked.name.as_str().to_owned();
         let there = self.same_name(&checked.name);
@@ -107,7 +107,11 @@ impl Index {
         }
         // A file in a sub-folder is replaced where it lies.
         let replaced = there.filter(|there| there.root == 0);
-        let path = replaced.map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
+        let path = replaced.as_ref().map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
+        // Under the name that it has there, which may spell project and version otherwise.
+        if let Some(there) = replaced.filter(|there| there.name.project() == checked.name.project()) {
+            checked.name = there.name.clone();
+        }
         let _requested = self.request(&path);
         // All that can run out of space comes before the file shows.
         let signature = signature

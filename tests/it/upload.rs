@@ -23,6 +23,27 @@ fn overwrite_replaces() {
 }
 
 #[test]
+fn what_replaces_another_spelling_keeps_its_name() {
+    let site = Site::new().set("store.overwrite", "true");
+    let server = site.start();
+    let spelled = |filename: &str, source: &str| Dist {
+        filename: filename.to_owned(),
+        ..Dist::sdist_with("p19-x", "1.0", "", source)
+    };
+    let first = spelled("P19_X-1.0.tar.gz", "x = 1\n");
+    let second = spelled("p19_x-1.0.0.tar.gz", "x = 2\n");
+    for dist in [&first, &second] {
+        assert_eq!(Form::upload(dist).post(&server).status, 200);
+    }
+    let page = server.get("/simple/p19-x/").text().to_owned();
+    let link = format!("/P19_X-1.0.tar.gz#sha256={}\"", sha256(&second.bytes));
+    assert!(page.contains(&link) && page.contains(">P19_X-1.0.tar.gz<"), "{page}");
+    assert_eq!(site.stored(), ["P19_X-1.0.tar.gz"]);
+    drop(server);
+    assert_eq!(site.start().get("/simple/p19-x/").text(), page);
+}
+
+#[test]
 fn a_legacy_path_takes_uploads_too() {
     let server = Server::start();
     for (target, version) in [("/legacy/", "1.0"), ("/legacy", "1.1"), ("/", "1.2")] {

@@ -67,7 +67,7 @@ async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, H
             Ok(match outcome {
                 Outcome::Published(_) => "published\n",
                 Outcome::Unchanged => "unchanged: the same file is here already\n",
-                Outcome::Replaced => "published, and replaced by another upload since\n",
+                Outcome::Replaced => "published, and replaced by hand since\n",
             }
             .into_response())
         }

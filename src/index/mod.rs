@@ -16,6 +16,7 @@ mod upip;
 mod views;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -72,6 +73,8 @@ pub struct Index {
     unreadable: Mutex<HashMap<Arc<str>, Stamp>>,
     /// Directories that could not be looked at: each is logged once.
     unseen: Mutex<HashSet<PathBuf>>,
+    /// Each project has one of them; see [`Index::alone_with`].
+    projects: [Mutex<()>; 32],
     /// Paths that a request is changing right now.
     requested: Mutex<HashSet<Arc<str>>>,
     /// Files whose board views may be missing.
@@ -103,6 +106,7 @@ impl Index {
             unsettled: Mutex::default(),
             unreadable: Mutex::default(),
             unseen: Mutex::default(),
+            projects: Default::default(),
             requested: Mutex::default(),
             unprepared: Mutex::default(),
             arrival: Notify::new(),
@@ -149,6 +153,7 @@ impl Index {
     /// # Errors
     /// When the directory cannot be written; what was removed until then stays removed.
     pub fn remove(&self, project: &ProjectName, version: Option<&ReleaseVersion>) -> Result<Vec<Arc<str>>, StoreError> {
+        let _alone = self.alone_with(project);
         let catalog = self.catalog();
         let Some(project) = catalog.project(project) else {
             return Ok(Vec::new());
@@ -254,6 +259,14 @@ impl Index {
     fn unprepared(&self, files: impl IntoIterator<Item = Arc<File>>) {
         lock(&self.unprepared).extend(files);
         self.arrival.notify_one();
+    }
+
+    /// Has requests that publish or remove files of a project wait for each other: from what they see of it to what they make
+    /// of it, no other may change it. Hardly ever do others wait, since it takes as long as the disk needs to sync.
+    fn alone_with(&self, project: &ProjectName) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        project.hash(&mut hasher);
+        lock(&self.projects[hasher.finish() as usize % self.projects.len()])
     }
 
     /// Makes what happens to a path a request's business, until the catalog knows of it and the answer is dropped.

@@ -37,7 +37,7 @@ pub enum Outcome {
     Published(Arc<File>),
     /// The same bytes were there already under the same name.
     Unchanged,
-    /// It was, and somebody else's upload of the same name has replaced it since.
+    /// It was, and somebody has replaced it by hand since.
     Replaced,
 }
 
@@ -93,6 +93,7 @@ impl Index {
         let mut checked = self.check(&upload)?;
         let Upload { staged, signature, .. } = upload;
         let file_name = checked.name.as_str().to_owned();
+        let _alone = self.alone_with(checked.name.project());
         let there = self.same_name(&checked.name);
         if let Some(there) = &there {
             if there.digests == checked.digests {
@@ -107,7 +108,9 @@ impl Index {
         }
         // A file in a sub-folder is replaced where it lies.
         let replaced = there.filter(|there| there.root == 0);
-        let path = replaced.as_ref().map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
+        let path = replaced
+            .as_ref()
+            .map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
         // Under the name that it has there, which may spell project and version otherwise.
         if let Some(there) = replaced.filter(|there| there.name.project() == checked.name.project()) {
             checked.name = there.name.clone();
@@ -119,7 +122,7 @@ impl Index {
             .transpose()?;
         self.remove_sidecars(&path)?;
         let placed = match staged.place(&path, self.options.placing) {
-            // Another upload of the same name was faster, or a file lies there that the index has not seen yet.
+            // A file lies there that the index has not seen yet.
             Err(StoreError::Exists(_)) => return self.compare_with_disk(&file_name, &checked.digests),
             other => other?,
         };

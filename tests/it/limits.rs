@@ -169,7 +169,9 @@ fn a_file_name_leaves_room_for_its_sidecars() {
     assert_eq!(server.get(&format!("/packages/{}", metadata(&longest))).status, 200);
     for bytes in [247, 255, 256] {
         let words = [&format!("{bytes} bytes"), "246"];
-        Form::upload(&wheel_named_in(bytes)).post(&server).assert_says(400, &words);
+        Form::upload(&wheel_named_in(bytes))
+            .post(&server)
+            .assert_says(400, &words);
     }
     assert_eq!(server.site.stored().len(), 2, "the longest and its signature");
 }

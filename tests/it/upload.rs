@@ -212,20 +212,53 @@ fn a_release_is_removed_by_any_spelling() {
     remove("blinky-led").post(&server).assert_says(404, &["1.0"]);
 }
 
+/// The statuses of uploads at once, each signed, lowest first.
+fn upload_at_once(server: &Server, dists: &[Dist]) -> Vec<u16> {
+    let signed = |dist| Form::upload(dist).file("gpg_signature", "x.asc", b"signature");
+    let mut statuses: Vec<u16> = thread::scope(|scope| {
+        let posts: Vec<_> = dists
+            .iter()
+            .map(|dist| scope.spawn(move || signed(dist).post(server).status))
+            .collect();
+        posts.into_iter().map(|post| post.join().unwrap()).collect()
+    });
+    statuses.sort_unstable();
+    statuses
+}
+
+#[test]
+fn of_uploads_at_once_under_several_spellings_one_wins() {
+    let server = Server::start();
+    let spellings = ["My_Pkg-5.0", "my-pkg-5.0", "my.pkg-5.0", "my_pkg-5.0.0"];
+    for round in 5..15 {
+        let dists = spellings.map(|spelling| {
+            let version = format!("{round}.0");
+            let filename = spelling.replace("5.0", &version) + ".tar.gz";
+            let source = format!("spelling = {spelling:?}\n");
+            Dist {
+                filename,
+                ..Dist::sdist_with("my-pkg", &version, "", &source)
+            }
+        });
+        assert_eq!(upload_at_once(&server, &dists), [200, 409, 409, 409]);
+        let stored = server.site.stored();
+        let is_winner = |dist: &&Dist| stored.contains(&dist.filename);
+        let winners: Vec<_> = dists.iter().filter(is_winner).collect();
+        let [winner] = *winners else {
+            panic!("several are stored: {stored:?}")
+        };
+        assert!(stored.contains(&format!("{}.asc", winner.filename)), "{stored:?}");
+        assert!(server.get("/simple/my-pkg/").text().contains(&sha256(&winner.bytes)));
+    }
+}
+
 #[test]
 fn of_two_uploads_at_once_one_wins() {
     let server = Server::start();
     let contents = ["a = 1\n", "a = 2\n", "a = 3\n", "a = 4\n"];
     let dists = contents.map(|source| Dist::sdist_with("blinky", "1.0", "", source));
-    let mut statuses: Vec<u16> = thread::scope(|scope| {
-        let posts = dists
-            .each_ref()
-            .map(|dist| scope.spawn(|| Form::upload(dist).post(&server).status));
-        posts.into_iter().map(|post| post.join().unwrap()).collect()
-    });
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 409, 409, 409]);
-    assert_eq!(server.site.stored(), ["blinky-1.0.tar.gz"]);
+    assert_eq!(upload_at_once(&server, &dists), [200, 409, 409, 409]);
+    assert_eq!(server.site.stored(), ["blinky-1.0.tar.gz", "blinky-1.0.tar.gz.asc"]);
     let page = server.get("/simple/blinky/");
     let stored = fs::read(server.site.packages().join("blinky-1.0.tar.gz")).unwrap();
     assert!(page.text().contains(&sha256(&stored)));

@@ -39,6 +39,9 @@ pub use views::{BoardOptions, ViewError};
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
 use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Store, StoreError};
 
+/// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
+const BETWEEN_TRIES: Duration = Duration::from_secs(5);
+
 /// What the index needs to know beside its folders.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -84,6 +87,8 @@ pub struct Index {
     /// Held while a view is made, and while a tarball is.
     making: Mutex<()>,
     packing: Mutex<()>,
+    /// When the cache could not be written at the last try.
+    unwritten: Mutex<Option<Instant>>,
     /// Whether a content was asked for that the cache should hold.
     is_content_lost: AtomicBool,
     /// Whether the cache may hold what nothing needs any more.
@@ -112,6 +117,7 @@ impl Index {
             arrival: Notify::new(),
             making: Mutex::default(),
             packing: Mutex::default(),
+            unwritten: Mutex::default(),
             is_content_lost: AtomicBool::new(false),
             is_littered: AtomicBool::new(false),
         }
@@ -178,12 +184,15 @@ impl Index {
         self.is_content_lost.store(true, Ordering::Relaxed);
     }
 
-    /// Mends what was missed, and writes what was learnt. Blocks. Cheap when there is nothing to do.
+    /// Mends what was missed, and writes what was learnt, unless that has just failed. Blocks. Cheap when there is nothing to do.
     pub(crate) fn tidy(&self) {
         if self.is_content_lost.swap(false, Ordering::Relaxed) {
             self.forget_lost_views();
         }
-        self.flush();
+        let has_just_failed = lock(&self.unwritten).is_some_and(|tried| tried.elapsed() < BETWEEN_TRIES);
+        if !has_just_failed {
+            self.flush();
+        }
     }
 
     /// The contents that manifests name.
@@ -196,13 +205,26 @@ impl Index {
         &self.small_files
     }
 
-    /// Writes what was learnt into the cache. Blocks.
+    /// Writes what was learnt into the cache. Tells when it no longer can, and when it can again. Blocks.
     pub fn flush(&self) {
-        if let Err(error) = self.cache.flush() {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the cache could not be written"
-            );
+        let flushed = self.cache.flush();
+        let mut unwritten = lock(&self.unwritten);
+        match flushed {
+            Ok(false) => {}
+            Ok(true) => {
+                if unwritten.take().is_some() {
+                    tracing::info!("the cache can be written again");
+                }
+            }
+            Err(error) => {
+                if unwritten.replace(Instant::now()).is_none() {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(
+                        error,
+                        "the cache could not be written; that is tried again every few seconds"
+                    );
+                }
+            }
         }
     }
 

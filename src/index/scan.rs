@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::learn::{Learnt, learn};
 use super::{Catalog, File, Index, Survey, lock};
 use crate::dist::DistFilename;
-use crate::store::{Found, Look, Stamp, Walked, on_all_cores};
+use crate::store::{CacheError, Found, Look, Stamp, Walked, on_all_cores};
 
 /// A broken archive that changed so recently is probably still being copied.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -161,9 +161,13 @@ impl Index {
                 entries.push(Arc::new(self.entry(&found, name, facts)));
             }
         });
-        if let Err(error) = recalled {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "the cache cannot be read; the files are read again");
+        match recalled {
+            // What closed it was told.
+            Ok(()) | Err(CacheError::Closed) => {}
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the cache cannot be read; the files are read again");
+            }
         }
         entries.extend(self.read_unknown(files.into_iter().flatten().collect(), trust, progress));
         entries

@@ -24,6 +24,7 @@ impl Index {
     /// Removes what nothing needs any more. Nobody may prepare boards meanwhile. Cheap when nothing went since the last call.
     pub fn sweep(&self) {
         if let Err(error) = self.try_sweep() {
+            self.is_littered.store(true, Ordering::Relaxed);
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the cache could not be swept");
         }

@@ -1,21 +1,22 @@
 //! What is known about the files, so that a restart reads none of them again: one redb file. Derived; may be deleted
 //! at any time. Called by `index/`.
 
+mod database;
+
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
-use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
-};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
 
+use self::database::Guarded;
 use super::Stamp;
 use crate::dist::Digests;
 
@@ -27,8 +28,8 @@ const METADATA: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("metada
 const DERIVED: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("derived");
 /// The name carries the version of what is inside: another version starts afresh.
 const FILE_NAME: &str = "index-3.redb";
-/// redb's page cache; its default of 1 GiB is not for a Raspberry Pi.
-const PAGE_CACHE_BYTES: usize = 1 << 20;
+/// How many bytes may wait while the database cannot be written.
+const MOST_WAITING: usize = 16 << 20;
 
 /// What was learnt by reading a file once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,17 +81,17 @@ pub enum CacheError {
         /// What the system said.
         source: io::Error,
     },
-    /// Something else has written into the database.
-    #[error("the cache's index is damaged")]
-    Damaged,
     /// The database failed.
     #[error("the cache's index failed")]
     Database(#[source] Box<redb::Error>),
+    /// The database has failed, and was not opened again yet.
+    #[error("the cache's index is closed since it failed; it is opened again in some seconds")]
+    Closed,
 }
 
-impl<E: Into<redb::Error>> From<E> for CacheError {
-    fn from(error: E) -> Self {
-        Self::Database(Box::new(error.into()))
+impl From<redb::Error> for CacheError {
+    fn from(error: redb::Error) -> Self {
+        Self::Database(Box::new(error))
     }
 }
 
@@ -106,13 +107,47 @@ impl Pending {
     fn is_empty(&self) -> bool {
         self.files.is_empty() && self.metadata.is_empty() && self.derived.is_empty()
     }
+
+    fn bytes(&self) -> usize {
+        let texts = self.metadata.values().chain(self.derived.values());
+        texts.map(|text| text.len()).sum::<usize>() + self.files.len() * size_of::<Facts>()
+    }
+
+    /// What is to be written. What readers look for stays here, too, until it is readable there.
+    fn set_out(&mut self) -> Self {
+        Self {
+            files: mem::take(&mut self.files),
+            ..self.clone()
+        }
+    }
+
+    /// Lets go of what was written.
+    fn forget(&mut self, written: &Self) {
+        self.metadata
+            .retain(|key, bytes| !written.metadata.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
+        self.derived
+            .retain(|key, bytes| !written.derived.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
+        // The first look at a large folder makes them large.
+        self.metadata.shrink_to_fit();
+        self.derived.shrink_to_fit();
+    }
+
+    /// Lets what was not written wait on, unless it is too much: then it is learnt again after the next start.
+    fn take_back(&mut self, unwritten: Self) {
+        for (path, facts) in unwritten.files {
+            self.files.entry(path).or_insert(facts);
+        }
+        if self.bytes() > MOST_WAITING {
+            *self = Self::default();
+        }
+    }
 }
 
 /// The cache's index.
 #[derive(Debug)]
 pub struct Cache {
     directory: PathBuf,
-    database: Database,
+    database: Guarded,
     pending: Mutex<Pending>,
 }
 
@@ -122,43 +157,12 @@ impl Cache {
     /// # Errors
     /// When the directory cannot be written, or another process uses it.
     pub fn open(directory: &Path) -> Result<Self, CacheError> {
-        let path = directory.join(FILE_NAME);
-        let unusable = |source| CacheError::Io {
-            path: directory.to_owned(),
-            source,
-        };
-        fs::create_dir_all(directory).map_err(unusable)?;
-        let opened = catch_unwind(AssertUnwindSafe(|| open_database(&path)));
-        let database = match opened.unwrap_or_else(|_| Err(corrupted("its pages cannot be read"))) {
-            Ok(database) => database,
-            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(CacheError::InUse(path)),
-            Err(DatabaseError::Storage(redb::StorageError::Io(error)))
-                if error.kind() != io::ErrorKind::InvalidData =>
-            {
-                return Err(unusable(error));
-            }
-            Err(error) => rebuild(&path, &error.to_string())?,
-        };
-        let cache = |database| Self {
+        let database = Guarded::open(directory.join(FILE_NAME))?;
+        remove_leftovers(directory);
+        Ok(Self {
             directory: directory.to_owned(),
             database,
             pending: Mutex::default(),
-        };
-        let opened = cache(database);
-        if let Err(CacheError::Damaged) = opened.check() {
-            drop(opened);
-            return Ok(cache(rebuild(&path, "its pages cannot be read")?));
-        }
-        remove_leftovers(directory);
-        Ok(opened)
-    }
-
-    /// Works on the database. redb panics on pages that something else has written over; such a file is put out of the
-    /// way, so that the next start builds it anew, and until then everything is derived again when it is asked for.
-    fn guarded<T>(&self, work: impl FnOnce(&Database) -> Result<T, CacheError>) -> Result<T, CacheError> {
-        catch_unwind(AssertUnwindSafe(|| work(&self.database))).unwrap_or_else(|_| {
-            fs::remove_file(self.directory.join(FILE_NAME)).ok();
-            Err(CacheError::Damaged)
         })
     }
 
@@ -172,7 +176,7 @@ impl Cache {
     /// # Errors
     /// When the database cannot be read.
     pub fn recall(&self, paths: &[Arc<str>], mut see: impl FnMut(usize, Facts)) -> Result<(), CacheError> {
-        self.guarded(|database| {
+        self.database.work(|database| {
             let table = database.begin_read()?.open_table(FILES)?;
             // From a few files on, one pass over all that is known is cheaper than a look-up each.
             if paths.len() <= 32 {
@@ -202,17 +206,8 @@ impl Cache {
     /// # Errors
     /// When the database cannot be read.
     pub fn known(&self) -> Result<u64, CacheError> {
-        self.guarded(|database| Ok(database.begin_read()?.open_table(FILES)?.len()?))
-    }
-
-    /// Reads every row, since redb notices only then what something else has written over.
-    fn check(&self) -> Result<(), CacheError> {
-        self.guarded(|database| {
-            for row in database.begin_read()?.open_table(FILES)?.iter()? {
-                row?;
-            }
-            Ok(())
-        })
+        self.database
+            .work(|database| Ok(database.begin_read()?.open_table(FILES)?.len()?))
     }
 
     /// Remembers a file, from the next [`Cache::flush`] on durably.
@@ -232,7 +227,7 @@ impl Cache {
         if let Some(bytes) = self.pending().metadata.get(sha256) {
             return Ok(Some(bytes.to_vec()));
         }
-        self.guarded(|database| {
+        self.database.work(|database| {
             let table = database.begin_read()?.open_table(METADATA)?;
             let Some(deflated) = table.get(sha256)? else {
                 return Ok(None);
@@ -248,7 +243,7 @@ impl Cache {
         if let Some(bytes) = self.pending().derived.get(key) {
             return Some(bytes.to_vec());
         }
-        let read = self.guarded(|database| {
+        let read = self.database.work(|database| {
             let table = database.begin_read()?.open_table(DERIVED)?;
             Ok(table.get(key)?.map(|bytes| bytes.value().to_vec()))
         });
@@ -261,40 +256,31 @@ impl Cache {
         self.pending().derived.insert(*key, bytes.into());
     }
 
-    /// Writes what waits, in one durable transaction. Cheap when nothing does.
+    /// Writes what waits, in one durable transaction, and tells whether anything did. Opens the database again where it has
+    /// failed. Cheap when there is nothing to do.
     ///
     /// # Errors
-    /// When the database cannot be written; what waited goes on waiting.
-    pub fn flush(&self) -> Result<(), CacheError> {
-        let waiting = {
-            let mut pending = self.pending();
-            // What readers look for stays here until it is readable there.
-            Pending {
-                files: std::mem::take(&mut pending.files),
-                ..pending.clone()
-            }
-        };
+    /// When the database cannot be written; what waited goes on waiting, unless it is too much.
+    pub fn flush(&self) -> Result<bool, CacheError> {
+        let waiting = self.pending().set_out();
+        if let Err(error) = self.write(&waiting) {
+            self.pending().take_back(waiting);
+            return Err(error);
+        }
+        self.pending().forget(&waiting);
+        Ok(!waiting.is_empty())
+    }
+
+    fn write(&self, waiting: &Pending) -> Result<(), CacheError> {
+        self.database.reopen()?;
         if waiting.is_empty() {
             return Ok(());
         }
-        let written = self.guarded(|database| write(database, &waiting));
-        let mut pending = self.pending();
-        if let Err(error) = written {
-            for (path, facts) in waiting.files {
-                pending.files.entry(path).or_insert(facts);
-            }
-            return Err(error);
-        }
-        pending
-            .metadata
-            .retain(|key, bytes| !waiting.metadata.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
-        pending
-            .derived
-            .retain(|key, bytes| !waiting.derived.get(key).is_some_and(|old| Arc::ptr_eq(old, bytes)));
-        // The first look at a large folder makes them large.
-        pending.metadata.shrink_to_fit();
-        pending.derived.shrink_to_fit();
-        Ok(())
+        let written = self.database.work(|database| write(database, waiting));
+        written.inspect_err(|_| {
+            // A full disk can still be read. Where it cannot, the next flush tries again.
+            self.database.reopen().ok();
+        })
     }
 
     /// Removes what is known of other files, their core metadata, and what was derived from them. What waits for the next
@@ -303,7 +289,7 @@ impl Cache {
     /// # Errors
     /// When the database cannot be written; then nothing was removed.
     pub fn sweep(&self, needed: &Needed<'_>) -> Result<(), CacheError> {
-        self.guarded(|database| {
+        self.database.work(|database| {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             let mut metadata = HashSet::new();
@@ -329,7 +315,7 @@ impl Cache {
     }
 }
 
-fn write(database: &Database, waiting: &Pending) -> Result<(), CacheError> {
+fn write(database: &Database, waiting: &Pending) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
@@ -362,38 +348,6 @@ fn remove_leftovers(directory: &Path) {
             fs::remove_file(entry.path()).ok();
         }
     }
-}
-
-fn rebuild(path: &Path, reason: &str) -> Result<Database, CacheError> {
-    tracing::warn!(file = %path.display(), reason, "the cache is damaged and is built anew");
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CacheError::Io {
-            path: path.to_owned(),
-            source,
-        }),
-        _ => Ok(open_database(path)?),
-    }
-}
-
-fn open_database(path: &Path) -> Result<Database, DatabaseError> {
-    let database = Database::builder().set_cache_size(PAGE_CACHE_BYTES).create(path)?;
-    // Both tables exist from the first moment on, so that readers need not tell "empty" from "missing".
-    let tables = || -> Result<(), redb::Error> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(FILES)?;
-        transaction.open_table(METADATA)?;
-        transaction.open_table(DERIVED)?;
-        Ok(transaction.commit()?)
-    };
-    match tables() {
-        Ok(()) => Ok(database),
-        Err(redb::Error::Io(error)) => Err(DatabaseError::Storage(redb::StorageError::Io(error))),
-        Err(error) => Err(corrupted(&error.to_string())),
-    }
-}
-
-fn corrupted(reason: &str) -> DatabaseError {
-    DatabaseError::Storage(redb::StorageError::Corrupted(reason.to_owned()))
 }
 
 fn encoded(facts: &Facts) -> Vec<u8> {

@@ -154,13 +154,19 @@ impl Site {
     /// Starts `micropypi serve` with the package directory on a tmpfs with these mount options. What it holds is to be
     /// seen by [`Server::stored`] only.
     pub(crate) fn start_on_tmpfs(&self, options: &str) -> Server {
+        self.start_with_tmpfs("data/packages", options)
+    }
+
+    /// Starts `micropypi serve` with this directory on a tmpfs with these mount options, to be seen by [`Server::sees`] only.
+    pub(crate) fn start_with_tmpfs(&self, directory: &str, options: &str) -> Server {
         let mut command = unshare(&["--mount"]);
         command.current_dir(self.home.path());
         command.args([
             "sh",
             "-c",
-            r#"mount -t tmpfs -o "$0" tmpfs data/packages && exec "$@""#,
+            r#"mkdir -p "$1" && mount -t tmpfs -o "$0" tmpfs "$1" && shift && exec "$@""#,
             options,
+            directory,
         ]);
         command.args([
             env!("CARGO_BIN_EXE_micropypi").as_ref(),
@@ -346,8 +352,12 @@ impl Server {
 
     /// The names of all files below the package directory as the server sees it, hidden ones too, sorted.
     pub(crate) fn stored(&self) -> Vec<String> {
-        let root = format!("/proc/{}/root{}", self.pid(), self.site.packages().display());
-        files_below(Path::new(&root))
+        files_below(&self.sees(&self.site.packages()))
+    }
+
+    /// The way to what the server sees under an absolute path.
+    pub(crate) fn sees(&self, path: &Path) -> PathBuf {
+        format!("/proc/{}/root{}", self.pid(), path.display()).into()
     }
 
     /// Sends a signal.

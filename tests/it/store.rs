@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::process::Signal;
 
@@ -240,6 +241,54 @@ fn a_restart_reads_no_known_file_again() {
     assert!(second.get("/simple/large/").body == page);
 }
 
+/// Takes all the space that is left in a directory.
+fn fill(directory: &Path) {
+    let mut ballast = File::create(directory.join("ballast")).unwrap();
+    while ballast.write_all(&[1; 4096]).is_ok() {}
+}
+
+#[test]
+fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
+    let site = Site::new();
+    let first = site.start_with_tmpfs("data/cache", "size=8m");
+    let cache = first.sees(&site.path("data/cache"));
+    fill(&cache);
+    let mut noise = [0; 200_000];
+    let mut dists = vec![Dist::noise(32 << 20)];
+    dists.extend((0..10).map(|number| {
+        getrandom::fill(&mut noise).unwrap();
+        let keywords = noise.iter().map(|byte| char::from(b'a' + byte % 26));
+        let lines = format!("Keywords: {}\n", keywords.collect::<String>());
+        Dist::wheel_with("blinky", &format!("1.{number}"), &lines)
+    }));
+    for dist in &dists {
+        assert_eq!(Form::upload(dist).post(&first).status, 200);
+    }
+    first.await_log("the cache could not be written");
+    for dist in &dists[..2] {
+        let core_metadata = format!("/packages/{}.metadata", dist.filename);
+        assert!(
+            first
+                .get(&core_metadata)
+                .text()
+                .contains(&format!("Name: {}", dist.name))
+        );
+    }
+    fs::remove_file(cache.join("ballast")).unwrap();
+    first.await_log("the cache can be written again");
+    let log = first.log();
+    assert_eq!(log.matches("the cache could not be written").count(), 1, "{log}");
+    // The tmpfs goes with the server.
+    let written = fs::read(cache.join("index-3.redb")).unwrap();
+    first.kill();
+    fs::write(site.path("data/cache/index-3.redb"), written).unwrap();
+    let second = site.start();
+    for dist in &dists {
+        await_listed(&second, dist);
+    }
+    assert!(bytes_read(&second) < 16 << 20, "{} bytes read", bytes_read(&second));
+}
+
 #[test]
 fn a_missing_or_damaged_cache_is_rebuilt() {
     let dist = Dist::wheel("blinky", "1.0");
@@ -254,7 +303,7 @@ fn a_missing_or_damaged_cache_is_rebuilt() {
     assert!(site.start().get("/simple/blinky/").body == page);
 }
 
-fn damage(directory: &std::path::Path) {
+fn damage(directory: &Path) {
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         if entry.path().is_dir() {
             damage(&entry.path());

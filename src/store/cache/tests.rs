@@ -113,21 +113,74 @@ fn a_damaged_file_is_replaced_and_a_second_server_is_refused() {
     assert!(matches!(Cache::open(dir.path()), Err(CacheError::InUse(_))));
 }
 
-#[test]
-fn pages_that_something_else_wrote_over_are_built_anew() {
-    let dir = tempfile::tempdir().unwrap();
-    let cache = Cache::open(dir.path()).unwrap();
-    for n in 0..2_000 {
+/// A cache of more than redb's page cache holds.
+fn large_cache(directory: &Path) -> Cache {
+    let cache = Cache::open(directory).unwrap();
+    for n in 0..8_000 {
         cache.remember(&format!("a-{n}.zip"), &facts("a"), None);
     }
     cache.flush().unwrap();
-    drop(cache);
-    let path = dir.path().join(FILE_NAME);
+    cache
+}
+
+/// Writes over all pages of the database.
+fn damage(directory: &Path) {
+    let path = directory.join(FILE_NAME);
     let mut bytes = fs::read(&path).unwrap();
     for byte in bytes.iter_mut().skip(8_192) {
         *byte = byte.wrapping_mul(31).wrapping_add(7);
     }
     fs::write(&path, bytes).unwrap();
+}
+
+/// A cache whose database has failed while it was in use.
+fn failed_cache(directory: &Path) -> Cache {
+    let cache = large_cache(directory);
+    damage(directory);
+    let paths: Vec<_> = (0..8_000).map(|n| Arc::from(format!("a-{n}.zip"))).collect();
+    assert!(cache.recall(&paths, |_, _| ()).is_err());
+    assert!(matches!(cache.known(), Err(CacheError::Closed)));
+    cache
+}
+
+#[test]
+fn a_database_that_failed_is_opened_again_at_the_next_flush() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = failed_cache(dir.path());
+    cache.remember("b-1.zip", &facts("b"), Some(b"Name: b".to_vec()));
+    // While it cannot be opened, what was learnt waits.
+    let path = dir.path().join(FILE_NAME);
+    fs::create_dir(&path).unwrap();
+    assert!(cache.flush().is_err() && cache.flush().is_err());
+    assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: b");
+    fs::remove_dir(path).unwrap();
+    cache.flush().unwrap();
+    drop(cache);
+    let cache = Cache::open(dir.path()).unwrap();
+    assert_eq!(recalled(&cache, &["b-1.zip"]), [(0, facts("b"))]);
+}
+
+#[test]
+fn what_waits_in_vain_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = failed_cache(dir.path());
+    let path = dir.path().join(FILE_NAME);
+    fs::create_dir(&path).unwrap();
+    for key in 0..20 {
+        cache.derive(&[key; 32], vec![0; MOST_WAITING / 16]);
+        cache.flush().unwrap_err();
+        assert!(cache.pending().bytes() <= MOST_WAITING);
+    }
+    fs::remove_dir(path).unwrap();
+    cache.flush().unwrap();
+    assert!(cache.derived(&[19; 32]).is_some() && cache.derived(&[0; 32]).is_none());
+}
+
+#[test]
+fn pages_that_something_else_wrote_over_are_built_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(large_cache(dir.path()));
+    damage(dir.path());
     let cache = Cache::open(dir.path()).unwrap();
     assert_eq!(cache.known().unwrap(), 0);
     cache.remember("b-1.zip", &facts("b"), None);

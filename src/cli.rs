@@ -179,7 +179,7 @@ pub struct RunArgs {
     /// An additional path that answers health checks
     #[arg(long, value_name = "PATH")]
     pub health_endpoint: Option<String>,
-    /// An HTML file for the home page
+    /// An HTML file for the home page; {{URL}}, {{VERSION}}, {{NUMPKGS}}, {{PACKAGES}}, {{SIMPLE}} are replaced
     #[arg(long, value_name = "HTML_FILE", value_hint = ValueHint::FilePath)]
     pub welcome: Option<String>,
     /// Let clients keep files for AGE seconds

@@ -37,7 +37,7 @@ pub struct Config {
     pub base_url: Option<String>,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// An HTML file served at `/` in place of the built-in page.
+    /// An HTML file served at `/` in place of the built-in page, with pypiserver's placeholders.
     pub welcome: Option<PathBuf>,
     /// An additional path that answers health checks, beside `/health`.
     #[serde(deserialize_with = "fields::url_path")]

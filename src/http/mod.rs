@@ -22,6 +22,7 @@ mod service;
 mod simple;
 mod upip;
 mod upload;
+mod welcome;
 mod wire;
 
 use std::net::{IpAddr, SocketAddr};
@@ -32,6 +33,7 @@ use ipnet::IpNet;
 
 pub use connections::{ConnectionLimits, Connections, Listener, serve_connections};
 pub use service::Service;
+pub use welcome::Welcome;
 
 use crate::auth::{Authenticator, UserName};
 use crate::index::Index;
@@ -59,7 +61,7 @@ pub struct Site {
     /// Where pip is sent for projects that are not here.
     pub fallback_url: Option<String>,
     /// The page at `/`, in place of the built-in one.
-    pub welcome: Option<String>,
+    pub welcome: Option<Welcome>,
     /// `max-age` of files, in seconds; None: to be revalidated each time.
     pub max_age: Option<u32>,
     /// A further path that answers health checks.

@@ -26,10 +26,11 @@ const STYLE: &str = include_str!("style.css");
 
 /// Asks for no password; it names the projects only where the list of them asks for none either.
 pub(super) async fn home(State(app): State<Arc<App>>, origin: Origin) -> Response {
-    if let Some(page) = &app.site.welcome {
-        return ([(CACHE_CONTROL, REVALIDATE)], Html(page.clone())).into_response();
-    }
     let catalog = app.index.catalog();
+    if let Some(page) = &app.site.welcome {
+        let page = page.fill(&origin.0, catalog.file_count());
+        return ([(CACHE_CONTROL, REVALIDATE)], Html(page)).into_response();
+    }
     let is_public = !app.auth.asks_for_password(Action::List);
     let body = html! {
         header {

@@ -12,7 +12,7 @@ use crate::board::Patterns;
 use crate::board::mpy::MpyCross;
 use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect};
 use crate::dist::Limits;
-use crate::http::{App, ConnectionLimits, FormLimits, Service, Site};
+use crate::http::{App, ConnectionLimits, FormLimits, Service, Site, Welcome};
 use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
@@ -119,20 +119,31 @@ fn tell_of_passwords(config: &AuthConfig) {
 }
 
 fn site(config: &Config) -> Result<Site, ServeError> {
-    let read = |path: &PathBuf| {
-        fs::read_to_string(path).map_err(|source| ServeError::Welcome {
-            path: path.display().to_string(),
-            source,
-        })
-    };
     Ok(Site {
         base_url: config.base_url.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         fallback_url: config.index.fallback_url.clone(),
-        welcome: config.welcome.as_ref().map(read).transpose()?,
+        welcome: config.welcome.as_deref().map(welcome).transpose()?,
         max_age: config.index.cache_control,
         health_endpoint: config.health_endpoint.clone(),
     })
+}
+
+fn welcome(path: &Path) -> Result<Welcome, ServeError> {
+    let page = fs::read_to_string(path).map_err(|source| ServeError::Welcome {
+        path: path.display().to_string(),
+        source,
+    })?;
+    let page = Welcome::parse(&page);
+    if !page.foreign().is_empty() {
+        tracing::warn!(
+            "the page {} shows as it stands: {}; only {{{{URL}}}}, {{{{VERSION}}}}, {{{{NUMPKGS}}}}, {{{{PACKAGES}}}} and \
+             {{{{SIMPLE}}}} are replaced",
+            path.display(),
+            page.foreign().join(", ")
+        );
+    }
+    Ok(page)
 }
 
 fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {

@@ -118,6 +118,26 @@ fn the_other_options() {
 }
 
 #[test]
+fn a_welcome_page_is_filled_as_there() {
+    let site = Site::holding(&[Dist::sdist("blinky", "1.0"), Dist::wheel("blinky", "1.0")]);
+    let page = "pip -i {{URL}}simple/ of {{ NUMPKGS }}, {{SIMPLE}}, {{!PACKAGES}}, {{VERSION}}, {{name}}";
+    fs::write(site.path("welcome.html"), page).unwrap();
+    let server = run(&site, &["--welcome", "welcome.html", "data/packages"]);
+    let filled = format!(
+        "pip -i http://{}/simple/ of 2, /simple/, /packages/, {}, {{{{name}}}}",
+        server.address,
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(server.get("/").text(), filled);
+    let log = server.log();
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("welcome.html")).collect();
+    assert!(
+        warned.len() == 1 && warned[0].contains("as it stands: {{name}};"),
+        "{log}"
+    );
+}
+
+#[test]
 fn an_option_without_meaning_is_accepted_and_said_so() {
     let site = Site::new();
     let server = run(

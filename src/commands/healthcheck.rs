@@ -64,7 +64,7 @@ pub(super) fn run(args: &HealthcheckArgs) -> Result<(), CommandError> {
     let (question, mut addresses) = own_addresses(&loaded.config);
     if loaded.source == Source::None {
         // It may have been started by pypiserver's command line, which this process cannot see.
-        let port = run::default_port().parse().unwrap_or_default();
+        let port = run::default_port()?;
         addresses.extend(loopback(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)));
     }
     Ok(ask_any(question, &addresses)?)

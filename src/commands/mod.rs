@@ -23,6 +23,9 @@ use crate::config::{self, Config, ConfigError, Flags, Loaded};
 use crate::mdns::MdnsError;
 use crate::serve::ServeError;
 
+/// The variable of pypiserver's image.
+const PYPISERVER_PORT: &str = "PYPISERVER_PORT";
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CommandError {
@@ -58,6 +61,11 @@ pub enum CommandError {
          projects that are not here"
     )]
     FallbackUrl(String),
+    /// pypiserver's variable for the port.
+    #[error(
+        "{PYPISERVER_PORT} in the environment: {0:?} is not a port: a number from 1 to 65535, or nothing for the default"
+    )]
+    Port(OsString),
     /// pypiserver's `--interface` names no address.
     #[error("--interface {interface} is no address of this machine")]
     Interface {
@@ -96,17 +104,28 @@ pub fn dispatch(cli: Cli) -> Result<(), CommandError> {
 }
 
 /// The configuration as `serve` sees it with these flags, and a command without settings of its own with none.
-fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, ConfigError> {
+fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, CommandError> {
     let loaded = config::load(args.config.as_deref(), flags, environment())?;
     // pypiserver's image listens there without a command, and compose files map that port.
-    match std::env::var("PYPISERVER_PORT") {
-        Ok(port) => loaded.with_default("listen", &beside_our_own(&port)),
-        Err(_) => Ok(loaded),
+    match pypiserver_port()? {
+        Some(port) => Ok(loaded.with_default("listen", &beside_our_own(port))?),
+        None => Ok(loaded),
     }
 }
 
+/// The port that pypiserver's image is given; an empty variable is an unset one, as compose files leave them.
+fn pypiserver_port() -> Result<Option<u16>, CommandError> {
+    let given = std::env::var_os(PYPISERVER_PORT).filter(|port| !port.is_empty());
+    let parse = |port: OsString| {
+        port.to_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or(CommandError::Port(port))
+    };
+    given.map(parse).transpose()
+}
+
 /// The default's address and, unless it is the same, all interfaces at this port.
-fn beside_our_own(port: &str) -> Vec<String> {
+fn beside_our_own(port: u16) -> Vec<String> {
     let mut addresses: Vec<String> = Config::default().listen.iter().map(ToString::to_string).collect();
     addresses.push(format!("[::]:{port}"));
     addresses.dedup();

@@ -16,7 +16,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
 /// The configuration that these arguments start a server with.
 pub(super) fn load(args: &RunArgs) -> Result<Loaded, CommandError> {
     let flags = translate(args)?;
-    let loaded = config::load_pypiserver(flags, environment(), defaults())?;
+    let loaded = config::load_pypiserver(flags, environment(), defaults()?)?;
     let cache = cache_directory(&loaded.config.store.packages[0]);
     Ok(match cache {
         Some(cache) => loaded.with_default("store.cache", &[cache.to_string_lossy()])?,
@@ -25,18 +25,18 @@ pub(super) fn load(args: &RunArgs) -> Result<Loaded, CommandError> {
 }
 
 /// The port without `-p`: pypiserver's image reads it from the environment.
-pub(super) fn default_port() -> String {
-    std::env::var("PYPISERVER_PORT").unwrap_or_else(|_| "8080".to_owned())
+pub(super) fn default_port() -> Result<u16, CommandError> {
+    Ok(super::pypiserver_port()?.unwrap_or(8080))
 }
 
 /// pypiserver's defaults, where they are not ours.
-fn defaults() -> Flags {
+fn defaults() -> Result<Flags, CommandError> {
     let mut defaults = Flags::default();
-    defaults.set("listen", [format!("[::]:{}", default_port())]);
+    defaults.set("listen", [format!("[::]:{}", default_port()?)]);
     if let Some(home) = std::env::home_dir() {
         defaults.set("store.packages", [home.join("packages").to_string_lossy()]);
     }
-    defaults
+    Ok(defaults)
 }
 
 /// Where derived data goes: pypiserver's users expect nothing new in the working directory. Each package directory has
@@ -92,7 +92,7 @@ fn fallback_url(args: &RunArgs) -> Result<Option<&str>, CommandError> {
 }
 
 fn listen(args: &RunArgs) -> Result<Vec<String>, CommandError> {
-    let port = args.port.map_or_else(default_port, |port| port.to_string());
+    let port = args.port.map_or_else(default_port, Ok)?;
     let Some(interface) = &args.interface else {
         return Ok(vec![format!("[::]:{port}")]);
     };
@@ -200,7 +200,7 @@ mod tests {
 
     fn config(line: &str) -> Config {
         let flags = translate(&parse(line)).unwrap();
-        config::load_pypiserver(flags, std::iter::empty(), defaults())
+        config::load_pypiserver(flags, std::iter::empty(), defaults().unwrap())
             .unwrap()
             .config
     }
@@ -266,9 +266,9 @@ mod tests {
             panic!("run");
         };
         let flags = translate(&empty).unwrap();
-        assert!(config::load_pypiserver(flags, std::iter::empty(), defaults()).is_err());
+        assert!(config::load_pypiserver(flags, std::iter::empty(), defaults().unwrap()).is_err());
         let none = translate(&parse("-a none")).unwrap();
-        assert!(config::load_pypiserver(none, std::iter::empty(), defaults()).is_err());
+        assert!(config::load_pypiserver(none, std::iter::empty(), defaults().unwrap()).is_err());
         for half in ["-P .", "-a .", "-P . -a update", "-P file -a ."] {
             assert!(
                 matches!(translate(&parse(half)), Err(CommandError::OpenTakesBoth)),

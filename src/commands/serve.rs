@@ -21,5 +21,5 @@ pub(super) fn load(args: &ServeArgs) -> Result<Loaded, CommandError> {
     for (key, value) in &args.set {
         flags.set_text(key, value);
     }
-    Ok(super::load(&args.file, flags)?)
+    super::load(&args.file, flags)
 }

@@ -348,6 +348,34 @@ fn healthcheck_fails_where_nobody_listens() {
 }
 
 #[test]
+fn an_empty_port_of_pypiservers_is_none_and_a_wrong_one_is_named() {
+    let home = home();
+    let check = |port| {
+        let mut command = micropypi(home.path(), &["check-config", "--show"]);
+        command.env("PYPISERVER_PORT", port).output().unwrap()
+    };
+    let shown = success(&check(""));
+    assert!(shown.contains(r#"listen = ["[::]:8089"]"#), "{shown}");
+    let shown = success(&check("8080"));
+    assert!(shown.contains(r#"listen = ["[::]:8089", "[::]:8080"]"#), "{shown}");
+    // Nothing is served for ever: this cache cannot be made.
+    let run = |port| {
+        let mut command = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "packages"]);
+        command
+            .env("PYPISERVER_PORT", port)
+            .env("MICROPYPI_STORE_CACHE", "/dev/null/cache");
+        command.output().unwrap()
+    };
+    let said = failure(&run(""));
+    assert!(said.contains("/dev/null/cache"), "{said}");
+    let expected = "error: PYPISERVER_PORT in the environment: \"70000\" is not a port: a number from 1 to 65535, or \
+                    nothing for the default\n";
+    for output in [check("70000"), run("70000")] {
+        assert_eq!(failure(&output), expected);
+    }
+}
+
+#[test]
 fn run_refuses_what_it_cannot_mean() {
     let home = home();
     let half_open = micropypi(home.path(), &["run", "-P", "."]).output().unwrap();

@@ -1,8 +1,10 @@
 //! `run`: pypiserver's own command line, so that its users change one word. Source: pypiserver 2.4.2, `config.py`.
 
 use std::collections::BTreeSet;
-use std::net::ToSocketAddrs;
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 use super::{CommandError, environment};
 use crate::cli::{IgnoredArgs, RunArgs};
@@ -10,7 +12,14 @@ use crate::config::{self, Flags, Loaded};
 
 pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let notes = notes(args)?;
-    Ok(crate::serve::run(load(args)?, notes, || ())?)
+    let loaded = load(args)?;
+    let absent = Addresses::of(args)?.absent;
+    let greet = || {
+        for address in absent {
+            tracing::debug!("{} is not an address of this machine, and is left out", address.ip());
+        }
+    };
+    Ok(crate::serve::run(loaded, notes, greet)?)
 }
 
 /// The configuration that these arguments start a server with.
@@ -51,7 +60,8 @@ fn cache_directory(packages: &Path) -> Option<PathBuf> {
 fn translate(args: &RunArgs) -> Result<Flags, CommandError> {
     let mut flags = Flags::default();
     if args.port.is_some() || args.interface.is_some() {
-        flags.set("listen", listen(args)?);
+        let addresses = Addresses::of(args)?.present;
+        flags.set("listen", addresses.iter().map(ToString::to_string));
     }
     if !args.directories.is_empty() {
         flags.set("store.packages", args.directories.iter().map(|path| expand_user(path)));
@@ -91,21 +101,51 @@ fn fallback_url(args: &RunArgs) -> Result<Option<&str>, CommandError> {
     }
 }
 
-fn listen(args: &RunArgs) -> Result<Vec<String>, CommandError> {
-    let port = args.port.map_or_else(default_port, Ok)?;
-    let Some(interface) = &args.interface else {
-        return Ok(vec![format!("[::]:{port}")]);
-    };
+/// What `-i` and `-p` name. A name may stand for an address that this machine lacks, as `::1 localhost` in /etc/hosts does
+/// where IPv6 is off.
+struct Addresses {
+    /// Those to listen on.
+    present: BTreeSet<SocketAddr>,
+    /// Those that are left out.
+    absent: BTreeSet<SocketAddr>,
+}
+
+impl Addresses {
+    fn of(args: &RunArgs) -> Result<Self, CommandError> {
+        let port = args.port.map_or_else(default_port, Ok)?;
+        let named = match &args.interface {
+            Some(interface) => resolve(interface, port)?,
+            None => BTreeSet::from([SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))]),
+        };
+        let (absent, present): (BTreeSet<_>, BTreeSet<_>) = named.into_iter().partition(is_absent);
+        // Where there is no other, as when it is written as an address, the start fails, and names it.
+        if present.is_empty() {
+            return Ok(Self {
+                present: absent,
+                absent: present,
+            });
+        }
+        Ok(Self { present, absent })
+    }
+}
+
+/// The resolver may say one thing twice.
+fn resolve(interface: &str, port: u16) -> Result<BTreeSet<SocketAddr>, CommandError> {
     let unknown = |source| CommandError::Interface {
-        interface: interface.clone(),
+        interface: interface.to_owned(),
         source,
     };
-    let addresses = format!("{}:{port}", bracketed(interface))
-        .to_socket_addrs()
-        .map_err(unknown)?;
-    // The resolver may say one thing twice.
-    let addresses: BTreeSet<String> = addresses.map(|address| address.to_string()).collect();
-    Ok(addresses.into_iter().collect())
+    let addresses = format!("{}:{port}", bracketed(interface)).to_socket_addrs();
+    Ok(addresses.map_err(unknown)?.collect())
+}
+
+/// Asks with a UDP socket, whose ports are none of the server's.
+fn is_absent(address: &SocketAddr) -> bool {
+    let mut address = *address;
+    address.set_port(0);
+    let refused = UdpSocket::bind(address).err();
+    let reason = refused.as_ref().and_then(Errno::from_io_error);
+    matches!(reason, Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
 }
 
 /// `::1` → `[::1]`.

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::clients::twine;
 use crate::dists::Dist;
 use crate::form::Form;
-use crate::harness::{Killed, Server, Site, eventually, free_port};
+use crate::harness::{Killed, Server, Site, eventually, free_port, unshare};
 use crate::raw::Request;
 
 /// Starts `micropypi run -i 127.0.0.1 -p 0` with more arguments.
@@ -135,6 +135,42 @@ fn a_welcome_page_is_filled_as_there() {
         warned.len() == 1 && warned[0].contains("as it stands: {{name}};"),
         "{log}"
     );
+}
+
+/// In a network namespace without `::1`, and with the /etc/hosts that containers get.
+#[test]
+fn a_name_may_stand_for_an_address_too_many() {
+    let site = Site::new();
+    fs::write(site.path("hosts"), "127.0.0.1 localhost\n::1 localhost\n").unwrap();
+    let script = r#"
+        ip link set lo up
+        ip address flush dev lo
+        ip address add 127.0.0.1/8 dev lo
+        mount --bind hosts /etc/hosts
+        "$MICROPYPI" run -vv -i localhost -p 8089 -P htpasswd data/packages 2>log &
+        curl --silent --fail --retry 30 --retry-connrefused --retry-delay 1 http://127.0.0.1:8089/health
+        until grep 'left out' log; do sleep 0.1; done
+        ! "$MICROPYPI" run -i ::1 -p 8090 -P htpasswd data/packages 2>&1"#;
+    // The server that the script leaves behind ends with the namespace.
+    let mut command = unshare(&["--net", "--mount", "--pid", "--fork", "--kill-child"]);
+    command
+        .args(["timeout", "60", "sh", "-exc", script])
+        .current_dir(site.path(""));
+    command
+        .env("HOME", site.path(""))
+        .env("MICROPYPI_MDNS_ENABLED", "false");
+    let output = command
+        .env("MICROPYPI", env!("CARGO_BIN_EXE_micropypi"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{text}");
+    for expected in [
+        "DEBUG ::1 is not an address of this machine, and is left out",
+        "error: cannot listen on [::1]:8090\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! From the configuration to the parts that answer requests. Called by `serve/mod.rs`, where blocking is allowed.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustix::process::geteuid;
 
 use super::ServeError;
 use crate::auth::{Authenticator, Policy};
@@ -44,6 +47,9 @@ impl Assembly {
             Acceptor::new(files, Duration::from_secs(config.limits.header_seconds)).map(Arc::new)
         });
         let store = Store::open(config.store.packages.clone())?;
+        if takes_uploads(&config.auth) {
+            warn_if_closed(&store);
+        }
         // The compiler runs in another directory.
         let cache = Cache::open(&path::absolute(&config.store.cache).map_err(ServeError::Runtime)?)?;
         let options = Options {
@@ -127,6 +133,39 @@ fn site(config: &Config) -> Result<Site, ServeError> {
         max_age: config.index.cache_control,
         health_endpoint: config.health_endpoint.clone(),
     })
+}
+
+/// Whether anybody may upload.
+fn takes_uploads(config: &AuthConfig) -> bool {
+    config.passwords.is_some() || !config.protect.contains(&Protect::Update)
+}
+
+/// Warns, with what mends it, of a directory that no upload could be stored in. Another error than these two is not about
+/// that, and is told by whoever meets it.
+fn warn_if_closed(store: &Store) {
+    let Err(error) = store.check_inbox() else { return };
+    let directory = store.inbox().display();
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            let user = geteuid();
+            let container = owner(store.inbox()).unwrap_or_default();
+            tracing::warn!(
+                "uploads will fail: the packages directory {directory} cannot be written by the user {user}, as whom this \
+                 server runs; run: chown -R {user} {directory}{container}"
+            );
+        }
+        ErrorKind::ReadOnlyFilesystem => tracing::warn!(
+            "uploads will fail: the packages directory {directory} is on a read-only file system; mount it writable"
+        ),
+        _ => {}
+    }
+}
+
+/// The other remedy: to become whom the directory belongs to.
+fn owner(directory: &Path) -> Option<String> {
+    let directory = directory.metadata().ok()?;
+    let (user, group) = (directory.uid(), directory.gid());
+    Some(format!("; or, in a container's compose file: user: \"{user}:{group}\""))
 }
 
 fn welcome(path: &Path) -> Result<Welcome, ServeError> {

@@ -15,6 +15,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Access, access};
+
 pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::{Content, Contents};
 pub use cores::on_all_cores;
@@ -125,6 +127,14 @@ impl Store {
         self.roots
             .first()
             .expect("the configuration demands a packages directory")
+    }
+
+    /// Whether the directory that takes the uploads can be written. Writes nothing.
+    ///
+    /// # Errors
+    /// The system's reason why not.
+    pub(crate) fn check_inbox(&self) -> io::Result<()> {
+        Ok(access(self.inbox(), Access::WRITE_OK | Access::EXEC_OK)?)
     }
 
     /// Which directories lie under the paths of [`Store::roots`] now; None where none does.

@@ -186,6 +186,18 @@ impl Site {
         Server::spawn(self, command)
     }
 
+    /// Starts `micropypi serve` as one who may do no more than the permissions say: root becomes another user.
+    pub(crate) fn start_unprivileged(&self) -> Server {
+        let mut command = self.command();
+        if geteuid().is_root() {
+            command = Command::new("unshare");
+            self.at_home(&mut command);
+            command.args(["--user", "--map-user=65532", env!("CARGO_BIN_EXE_micropypi")]);
+        }
+        command.arg("serve").arg("--config").arg(self.configure());
+        Server::spawn(self, command)
+    }
+
     /// Starts `micropypi` with these arguments here and waits until it answers.
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Server {
         let mut command = self.command();

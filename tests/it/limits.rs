@@ -1,8 +1,9 @@
 //! Bad input and narrow places: each is refused with a status and a sentence, and leaves nothing behind.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
@@ -306,6 +307,25 @@ fn a_read_only_directory() {
         .post(&server)
         .assert_says(503, &["packages directory"]);
     assert_eq!(server.get("/simple/").status, 200);
+    assert!(server.log().contains("is on a read-only file system"));
+}
+
+#[test]
+fn a_directory_of_another_user_is_told_at_the_start() {
+    let site = Site::new();
+    let directory = site.packages().canonicalize().unwrap();
+    let expected = format!("{} cannot be written by the user ", directory.display());
+    let warned = |server: Server| server.log().matches(&expected).count();
+    assert_eq!(warned(site.start_unprivileged()), 0);
+    fs::set_permissions(&directory, Permissions::from_mode(0o555)).unwrap();
+    let server = site.start_unprivileged();
+    assert!(server.log().contains("; run: chown -R ") && server.log().contains("compose file: user: \""));
+    Form::upload(&Dist::sdist("blinky", "1.0"))
+        .post(&server)
+        .assert_says(503, &["packages directory"]);
+    assert_eq!(warned(server), 1);
+    let nobody_uploads = site.without("auth.passwords").without_file("htpasswd");
+    assert_eq!(warned(nobody_uploads.start_unprivileged()), 0);
 }
 
 #[test]

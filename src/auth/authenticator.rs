@@ -21,6 +21,7 @@ const QUEUES: usize = 64;
 #[derive(Clone)]
 pub struct Authenticator {
     policy: Policy,
+    naming: &'static str,
     desk: Option<Arc<Desk>>,
 }
 
@@ -36,14 +37,14 @@ struct Desk {
 }
 
 impl Authenticator {
-    /// Reads the password file, if there is one. Blocks.
+    /// Reads the password file, if there is one; `naming` tells how to name one: "set `passwords`". Blocks.
     ///
     /// # Errors
     /// A file that is missing, unreadable, or has a malformed line.
-    pub fn open(policy: Policy, passwords: Option<PathBuf>) -> Result<Self, AuthError> {
+    pub fn open(policy: Policy, passwords: Option<PathBuf>, naming: &'static str) -> Result<Self, AuthError> {
         let file = passwords.map(PasswordFile::open).transpose()?;
         let desk = file.map(Desk::new).map(Arc::new);
-        Ok(Self { policy, desk })
+        Ok(Self { policy, naming, desk })
     }
 
     /// The same under another policy, with the password file read again, or another one. Malformed lines are logged by
@@ -60,7 +61,11 @@ impl Authenticator {
             }
             (_, Some(path)) => Some(Arc::new(Desk::new(PasswordFile::open_good_lines(path)?))),
         };
-        Ok(Self { policy, desk })
+        Ok(Self {
+            policy,
+            naming: self.naming,
+            desk,
+        })
     }
 
     /// Whether `action` asks for a password.
@@ -79,7 +84,7 @@ impl Authenticator {
         if !self.asks_for_password(action) {
             return Ok(None);
         }
-        let desk = self.desk.as_ref().ok_or(Denied::NoPasswordFile)?;
+        let desk = self.desk.as_ref().ok_or(Denied::NoPasswordFile(self.naming))?;
         let credentials = Credentials::from_header(authorization.ok_or(Denied::CredentialsMissing)?)?;
         if desk.knows(&credentials).await {
             return Ok(Some(credentials.user));
@@ -226,7 +231,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("passwords");
             std::fs::write(&path, ANN).unwrap();
-            let authenticator = Authenticator::open(policy, Some(path.clone())).unwrap();
+            let authenticator = Authenticator::open(policy, Some(path.clone()), "").unwrap();
             Self {
                 authenticator,
                 path,
@@ -271,10 +276,14 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_password_file_nobody_gets_in_and_hears_why() {
-        let authenticator = Authenticator::open(UPDATE, None).unwrap();
+        let authenticator = Authenticator::open(UPDATE, None, "name it").unwrap();
         let denied = authenticator.check(Action::Upload, None, HOME).await.unwrap_err();
-        assert_eq!(denied, Denied::NoPasswordFile);
-        assert!(denied.to_string().contains("`micropypi passwd USER"), "{denied}");
+        assert_eq!(denied, Denied::NoPasswordFile("name it"));
+        let said = denied.to_string();
+        assert!(
+            said.ends_with("run `micropypi passwd USER --file FILE` and name it"),
+            "{said}"
+        );
         assert_eq!(authenticator.check(Action::List, None, HOME).await, Ok(None));
         authenticator.reopen(UPDATE, None).unwrap();
     }

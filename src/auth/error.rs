@@ -70,10 +70,10 @@ pub enum Denied {
         /// When a password is looked at again, in whole seconds.
         retry_after: Duration,
     },
-    /// Nobody has a password.
+    /// Nobody has a password. Holds how this server is told a password file.
     #[error(
         "this server refuses it to everybody, because no password file is configured: on the server, run \
-         `micropypi passwd USER --file FILE` and set `passwords = \"FILE\"` under [auth] in the configuration"
+         `micropypi passwd USER --file FILE` and {0}"
     )]
-    NoPasswordFile,
+    NoPasswordFile(&'static str),
 }

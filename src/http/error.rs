@@ -95,7 +95,7 @@ fn denied_status(denied: &Denied) -> StatusCode {
     match denied {
         Denied::CredentialsMissing | Denied::OtherScheme => StatusCode::UNAUTHORIZED,
         Denied::Malformed(_) => StatusCode::BAD_REQUEST,
-        Denied::WrongPassword | Denied::NoPasswordFile => StatusCode::FORBIDDEN,
+        Denied::WrongPassword | Denied::NoPasswordFile(_) => StatusCode::FORBIDDEN,
         Denied::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
     }
 }

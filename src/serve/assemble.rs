@@ -13,7 +13,7 @@ use super::ServeError;
 use crate::auth::{Authenticator, Policy};
 use crate::board::Patterns;
 use crate::board::mpy::MpyCross;
-use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect};
+use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect, Source};
 use crate::dist::Limits;
 use crate::http::{App, ConnectionLimits, FormLimits, Service, Site, Welcome};
 use crate::index::{BoardOptions, Index, Options, Rules};
@@ -35,9 +35,13 @@ pub(super) struct Assembly {
 
 impl Assembly {
     /// Opens everything; the index is still empty. Blocks.
-    pub(super) fn new(config: &Config) -> Result<Self, ServeError> {
-        tell_of_passwords(&config.auth);
-        let auth = Authenticator::open(policy(&config.auth), config.auth.passwords.clone())?;
+    pub(super) fn new(config: &Config, source: &Source) -> Result<Self, ServeError> {
+        tell_of_passwords(&config.auth, source);
+        let auth = Authenticator::open(
+            policy(&config.auth),
+            config.auth.passwords.clone(),
+            password_file_naming(source),
+        )?;
         let tls = config.tls.as_ref().map(|tls| {
             warn_if_exposed("private key", &tls.key);
             let files = TlsFiles {
@@ -75,7 +79,7 @@ impl Assembly {
     }
 
     /// The parts with the secrets read again. Blocks.
-    pub(super) fn reread(&self, config: &Config) -> Result<Self, ServeError> {
+    pub(super) fn reread(&self, config: &Config, source: &Source) -> Result<Self, ServeError> {
         // Each for itself: a certificate in the middle of its renewal keeps nobody's new password waiting.
         if let Some(error) = self.tls.as_ref().and_then(|tls| tls.reload().err()) {
             tracing::error!("the certificate is not reloaded: {}", Chain(&error));
@@ -83,7 +87,7 @@ impl Assembly {
         if let Some(tls) = &config.tls {
             warn_if_exposed("private key", &tls.key);
         }
-        tell_of_passwords(&config.auth);
+        tell_of_passwords(&config.auth, source);
         // At the start a malformed line is an error; later, the good ones must go on working, and under the new policy.
         let auth = self.auth.reopen(policy(&config.auth), config.auth.passwords.clone())?;
         Ok(Self {
@@ -113,14 +117,23 @@ fn policy(config: &AuthConfig) -> Policy {
     }
 }
 
-fn tell_of_passwords(config: &AuthConfig) {
+fn tell_of_passwords(config: &AuthConfig, source: &Source) {
     match &config.passwords {
         Some(passwords) => warn_if_exposed("password file", passwords),
         None if config.protect.is_empty() => {}
         None => tracing::warn!(
             "what is protected is refused to everybody, because no password file is configured: run `micropypi passwd \
-             USER --file FILE` and set `passwords = \"FILE\"` under [auth]"
+             USER --file FILE` and {}",
+            password_file_naming(source)
         ),
+    }
+}
+
+/// How a server with this source of its configuration is told its password file.
+fn password_file_naming(source: &Source) -> &'static str {
+    match source {
+        Source::Pypiserver => "start `micropypi run` with `-P FILE`",
+        Source::File(_) | Source::None => "set `passwords = \"FILE\"` under [auth] in the configuration",
     }
 }
 

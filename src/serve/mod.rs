@@ -173,11 +173,11 @@ impl Server {
         workers: Vec<Handle>,
         greet: impl FnOnce(),
     ) -> Result<Self, ServeError> {
-        let config = loaded.config.clone();
+        let (config, source) = (loaded.config.clone(), loaded.source.clone());
         // Sockets first: clients wait in their queue while the index is read, and a port that is taken is told at once.
         let bound = listen::bind(&config, passed)?;
         let (assembly, config) =
-            spawn_blocking(move || Ok::<_, ServeError>((Assembly::new(&config)?, config))).await??;
+            spawn_blocking(move || Ok::<_, ServeError>((Assembly::new(&config, &source)?, config))).await??;
         let (watched, how) = (Arc::clone(&assembly.index), config.store.watch);
         // Before the first look, so that nothing comes between the two unnoticed.
         let watcher = spawn_blocking(move || Watcher::new(watched.store().roots(), how)).await?;
@@ -250,9 +250,9 @@ impl Server {
             tracing::warn!("{setting} has changed; restart the server for it to take effect");
         }
         self.log.set_level(loaded.config.log.level);
-        let (assembly, config) = (self.assembly.clone(), loaded.config.clone());
+        let (assembly, config, source) = (self.assembly.clone(), loaded.config.clone(), loaded.source.clone());
         let reread = spawn_blocking(move || {
-            let assembly = assembly.reread(&config)?;
+            let assembly = assembly.reread(&config, &source)?;
             Ok::<_, ServeError>((assembly.service(&config)?, assembly))
         });
         match reread.await.map_err(ServeError::from).flatten() {

@@ -73,7 +73,7 @@ const UPDATE: Policy = Policy {
 };
 
 fn open(path: &Path) -> Result<Authenticator, AuthError> {
-    Authenticator::open(UPDATE, Some(path.to_owned()))
+    Authenticator::open(UPDATE, Some(path.to_owned()), "")
 }
 
 async fn login(authenticator: &Authenticator, user: &str, password: &str) -> Result<(), Denied> {

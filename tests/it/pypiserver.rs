@@ -58,6 +58,16 @@ fn dots_open_everything_as_they_do_there() {
 }
 
 #[test]
+fn without_a_password_file_the_option_for_it_is_named() {
+    let server = run(&Site::new(), &["data/packages"]);
+    let answer = server.send(Form::upload(&Dist::sdist("blinky", "1.0")).request("/"));
+    assert_eq!(answer.status, 403);
+    let remedy = "run `micropypi passwd USER --file FILE` and start `micropypi run` with `-P FILE`\n";
+    assert!(answer.text().ends_with(remedy), "{}", answer.text());
+    assert!(server.log().contains(remedy), "{}", server.log());
+}
+
+#[test]
 fn each_right_is_asked_for() {
     let site = Site::new().package(&Dist::sdist("blinky", "1.0"));
     let server = run(

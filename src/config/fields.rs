@@ -3,6 +3,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -26,7 +29,90 @@ pub(super) fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
             "`{url}` has a {bad:?}: only host, port and path belong here"
         )));
     }
+    let authority = rest.split('/').next().unwrap_or_default();
+    check_authority(authority).map_err(|wrong| Error::custom(format!("`{url}` has {wrong}")))?;
     Ok(Some(url.trim_end_matches('/').to_owned()))
+}
+
+/// Takes `HOST` and `HOST:PORT`; else says what is wrong.
+fn check_authority(authority: &str) -> Result<(), String> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    if !is_host(host) {
+        return Err(format!(
+            "the host `{host}`, which is neither a name nor an address; one of IPv6 stands in brackets"
+        ));
+    }
+    match port.filter(|port| !is_port(port)) {
+        Some(port) => Err(format!("the port `{port}`, which is no number from 1 to 65535")),
+        None => Ok(()),
+    }
+}
+
+/// A name with a number at its end would be an IPv4 address.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        return address
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(legal);
+    let has_number = name.rsplit('.').next().is_some_and(is_number);
+    name.parse::<Ipv4Addr>().is_ok() || (name.split('.').all(is_label) && !has_number)
+}
+
+fn is_port(port: &str) -> bool {
+    is_number(port) && port.parse::<NonZeroU16>().is_ok()
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A path. Empty, it would be the working directory, or none at all.
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    Path::deserialize(deserializer).map(|path| path.0)
+}
+
+/// As [`path`], of a setting that may be left out.
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    path(deserializer).map(Some)
+}
+
+/// As [`path`], of each of a list.
+pub(super) fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    let paths = Vec::<Path>::deserialize(deserializer)?;
+    Ok(paths.into_iter().map(|path| path.0).collect())
+}
+
+struct Path(PathBuf);
+
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NotEmpty).map(Self)
+    }
+}
+
+/// Refuses while the entry of a list is read, so that this very entry is pointed at.
+struct NotEmpty;
+
+impl Visitor<'_> for NotEmpty {
+    type Value = PathBuf;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a path")
+    }
+
+    fn visit_str<E: Error>(self, path: &str) -> Result<PathBuf, E> {
+        if path.is_empty() {
+            return Err(E::custom("the path is empty: name one, or leave the setting out"));
+        }
+        Ok(PathBuf::from(path))
+    }
 }
 
 /// An absolute URL path of letters, digits, `-`, `_` and `/`, as pypiserver wants its health endpoint.
@@ -140,10 +226,15 @@ mod tests {
             http_url(text("https://pkgs.example/pypi/")).unwrap().unwrap(),
             "https://pkgs.example/pypi"
         );
-        assert_eq!(
-            http_url(text("http://[::1]:8089")).unwrap().unwrap(),
-            "http://[::1]:8089"
-        );
+        for url in [
+            "http://[::1]:8089",
+            "http://[2001:db8::1]",
+            "http://192.0.2.1:80/x",
+            "http://my_pypi:65535",
+            "http://3com.example.",
+        ] {
+            assert_eq!(http_url(text(url)).unwrap().unwrap(), url);
+        }
     }
 
     #[test]
@@ -156,6 +247,17 @@ mod tests {
             "http://a b",
             "http://a/?q",
             "http://u:p@a",
+            "http://a:99999/",
+            "http://a:0",
+            "http://a:",
+            "http://a:+80",
+            "http://a:b:80",
+            "http://::1",
+            "http://[::g]:80",
+            "http://[::1]x",
+            "http://300.1.1.1",
+            "http://a..b",
+            "http://a,b",
         ] {
             assert!(http_url(text(url)).is_err(), "{url}");
         }
@@ -177,6 +279,12 @@ mod tests {
         for wrong in ["", "lab.local", "-lab", "lab-", "lab_2", "höhle"] {
             assert!(dns_label(text(wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_path_is_not_empty() {
+        assert_eq!(optional_path(text("/a b")).unwrap().unwrap(), PathBuf::from("/a b"));
+        assert!(path(text("")).is_err() && optional_path(text("")).is_err());
     }
 
     #[test]

@@ -323,6 +323,24 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_path_is_pointed_at_wherever_it_stands() {
+        let text = "welcome = ''\n[store]\npackages = ['a', '']\ncache = ''\n[auth]\npasswords = ''\n[boards]\n\
+                    mpy_cross = ''\n[tls]\ncertificate = ''\nkey = ''\n[log]\nfile = ''\n";
+        let told = errors(text, &[]);
+        for place in ["1:11", "3:18", "4:9", "6:13", "8:13", "10:15", "11:7", "13:8"] {
+            let expected = format!("config.toml:{place}: the path is empty");
+            assert!(told.contains(&expected), "{expected} is not in\n{told}");
+        }
+        let mut flags = Flags::default();
+        flags.set("store.cache", [""]);
+        let told = load_text("", &[], flags).unwrap_err().to_string();
+        assert!(
+            told.contains("store.cache on the command line: the path is empty"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn contradictions_point_at_the_setting_that_made_them() {
         let told = errors("listen = ['[::]:1', '[::]:1']", &[]);
         assert!(told.contains("config.toml:1:10: [::]:1 is there twice"), "{told}");

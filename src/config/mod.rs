@@ -38,6 +38,7 @@ pub struct Config {
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// An HTML file served at `/` in place of the built-in page, with pypiserver's placeholders.
+    #[serde(deserialize_with = "fields::optional_path")]
     pub welcome: Option<PathBuf>,
     /// An additional path that answers health checks, beside `/health`.
     #[serde(deserialize_with = "fields::url_path")]
@@ -65,8 +66,10 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// The package directories. The first takes the uploads; a file in an earlier one hides its namesake in a later one.
+    #[serde(deserialize_with = "fields::paths")]
     pub packages: Vec<PathBuf>,
     /// Derived data: digests, metadata, board files. May be deleted at any time.
+    #[serde(deserialize_with = "fields::path")]
     pub cache: PathBuf,
     /// Whether an upload may replace a file that has other content.
     pub overwrite: bool,
@@ -94,6 +97,7 @@ pub enum Watch {
 pub struct AuthConfig {
     /// The htpasswd file; unset, `htpasswd` beside the configuration file, if it is there. Without one, what is protected
     /// is refused to everybody.
+    #[serde(deserialize_with = "fields::optional_path")]
     pub passwords: Option<PathBuf>,
     /// What asks for a password.
     pub protect: Vec<Protect>,
@@ -183,6 +187,7 @@ pub struct BoardsConfig {
     /// Glob patterns of members that boards never get.
     pub exclude: Vec<String>,
     /// Path of mpy-cross; without it boards get sources.
+    #[serde(deserialize_with = "fields::optional_path")]
     pub mpy_cross: Option<PathBuf>,
 }
 
@@ -214,8 +219,10 @@ pub struct MdnsConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct TlsConfig {
     /// PEM file: the certificate, then the chain.
+    #[serde(deserialize_with = "fields::path")]
     pub certificate: PathBuf,
     /// PEM file: the private key.
+    #[serde(deserialize_with = "fields::path")]
     pub key: PathBuf,
     /// Addresses for HTTPS beside the plain ones of `listen`; empty: `listen` itself speaks HTTPS.
     pub listen: Vec<SocketAddr>,
@@ -228,6 +235,7 @@ pub struct LogConfig {
     /// The least important level that is written.
     pub level: Level,
     /// A file in place of stderr.
+    #[serde(deserialize_with = "fields::optional_path")]
     pub file: Option<PathBuf>,
 }
 

@@ -159,6 +159,28 @@ fn check_config_refuses_what_serve_would() {
 }
 
 #[test]
+fn check_config_points_at_a_url_that_nobody_can_reach_and_at_an_empty_path() {
+    let home = home();
+    for (text, expected) in [
+        (
+            "base_url = 'http://x:99999/'\n",
+            "c.toml:1:12: `http://x:99999/` has the port `99999`, which is no number from 1 to 65535\n",
+        ),
+        (
+            "[store]\npackages = ['']\n",
+            "c.toml:2:13: the path is empty: name one, or leave the setting out\n",
+        ),
+    ] {
+        fs::write(home.path().join("c.toml"), text).unwrap();
+        let check = micropypi(home.path(), &["check-config", "-c", "c.toml"])
+            .output()
+            .unwrap();
+        let said = failure(&check);
+        assert!(said.contains(expected), "{expected:?} is not in\n{said}");
+    }
+}
+
+#[test]
 fn the_packaged_file_is_right() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/config.toml");
     let home = home();

@@ -104,8 +104,15 @@ pub(super) fn is_list(path: &str) -> bool {
     SETTINGS.get(path).is_some_and(Value::is_array)
 }
 
-/// The setting or section that an unknown path most likely means: a slip of the pen, or the wrong section.
+/// What other servers call `listen`.
+const LISTEN: [&str; 4] = ["port", "bind", "host", "interface"];
+
+/// The setting or section that an unknown path most likely means: a slip of the pen, a word cut short, the wrong section,
+/// or what it is called elsewhere.
 pub(super) fn nearest_path(unknown: &str) -> Option<&'static str> {
+    if LISTEN.contains(&unknown) {
+        return Some("listen");
+    }
     let key = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
     let unknown_key = unknown.rsplit('.').next().unwrap_or(unknown);
     let sections = SETTINGS
@@ -113,7 +120,12 @@ pub(super) fn nearest_path(unknown: &str) -> Option<&'static str> {
         .filter_map(|path| path.split_once('.'))
         .map(|(section, _)| section);
     let paths = SETTINGS.keys().map(String::as_str).chain(sections);
-    let distance = |path| damerau_levenshtein(unknown, path).min(damerau_levenshtein(unknown_key, key(path)) + 1);
+    let is_cut_short = |path| unknown_key.len() >= 3 && key(path).starts_with(unknown_key);
+    let in_key = |path| match is_cut_short(path) {
+        true => 1,
+        false => damerau_levenshtein(unknown_key, key(path)),
+    };
+    let distance = |path| damerau_levenshtein(unknown, path).min(in_key(path) + 1);
     near_enough(paths.map(|path| (distance(path), path)), unknown_key.len())
 }
 
@@ -158,6 +170,13 @@ mod tests {
         assert_eq!(nearest_path("packages"), Some("store.packages"));
         assert_eq!(nearest_path("sotre"), Some("store"));
         assert_eq!(nearest_path("colour"), None);
+        for listen in ["port", "bind", "host", "interface"] {
+            assert_eq!(nearest_path(listen), Some("listen"));
+        }
+        assert_eq!(nearest_path("mdns.interface"), Some("mdns.interfaces"));
+        assert_eq!(nearest_path("tls.cert"), Some("tls.certificate"));
+        assert_eq!(nearest_path("auth.pass"), Some("auth.passwords"));
+        assert_eq!(nearest_path("fallback"), Some("index.fallback_url"));
         assert_eq!(
             nearest_variable("MICROPYPI_STORE_OVERWRIT").as_deref(),
             Some("MICROPYPI_STORE_OVERWRITE")

@@ -20,6 +20,9 @@ pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
     for (setting, path) in files(&loaded.config).filter(|(_, path)| !path.exists()) {
         eprintln!("warning: {setting}: {} is not there", path.display());
     }
+    if let Some(doubt) = loaded.config.doubt() {
+        eprintln!("warning: {doubt}");
+    }
     print(text.as_bytes())
 }
 

@@ -1,4 +1,5 @@
-//! What no single setting can tell: settings that contradict each other. Called by `load.rs` on the whole.
+//! What no single setting can tell: settings that contradict each other, or are hardly meant together. Called by `load.rs`
+//! on the whole; of doubts, by `check-config` and `serve.rs`.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -24,6 +25,20 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     found.extend(patterns("boards.include", &config.boards.include));
     found.extend(patterns("boards.exclude", &config.boards.exclude));
     found
+}
+
+impl Config {
+    /// What works, and is hardly meant.
+    pub fn doubt(&self) -> Option<String> {
+        let age = self
+            .index
+            .cache_control
+            .filter(|&age| age > 0 && self.store.overwrite)?;
+        Some(format!(
+            "cache_control beside overwrite: for {age} seconds a client may go on with a file that an upload has replaced; \
+             unset one of the two"
+        ))
+    }
 }
 
 fn listeners(config: &Config) -> Option<Contradiction> {
@@ -164,6 +179,17 @@ mod tests {
             blamed(|c| c.tls = Some(super::super::TlsConfig::default())),
             ["tls.certificate"]
         );
+    }
+
+    #[test]
+    fn only_files_that_may_be_replaced_can_be_kept_too_long() {
+        let doubts = |cache_control, overwrite| {
+            let mut config = Config::default();
+            (config.index.cache_control, config.store.overwrite) = (cache_control, overwrite);
+            config.doubt().is_some()
+        };
+        assert!(doubts(Some(60), true));
+        assert!(!doubts(Some(0), true) && !doubts(Some(60), false) && !doubts(None, true));
     }
 
     #[test]

@@ -138,6 +138,9 @@ fn password_file_naming(source: &Source) -> &'static str {
 }
 
 fn site(config: &Config) -> Result<Site, ServeError> {
+    if let Some(doubt) = config.doubt() {
+        tracing::warn!("{doubt}");
+    }
     Ok(Site {
         base_url: config.base_url.clone(),
         trusted_proxies: config.trusted_proxies.clone(),

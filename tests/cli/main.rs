@@ -181,6 +181,22 @@ fn check_config_points_at_a_url_that_nobody_can_reach_and_at_an_empty_path() {
 }
 
 #[test]
+fn check_config_doubts_that_files_which_change_are_to_be_kept() {
+    let home = home();
+    let output = micropypi(home.path(), &["check-config"])
+        .env("MICROPYPI_INDEX_CACHE_CONTROL", "60")
+        .env("MICROPYPI_STORE_OVERWRITE", "true")
+        .output()
+        .unwrap();
+    success(&output);
+    assert_eq!(
+        text(&output.stderr),
+        "warning: cache_control beside overwrite: for 60 seconds a client may go on with a file that an upload has \
+         replaced; unset one of the two\n"
+    );
+}
+
+#[test]
 fn the_packaged_file_is_right() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/config.toml");
     let home = home();

@@ -125,6 +125,11 @@ fn the_other_options() {
     );
     let other = Dist::sdist_with("blinky", "1.0", "", "x = 2\n");
     assert_eq!(Form::upload(&other).post(&server).status, 200, "overwriting is allowed");
+    let log = server.log();
+    assert!(
+        log.contains("WARN cache_control beside overwrite: for 60 seconds"),
+        "{log}"
+    );
 }
 
 #[test]

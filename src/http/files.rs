@@ -271,7 +271,8 @@ async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
     let (app, file) = (Arc::clone(app), Arc::clone(file));
     let look = blocking(move || {
         let path = app.index.store().locate(file.root, &file.path);
-        app.index.refresh(Scope::Paths([path].into()), Trust::Closed);
+        // It may be written over at this moment, and the event be on its way.
+        app.index.refresh(Scope::Paths([path].into()), Trust::Quiet);
         app.index.catalog().file(&file.path).is_some()
     });
     match look.await {

@@ -82,7 +82,7 @@ async fn refresh(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Vec<O
 async fn renewed(index: &Arc<Index>, how: Watch) -> Option<Watcher> {
     tracing::info!("a packages directory was replaced or removed; everything is looked at again");
     let index = Arc::clone(index);
-    let renewed = spawn_blocking(move || Watcher::new(index.store().roots(), how));
+    let renewed = spawn_blocking(move || index.store().watch(how));
     renewed.await.ok().flatten()
 }
 

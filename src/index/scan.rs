@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::learn::{Learnt, learn};
 use super::{Catalog, File, Index, Survey, lock};
 use crate::dist::DistFilename;
-use crate::store::{CacheError, Found, Look, Stamp, Walked, on_all_cores};
+use crate::store::{CacheError, Found, Look, Stamp, Walked, Writer, on_all_cores};
 
 /// A broken archive that changed so recently is probably still being copied.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub enum Scope {
     Paths(HashSet<PathBuf>),
 }
 
-/// Whether a file that is new or changed is whole.
+/// Whether a file that is new or changed is whole, where no writer is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// It is: its writer closed it, or it lay there before the start. Only a broken archive that is young may be growing.
@@ -207,12 +207,16 @@ impl Index {
 
     /// None while the file may still be growing, or when it cannot be read.
     fn read_one(&self, found: &Found, name: DistFilename, trust: Trust) -> Option<File> {
+        let writer = self.store.writer(found);
         let may_grow = match trust {
+            _ if writer != Writer::Gone => true,
             Trust::Closed => false,
             Trust::Quiet => is_young(found.stamp),
             Trust::SeenTwice => true,
         };
-        if may_grow && !self.is_settled(found, self.options.settle) {
+        // Asked of a busy one, too: it is looked at again until it is closed, in case nobody hears that.
+        let is_settled = !may_grow || self.is_settled(found, self.options.settle);
+        if !is_settled || writer == Writer::Busy {
             return None;
         }
         let project = name.project().as_str();

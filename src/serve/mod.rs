@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigError, Loaded};
 use crate::http::{Connections, serve_connections};
 use crate::index::{Index, Rescan, follow, prepare};
 use crate::mdns::{Announcer, MdnsError, Service, State};
-use crate::store::{CacheError, StoreError, Watcher};
+use crate::store::{CacheError, StoreError};
 use crate::systemd::{self, SystemdError};
 use crate::telemetry::{self, Chain, TelemetryError};
 use crate::tls::TlsError;
@@ -180,7 +180,7 @@ impl Server {
             spawn_blocking(move || Ok::<_, ServeError>((Assembly::new(&config, &source)?, config))).await??;
         let (watched, how) = (Arc::clone(&assembly.index), config.store.watch);
         // Before the first look, so that nothing comes between the two unnoticed.
-        let watcher = spawn_blocking(move || Watcher::new(watched.store().roots(), how)).await?;
+        let watcher = spawn_blocking(move || watched.store().watch(how)).await?;
         scan::first(Arc::clone(&assembly.index)).await?;
         let addresses = listen::describe(&bound);
         let announcer = announce(&config, &bound, &assembly).map(Arc::new);

@@ -9,12 +9,14 @@ mod small;
 mod stage;
 mod walk;
 mod watch;
+mod writing;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustix::fs::{Access, access};
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
@@ -25,6 +27,10 @@ pub use small::{SmallFiles, Source};
 pub use stage::{Placing, Staged};
 pub use walk::{Found, SIDECARS, Sidecars, Stamp, Walked};
 pub use watch::{Changes, Identity, Watcher};
+pub use writing::Writer;
+
+use crate::config::Watch;
+use writing::Writing;
 
 /// Why the directory could not do what was asked. The sources hold the operating system's words.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +96,8 @@ impl StoreError {
 pub struct Store {
     roots: Vec<PathBuf>,
     unnamed: walk::Unnamed,
+    /// What the watcher hears. A new one begins anew: what became of the files meanwhile, nobody knows.
+    writing: ArcSwap<Writing>,
 }
 
 impl Store {
@@ -114,6 +122,7 @@ impl Store {
         Ok(Self {
             roots,
             unnamed: walk::Unnamed::default(),
+            writing: ArcSwap::default(),
         })
     }
 
@@ -135,6 +144,19 @@ impl Store {
     /// The system's reason why not.
     pub(crate) fn check_inbox(&self) -> io::Result<()> {
         Ok(access(self.inbox(), Access::WRITE_OK | Access::EXEC_OK)?)
+    }
+
+    /// Watches the directories, in the place of whatever watched them before. None when `how` is off. Blocks.
+    pub fn watch(&self, how: Watch) -> Option<Watcher> {
+        let writing = Arc::<Writing>::default();
+        self.writing.store(Arc::clone(&writing));
+        Watcher::new(&self.roots, how, writing)
+    }
+
+    /// Who is writing a file that was found.
+    pub fn writer(&self, found: &Found) -> Writer {
+        let path = self.locate(found.root, &found.path);
+        self.writing.load().writer(&path)
     }
 
     /// Which directories lie under the paths of [`Store::roots`] now; None where none does.

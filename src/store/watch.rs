@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 use notify::{Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::fs::StatFs;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::writing::Writing;
 use crate::config::Watch;
 
 /// How often a walk takes the place of inotify.
@@ -39,8 +40,9 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches these directories, with everything below them. None when `how` is off. Blocks.
-    pub fn new(roots: &[PathBuf], how: Watch) -> Option<Self> {
+    /// Watches these directories, with everything below them, and takes note of who writes there. None when `how` is
+    /// off. Blocks.
+    pub(super) fn new(roots: &[PathBuf], how: Watch, writing: Arc<Writing>) -> Option<Self> {
         // Before inotify knows them, so that what takes their place meanwhile is noticed.
         let watched = identities(roots);
         let silent = || roots.iter().any(|root| inotify_is_silent(root));
@@ -49,7 +51,7 @@ impl Watcher {
             Watch::Off => return None,
             Watch::Poll => None,
             Watch::Auto if silent() => None,
-            Watch::Auto | Watch::Inotify => watch(roots, sender)
+            Watch::Auto | Watch::Inotify => watch(roots, writing, sender)
                 .inspect_err(|error| tracing::warn!(%error, "inotify does not work here; looking every second instead"))
                 .ok(),
         };
@@ -101,15 +103,15 @@ pub(super) fn identities(roots: &[PathBuf]) -> Vec<Option<Identity>> {
     roots.iter().map(identity).collect()
 }
 
-fn watch(roots: &[PathBuf], sender: mpsc::UnboundedSender<Event>) -> notify::Result<RecommendedWatcher> {
-    // Not of files that are opened or written to: both are frequent, and say nothing.
-    let kinds = EventKindMask::CREATE
-        | EventKindMask::REMOVE
-        | EventKindMask::MODIFY_META
-        | EventKindMask::MODIFY_NAME
-        | EventKindMask::ACCESS_CLOSE;
+fn watch(
+    roots: &[PathBuf],
+    writing: Arc<Writing>,
+    sender: mpsc::UnboundedSender<Event>,
+) -> notify::Result<RecommendedWatcher> {
+    // Not of files that are opened: that is frequent, and says nothing.
+    let kinds = EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::ALL_MODIFY | EventKindMask::ACCESS_CLOSE;
     let tell = move |event: notify::Result<Event>| match event {
-        Ok(event) if event.need_rescan() || is_complete(&event) => drop(sender.send(event)),
+        Ok(event) if writing.heed(&event) => drop(sender.send(event)),
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "inotify reported a fault"),
     };
@@ -118,22 +120,6 @@ fn watch(roots: &[PathBuf], sender: mpsc::UnboundedSender<Event>) -> notify::Res
         watcher.watch(root, RecursiveMode::Recursive)?;
     }
     Ok(watcher)
-}
-
-/// Whether what the event is about is whole. A file that is being written says nothing until it is closed, so that
-/// nobody sees half a copy; a link is whole when it is made.
-fn is_complete(event: &Event) -> bool {
-    match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) | EventKind::Remove(_) => true,
-        EventKind::Modify(ModifyKind::Name(RenameMode::From | RenameMode::To | RenameMode::Any)) => true,
-        EventKind::Create(CreateKind::Folder) | EventKind::Modify(ModifyKind::Metadata(_)) => true,
-        EventKind::Create(_) => event.paths.iter().any(|path| is_link(path)),
-        _ => false,
-    }
-}
-
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink() || m.nlink() > 1)
 }
 
 /// Other hosts' writes raise no event on network file systems, and FUSE and 9p raise none for the far side.

@@ -1,10 +1,12 @@
 //! The package directory: what is changed by hand, what survives a restart and a kill, what is no distribution.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
@@ -97,6 +99,100 @@ fn a_file_that_is_still_being_copied_does_not_show() {
     file.write_all(second).unwrap();
     drop(file);
     await_listed(&server, &slow);
+}
+
+/// A copy of the first half of a distribution that nobody has closed.
+fn begin_copy(server: &Server, dist: &Dist) -> File {
+    let mut file = File::create(server.site.packages().join(&dist.filename)).unwrap();
+    // As by cp -p and scp: the mode comes before the content.
+    file.set_permissions(Permissions::from_mode(0o644)).unwrap();
+    file.write_all(&dist.bytes[..dist.bytes.len() / 2]).unwrap();
+    file
+}
+
+/// Waits until the file has not changed for longer than a young one may be.
+fn await_stall(file: &File) {
+    let changed = file.metadata().unwrap();
+    let changed = UNIX_EPOCH + Duration::new(changed.ctime() as u64, changed.ctime_nsec() as u32);
+    eventually("nothing has changed for three seconds", || {
+        changed.elapsed().ok().filter(|age| age.as_secs() >= 3)
+    });
+}
+
+/// Copies a file that is whole, and waits until it shows: all looks that were due before have been taken.
+fn await_another(server: &Server, version: &str) {
+    let other = Dist::wheel("abacus", version);
+    fs::write(server.site.packages().join(&other.filename), &other.bytes).unwrap();
+    await_listed(server, &other);
+}
+
+#[test]
+fn a_copy_that_stalls_does_not_show_whatever_happens_beside_it() {
+    let server = Server::start();
+    // One archive that tells when it is broken, and one that is never opened.
+    let copies = [
+        Dist::noise(200_000),
+        Dist::new("blinky", "1.0", "blinky-1.0-py3.11.egg", vec![7; 100_000]),
+    ];
+    let begun: Vec<_> = copies.iter().map(|dist| begin_copy(&server, dist)).collect();
+    begun.iter().for_each(await_stall);
+    let assert_nothing_shows = || {
+        for dist in &copies {
+            assert_eq!(server.get(&format!("/simple/{}/", dist.name)).status, 404);
+            assert_eq!(server.get(&format!("/packages/{}", dist.filename)).status, 404);
+        }
+    };
+    assert_nothing_shows();
+    fs::create_dir(server.site.packages().join("new")).unwrap();
+    await_another(&server, "1.0");
+    assert_nothing_shows();
+    server.signal(Signal::HUP);
+    server.await_log("reloaded");
+    await_another(&server, "2.0");
+    assert_nothing_shows();
+    for (mut file, dist) in begun.into_iter().zip(&copies) {
+        file.write_all(&dist.bytes[dist.bytes.len() / 2..]).unwrap();
+        drop(file);
+        await_listed(&server, dist);
+    }
+    assert!(!server.log().contains("listed without metadata"), "{}", server.log());
+}
+
+#[test]
+fn a_file_that_is_written_over_shows_when_it_is_closed() {
+    let before = Dist::new("blinky", "1.0", "blinky-1.0-py3.11.egg", vec![1; 100_000]);
+    let server = Site::holding(std::slice::from_ref(&before)).start();
+    let after = Dist {
+        bytes: vec![2; 200_000],
+        ..before.clone()
+    };
+    let mut file = begin_copy(&server, &after);
+    await_stall(&file);
+    let target = format!("/packages/{}", after.filename);
+    assert_eq!(server.get(&target).status, 503);
+    fs::create_dir(server.site.packages().join("new")).unwrap();
+    await_another(&server, "1.0");
+    assert_eq!(server.get(&target).status, 503);
+    await_listed(&server, &before);
+    file.write_all(&after.bytes[after.bytes.len() / 2..]).unwrap();
+    drop(file);
+    await_listed(&server, &after);
+    assert!(server.get(&target).body == after.bytes);
+}
+
+#[test]
+fn a_file_that_is_linked_to_its_name_shows() {
+    let server = Server::start();
+    let dist = Dist::wheel("blinky", "1.0");
+    let (part, whole) = (
+        server.site.packages().join(".part"),
+        server.site.packages().join(&dist.filename),
+    );
+    fs::write(&part, &dist.bytes).unwrap();
+    // As sftp-server(8) renames: the second name may be the only one by the time that anybody looks.
+    fs::hard_link(&part, &whole).unwrap();
+    fs::remove_file(&part).unwrap();
+    await_listed(&server, &dist);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{Index, Scope, Trust};
 use crate::config::Watch;
-use crate::store::{Changes, Identity, Watcher};
+use crate::store::{Changes, Ground, Watcher};
 
 /// A wish for a look at everything, answered when it is over.
 pub type Rescan = oneshot::Sender<()>;
@@ -50,13 +50,13 @@ async fn settle(index: &Arc<Index>, watcher: &mut Option<Watcher>) {
     }
 }
 
-/// Brings the catalog in line, and once more where other directories lie under the paths than are watched.
+/// Brings the catalog in line, and once more where something else lies under the paths than is watched.
 async fn look(index: &Arc<Index>, watcher: &mut Option<Watcher>, scope: Scope, trust: Trust) {
     let mut next = Some((scope, trust));
     while let Some((scope, trust)) = next.take() {
         match refresh(index, scope, trust).await {
-            Ok(directories) => {
-                if let Some(stale) = watcher.as_ref().filter(|watcher| !watcher.watches(&directories)) {
+            Ok(ground) => {
+                if let Some(stale) = watcher.as_ref().filter(|watcher| !watcher.watches(&ground)) {
                     *watcher = renewed(index, stale.how).await;
                     next = Some((Scope::All, Trust::Quiet));
                 }
@@ -66,21 +66,21 @@ async fn look(index: &Arc<Index>, watcher: &mut Option<Watcher>, scope: Scope, t
     }
 }
 
-/// Brings the catalog in line; tells which directories it was brought in line with.
-async fn refresh(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Vec<Option<Identity>>, JoinError> {
+/// Brings the catalog in line; tells what it was brought in line with.
+async fn refresh(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Ground, JoinError> {
     let index = Arc::clone(index);
     spawn_blocking(move || {
-        let directories = index.store().identities();
+        let ground = index.store().ground();
         index.refresh(scope, trust);
         index.tidy();
-        directories
+        ground
     })
     .await
 }
 
-/// A watcher of the directories that have taken the place of others.
+/// A watcher of what lies under the paths now.
 async fn renewed(index: &Arc<Index>, how: Watch) -> Option<Watcher> {
-    tracing::info!("a packages directory was replaced or removed; everything is looked at again");
+    tracing::info!("other directories lie under the packages directories' paths; everything is looked at again");
     let index = Arc::clone(index);
     let renewed = spawn_blocking(move || index.store().watch(how));
     renewed.await.ok().flatten()

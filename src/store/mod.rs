@@ -5,6 +5,7 @@ mod clean;
 mod contents;
 mod cores;
 mod file;
+mod mounts;
 mod small;
 mod stage;
 mod walk;
@@ -14,7 +15,7 @@ mod writing;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustix::fs::{Access, access};
@@ -26,10 +27,11 @@ pub use file::{Pieces, open, open_at_once};
 pub use small::{SmallFiles, Source};
 pub use stage::{Placing, Staged};
 pub use walk::{Found, SIDECARS, Sidecars, Stamp, Walked};
-pub use watch::{Changes, Identity, Watcher};
+pub use watch::{Changes, Ground, Watcher};
 pub use writing::Writer;
 
 use crate::config::Watch;
+use mounts::Mounts;
 use writing::Writing;
 
 /// Why the directory could not do what was asked. The sources hold the operating system's words.
@@ -98,6 +100,9 @@ pub struct Store {
     unnamed: walk::Unnamed,
     /// What the watcher hears. A new one begins anew: what became of the files meanwhile, nobody knows.
     writing: ArcSwap<Writing>,
+    mounts: Mounts,
+    /// Where symbolic links led at the last walk, and links that lead nowhere yet.
+    linked: Mutex<Vec<PathBuf>>,
 }
 
 impl Store {
@@ -123,6 +128,8 @@ impl Store {
             roots,
             unnamed: walk::Unnamed::default(),
             writing: ArcSwap::default(),
+            mounts: Mounts::open(),
+            linked: Mutex::default(),
         })
     }
 
@@ -150,7 +157,7 @@ impl Store {
     pub fn watch(&self, how: Watch) -> Option<Watcher> {
         let writing = Arc::<Writing>::default();
         self.writing.store(Arc::clone(&writing));
-        Watcher::new(&self.roots, how, writing)
+        Watcher::new(&self.roots, how, self.ground(), writing)
     }
 
     /// Who is writing a file that was found.
@@ -159,9 +166,14 @@ impl Store {
         self.writing.load().writer(&path)
     }
 
-    /// Which directories lie under the paths of [`Store::roots`] now; None where none does.
-    pub fn identities(&self) -> Vec<Option<Identity>> {
-        watch::identities(&self.roots)
+    /// What lies under the paths of the directories now.
+    pub fn ground(&self) -> Ground {
+        let linked = self.linked().clone();
+        Ground::new([self.roots.clone(), linked].concat(), &self.mounts)
+    }
+
+    fn linked(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where a found file lies.
@@ -225,12 +237,19 @@ impl Store {
 
     /// Every distribution file of all directories, by relative path. An earlier directory hides its namesakes in later ones.
     pub fn walk(&self) -> Walked {
-        walk::walk(&self.roots, &self.unnamed)
+        let walked = walk::walk(&self.roots, &self.unnamed);
+        self.linked().clone_from(&walked.linked);
+        walked
     }
 
     /// What lies at an absolute path now, if it is a file that [`Store::walk`] would find.
     pub fn look(&self, path: &Path) -> Look {
-        walk::look(&self.roots, path, &self.unnamed)
+        let look = walk::look(&self.roots, path, &self.unnamed);
+        // A link into a stick that is plugged in later.
+        if matches!(look, Look::Gone(_)) && path.is_symlink() {
+            self.linked().push(path.to_owned());
+        }
+        look
     }
 }
 

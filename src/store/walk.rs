@@ -103,6 +103,8 @@ pub struct Walked {
     /// The directories that could not be looked at: what is below them may be there. Each as its root and its path below that,
     /// with `/` at its end unless it is empty.
     pub unseen: Vec<(u8, Box<str>)>,
+    /// The directories that symbolic links lead to, and the links that lead nowhere.
+    pub linked: Vec<PathBuf>,
 }
 
 impl Walked {
@@ -128,8 +130,7 @@ impl Unnamed {
 }
 
 pub(super) fn walk(roots: &[PathBuf], unnamed: &Unnamed) -> Walked {
-    let mut unseen = Vec::new();
-    let mut all = Vec::new();
+    let mut walked = Walked::default();
     let mut names = HashSet::new();
     for (index, root) in roots.iter().enumerate() {
         let root_index = u8::try_from(index).expect("the configuration allows at most 64 directories");
@@ -139,18 +140,21 @@ pub(super) fn walk(roots: &[PathBuf], unnamed: &Unnamed) -> Walked {
             visited: HashSet::new(),
             unnamed,
             unseen: Vec::new(),
+            linked: Vec::new(),
         };
         walk.directory(root, "");
-        unseen.extend(walk.unseen.into_iter().map(|below| (root_index, below)));
+        let unseen = walk.unseen.into_iter().map(|below| (root_index, below));
+        walked.unseen.extend(unseen);
+        walked.linked.extend(walk.linked);
         // With one directory, the usual case, nothing can hide anything.
         let shadowing = roots.len() > 1;
-        all.extend(
+        walked.found.extend(
             walk.found
                 .into_iter()
                 .filter(|f| !shadowing || names.insert(Arc::clone(&f.path))),
         );
     }
-    Walked { found: all, unseen }
+    walked
 }
 
 struct Walk<'a> {
@@ -161,6 +165,7 @@ struct Walk<'a> {
     unnamed: &'a Unnamed,
     /// The directories that could not be looked at.
     unseen: Vec<Box<str>>,
+    linked: Vec<PathBuf>,
 }
 
 /// What stat(2) says of an entry.
@@ -188,6 +193,7 @@ impl Walk<'_> {
         let Some(metadata) = self.tell(fs::metadata(directory), prefix) else {
             return;
         };
+        self.note_link(directory);
         if !self.visited.insert((metadata.dev(), metadata.ino())) {
             return;
         }
@@ -220,7 +226,8 @@ impl Walk<'_> {
                     stamp,
                     sidecars: Sidecars::default(),
                 }),
-                (Some(Kind::Other(_)) | None, _) => {}
+                (Some(Kind::Other(_)), _) => {}
+                (None, _) => self.note_link(&directory.join(&**name)),
             }
         }
         if sidecars.is_empty() {
@@ -235,6 +242,14 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
+    /// A link may lead to a stick that is plugged in later, or pulled out.
+    fn note_link(&mut self, path: &Path) {
+        if path.is_symlink() {
+            let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            self.linked.push(target);
+        }
+    }
+
     /// What went away in the meantime is not there; what cannot be looked at may be.
     fn tell<T>(&mut self, result: io::Result<T>, prefix: &str) -> Option<T> {
         result
@@ -249,10 +264,7 @@ impl Walk<'_> {
 }
 
 pub(super) fn look(roots: &[PathBuf], path: &Path, unnamed: &Unnamed) -> Look {
-    let Some((root, relative)) = roots
-        .iter()
-        .find_map(|root| Some((root, path.strip_prefix(root).ok()?)))
-    else {
+    let Some(relative) = roots.iter().find_map(|root| path.strip_prefix(root).ok()) else {
         return Look::Nothing;
     };
     if relative.iter().any(is_hidden) {
@@ -262,7 +274,7 @@ pub(super) fn look(roots: &[PathBuf], path: &Path, unnamed: &Unnamed) -> Look {
         unnamed.tell(path);
         return Look::Nothing;
     };
-    if names.is_empty() || root.join(relative).is_dir() {
+    if names.is_empty() || path.is_dir() {
         return Look::Directory;
     }
     let relative = names.join("/");
@@ -335,8 +347,9 @@ mod tests {
             fs::write(root.join(name), name).unwrap();
         }
         std::os::unix::fs::symlink(root, root.join("sub/circle")).unwrap();
-        let Walked { found, unseen } = walk(&[root.to_owned()], &Unnamed::default());
+        let Walked { found, unseen, linked } = walk(&[root.to_owned()], &Unnamed::default());
         assert_eq!(unseen, []);
+        assert_eq!(linked, [fs::canonicalize(root).unwrap()]);
         assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
         let Sidecars(Some(own)) = &a.sidecars else { panic!() };

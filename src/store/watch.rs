@@ -12,6 +12,7 @@ use rustix::fs::StatFs;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::mounts::{Mount, Mounts};
 use super::writing::Writing;
 use crate::config::Watch;
 
@@ -32,7 +33,7 @@ pub enum Changes {
 pub struct Watcher {
     /// How it was asked to watch.
     pub(crate) how: Watch,
-    watched: Vec<Option<Identity>>,
+    watched: Ground,
     events: mpsc::UnboundedReceiver<Event>,
     /// Present where inotify works; dropping it ends the events.
     inotify: Option<RecommendedWatcher>,
@@ -42,15 +43,13 @@ pub struct Watcher {
 impl Watcher {
     /// Watches these directories, with everything below them, and takes note of who writes there. None when `how` is
     /// off. Blocks.
-    pub(super) fn new(roots: &[PathBuf], how: Watch, writing: Arc<Writing>) -> Option<Self> {
-        // Before inotify knows them, so that what takes their place meanwhile is noticed.
-        let watched = identities(roots);
-        let silent = || roots.iter().any(|root| inotify_is_silent(root));
+    /// `ground` is from before, so that what takes its place meanwhile is noticed.
+    pub(super) fn new(roots: &[PathBuf], how: Watch, ground: Ground, writing: Arc<Writing>) -> Option<Self> {
         let (sender, events) = mpsc::unbounded_channel();
         let inotify = match how {
             Watch::Off => return None,
             Watch::Poll => None,
-            Watch::Auto if silent() => None,
+            Watch::Auto if ground.is_silent() => None,
             Watch::Auto | Watch::Inotify => watch(roots, writing, sender)
                 .inspect_err(|error| tracing::warn!(%error, "inotify does not work here; looking every second instead"))
                 .ok(),
@@ -59,17 +58,17 @@ impl Watcher {
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Some(Self {
             how,
-            watched,
+            watched: ground,
             events,
             inotify,
             poll,
         })
     }
 
-    /// Whether these are the directories that it watches. Others may lie under their paths since, as after mv(1) or
-    /// mount(8), and inotify says nothing of that.
-    pub fn watches(&self, directories: &[Option<Identity>]) -> bool {
-        self.watched == directories
+    /// Whether this is what it watches. Another may have taken its place since, as after mv(1) or mount(8), and inotify says
+    /// nothing of that.
+    pub fn watches(&self, ground: &Ground) -> bool {
+        self.watched == *ground
     }
 
     /// Waits for the next changes. With a poll: for a moment. Cancel-safe.
@@ -94,13 +93,33 @@ impl Watcher {
     }
 }
 
-/// Device and inode.
-pub type Identity = (u64, u64);
+/// What a watcher stands on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The packages directories, and where symbolic links in them lead to.
+    places: Vec<PathBuf>,
+    /// Device and inode of what lies there; None where nothing does.
+    identities: Vec<Option<(u64, u64)>>,
+    mounts: Vec<Mount>,
+}
 
-/// Which directories lie under these paths; None where none does. Blocks.
-pub(super) fn identities(roots: &[PathBuf]) -> Vec<Option<Identity>> {
-    let identity = |root: &PathBuf| fs::metadata(root).ok().map(|found| (found.dev(), found.ino()));
-    roots.iter().map(identity).collect()
+impl Ground {
+    /// Of these places. Blocks.
+    pub(super) fn new(places: Vec<PathBuf>, mounts: &Mounts) -> Self {
+        let identity = |place: &PathBuf| fs::metadata(place).ok().map(|found| (found.dev(), found.ino()));
+        Self {
+            identities: places.iter().map(identity).collect(),
+            mounts: mounts.around(&places),
+            places,
+        }
+    }
+
+    /// Whether inotify says nothing of changes in one of the places, or in what is mounted below.
+    fn is_silent(&self) -> bool {
+        let is_below = |mount: &&Mount| self.places.iter().any(|place| mount.point.starts_with(place));
+        let mounted = self.mounts.iter().filter(is_below).map(|mount| &mount.point);
+        self.places.iter().chain(mounted).any(|place| inotify_is_silent(place))
+    }
 }
 
 fn watch(

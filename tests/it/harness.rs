@@ -367,9 +367,19 @@ impl Server {
         files_below(&self.sees(&self.site.packages()))
     }
 
-    /// The way to what the server sees under an absolute path.
+    /// The way to a path as the server sees it.
     pub(crate) fn sees(&self, path: &Path) -> PathBuf {
         format!("/proc/{}/root{}", self.pid(), path.display()).into()
+    }
+
+    /// Runs a command that sees the files and mounts of a server on a tmpfs, and tells whether it succeeded.
+    pub(crate) fn mounts(&self, command: &[&OsStr]) -> bool {
+        let mut inside = Command::new("nsenter");
+        inside.args(["--mount", "--target", &self.pid().to_string()]);
+        if !geteuid().is_root() {
+            inside.args(["--user", "--preserve-credentials"]);
+        }
+        inside.args(command).status().expect("nsenter").success()
     }
 
     /// Sends a signal.

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -99,6 +99,50 @@ fn a_file_that_is_still_being_copied_does_not_show() {
     file.write_all(second).unwrap();
     drop(file);
     await_listed(&server, &slow);
+}
+
+#[test]
+fn a_stick_is_followed_from_mount_to_umount() {
+    let server = Site::new().start_on_tmpfs("size=1m");
+    let (folder, media) = (server.site.packages().join("stick"), server.site.path("media"));
+    fs::create_dir(server.sees(&folder)).unwrap();
+    fs::create_dir(&media).unwrap();
+    symlink(&media, server.sees(&server.site.packages().join("linked"))).unwrap();
+    for place in [folder, media] {
+        let options = ["mount", "-t", "tmpfs", "tmpfs"].map(OsStr::new);
+        assert!(server.mounts(&[&options, &[place.as_os_str()][..]].concat()));
+        // One that a look at everything finds, and one that only a watcher notices.
+        for version in ["1.0", "2.0"] {
+            let dist = Dist::wheel("blinky", version);
+            fs::write(server.sees(&place).join(&dist.filename), &dist.bytes).unwrap();
+            await_listed(&server, &dist);
+        }
+        eventually("nothing in it is open", || {
+            Some(()).filter(|()| server.mounts(&["umount".as_ref(), place.as_os_str()]))
+        });
+        eventually("the project is gone", || {
+            Some(()).filter(|()| server.get("/simple/blinky/").status == 404)
+        });
+    }
+}
+
+#[test]
+fn a_folder_that_is_linked_in_is_followed() {
+    let server = Server::start();
+    let (here, later) = (server.site.path("here"), server.site.path("later"));
+    fs::create_dir(&here).unwrap();
+    symlink(&here, server.site.packages().join("here")).unwrap();
+    // As into a stick that is plugged in after the link is made.
+    symlink(&later, server.site.packages().join("later")).unwrap();
+    await_another(&server, "1.0");
+    fs::create_dir(&later).unwrap();
+    for (folder, name) in [(here, "blinky"), (later, "winky")] {
+        for version in ["1.0", "2.0"] {
+            let dist = Dist::wheel(name, version);
+            fs::write(folder.join(&dist.filename), &dist.bytes).unwrap();
+            await_listed(&server, &dist);
+        }
+    }
 }
 
 /// A copy of the first half of a distribution that nobody has closed.

@@ -80,7 +80,7 @@ async fn refresh(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Groun
 
 /// A watcher of what lies under the paths now.
 async fn renewed(index: &Arc<Index>, how: Watch) -> Option<Watcher> {
-    tracing::info!("other directories lie under the packages directories' paths; everything is looked at again");
+    tracing::debug!("other directories lie under the packages directories' paths; everything is looked at again");
     let index = Arc::clone(index);
     let renewed = spawn_blocking(move || index.store().watch(how));
     renewed.await.ok().flatten()

@@ -430,6 +430,17 @@ fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
 }
 
 #[test]
+fn a_full_disk_keeps_no_server_without_a_cache_from_starting() {
+    let dist = Dist::wheel("blinky", "1.0");
+    let site = Site::new().package(&dist);
+    // Room for the directories.
+    let server = site.start_with_tmpfs("data/cache", "size=8k");
+    await_listed(&server, &dist);
+    assert_eq!(server.get(&format!("/packages/{}.metadata", dist.filename)).status, 200);
+    server.await_log("the cache could not be written");
+}
+
+#[test]
 fn a_missing_or_damaged_cache_is_rebuilt() {
     let dist = Dist::wheel("blinky", "1.0");
     let site = Site::new().package(&dist);

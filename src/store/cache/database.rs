@@ -1,7 +1,7 @@
 //! The redb file behind the cache: built anew when it is damaged, closed when it fails, opened again. Called by `cache.rs`.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,10 +24,15 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Opens the database in this file; makes it when it is missing, and anew when it is damaged.
+    /// Opens the database in this file; makes it when it is missing, and anew when it is damaged. On a full disk, where it
+    /// cannot be made, it stays closed for now: what is there can be served without.
     pub(super) fn open(path: PathBuf) -> Result<Self, CacheError> {
+        let database = match open(&path) {
+            Err(CacheError::Io { source, .. }) if is_full(&source) => None,
+            opened => Some(opened?),
+        };
         Ok(Self {
-            database: RwLock::new(Some(open(&path)?)),
+            database: RwLock::new(database),
             path,
             opening: Mutex::default(),
         })
@@ -115,10 +120,14 @@ fn open_sound(path: &Path) -> Result<Database, Error> {
     Ok(database)
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 /// Whether only a new file helps, and not more space, or the end of another process.
 fn is_damage(error: &Error) -> bool {
     match error {
-        Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        Error::Io(error) => error.kind() == ErrorKind::InvalidData,
         Error::PreviousIo | Error::DatabaseAlreadyOpen => false,
         _ => true,
     }

@@ -51,7 +51,8 @@ in
         The password file, as `micropypi passwd` and apache's htpasswd write it. It is handed to the service by systemd's
         LoadCredential, so only root needs to be able to read it; it must be outside of the Nix store, which everybody can
         read. It must exist before the first deployment, or the service does not start:
-        `nix run .#default -- passwd alice --file FILE` in the flake's folder makes it. A change counts from the next `systemctl restart micropypi`. Without one, uploads are refused.
+        `nix run .#default -- passwd alice --file htpasswd` in the flake's folder makes it, and
+        `sudo install -D -m 600 htpasswd /var/lib/secrets/htpasswd` puts it into its place. A change counts from the next `systemctl restart micropypi`. Without one, uploads are refused.
       '';
     };
 
@@ -158,6 +159,15 @@ in
           ""
           "${lib.getExe cfg.package} serve --config ${configFile}"
         ];
+        # The configuration was checked when the system was built.
+        ExecReload = [
+          ""
+          "/bin/sh -c 'kill -HUP $MAINPID'"
+        ];
+        # The rest of the system is read-only for it.
+        ReadWritePaths = map (path: "-${path}") (
+          builtins.filter (lib.hasPrefix "/") (cfg.settings.store.packages or [ ])
+        );
       }
       // lib.optionalAttrs (cfg.htpasswdFile != null) {
         LoadCredential = [ "htpasswd:${toString cfg.htpasswdFile}" ];

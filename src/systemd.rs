@@ -48,6 +48,11 @@ fn take(passed: &mut ListenFd, index: usize) -> Result<Option<TcpListener>, Syst
     Ok(listener)
 }
 
+/// Whether a unit of systemd runs this program (`$INVOCATION_ID`, systemd.exec(5)).
+pub fn is_service() -> bool {
+    std::env::var_os("INVOCATION_ID").is_some()
+}
+
 /// Startup, or a reload, is finished. `status` is the line that `systemctl status` shows.
 pub fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);

@@ -19,6 +19,7 @@ use crate::http::{App, ConnectionLimits, FormLimits, Service, Site, Welcome};
 use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
+use crate::systemd;
 use crate::telemetry::Chain;
 use crate::tls::{Acceptor, TlsFiles};
 
@@ -170,9 +171,17 @@ fn warn_if_closed(store: &Store) {
                  server runs; run: chown -R {user} {directory}{container}"
             );
         }
-        ErrorKind::ReadOnlyFilesystem => tracing::warn!(
-            "uploads will fail: the packages directory {directory} is on a read-only file system; mount it writable"
-        ),
+        ErrorKind::ReadOnlyFilesystem => {
+            let sandbox = match systemd::is_service() {
+                true => format!(
+                    ", or let the service write there: ReadWritePaths={directory} in `systemctl edit micropypi`"
+                ),
+                false => String::new(),
+            };
+            tracing::warn!(
+                "uploads will fail: the packages directory {directory} is on a read-only file system; mount it writable{sandbox}"
+            );
+        }
         _ => {}
     }
 }

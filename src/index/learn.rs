@@ -73,6 +73,7 @@ pub(super) fn metadata_facts(parsed: CoreMetadata, bytes: &[u8]) -> MetadataFact
         is_static: is_static(&parsed),
         requires_python: parsed.requires_python.map(Into::into),
         summary: parsed.summary.map(Into::into),
+        name: Some(parsed.name.into()),
     }
 }
 

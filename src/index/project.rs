@@ -63,6 +63,12 @@ impl File {
         (self.root, self.stamp, &self.sidecars) == (found.root, found.stamp, &found.sidecars)
     }
 
+    /// The project's name as the core metadata spells it; as the file name does, where that tells no other.
+    fn project_name(&self) -> &str {
+        let spelling = self.metadata.as_ref().and_then(|known| known.name.as_deref());
+        spelling.unwrap_or_else(|| self.name.name())
+    }
+
     /// The core metadata that the index may show (PEP 658): of wheels, and of sdists whose own is final. PKG-INFO of older
     /// tools names no requirements at all, and pip would believe it.
     pub fn core_metadata(&self) -> Option<&MetadataFacts> {
@@ -240,10 +246,15 @@ impl Project {
         &self.name
     }
 
-    /// As the newest file writes it.
+    /// As the newest file with core metadata writes it, for file names are escaped: `blinky_led` for `Blinky-LED`. Where
+    /// none has any, as the newest does.
     pub fn display_name(&self) -> &str {
-        let newest = self.releases.last().and_then(|release| release.files.first());
-        newest.map_or(self.name.as_str(), |file| file.name.name())
+        let mut newest_first = self.releases.iter().rev().flat_map(|release| &release.files);
+        let newest = newest_first.clone().next();
+        let described = newest_first.find(|file| file.metadata.is_some());
+        described
+            .or(newest)
+            .map_or(self.name.as_str(), |file| file.project_name())
     }
 
     /// Ascending by version; never empty.

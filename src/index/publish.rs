@@ -250,18 +250,28 @@ impl Index {
     /// The catalog's entry of a file of which everything is known.
     pub(super) fn entry(&self, found: &Found, name: DistFilename, facts: Facts) -> File {
         let project = facts.project.and_then(|project| ProjectName::parse(&project).ok());
+        let name = project.and_then(|project| name.of_project(&project)).unwrap_or(name);
+        let metadata = facts.metadata.map(|known| MetadataFacts {
+            name: known.name.filter(|spelling| is_other_spelling(spelling, &name)),
+            ..known
+        });
         File {
             root: found.root,
             path: Arc::clone(&found.path),
-            name: project.and_then(|project| name.of_project(&project)).unwrap_or(name),
+            name,
             stamp: found.stamp,
             sidecars: found.sidecars.clone(),
             digests: facts.digests,
-            metadata: facts.metadata,
+            metadata,
             yanked: super::learn::yank_reason(&self.store, found),
             defect: facts.defect.map(Into::into),
         }
     }
+}
+
+/// Whether this is the project's name, and not as the file name spells it. The others would only take memory.
+fn is_other_spelling(spelling: &str, name: &DistFilename) -> bool {
+    spelling != name.name() && ProjectName::parse(spelling).is_ok_and(|project| project == *name.project())
 }
 
 fn exists(file: &str, there: &Digests) -> PublishError {

@@ -27,7 +27,7 @@ const METADATA: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("metada
 /// A digest of everything that it was made from → what was derived.
 const DERIVED: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("derived");
 /// The name carries the version of what is inside: another version starts afresh.
-const FILE_NAME: &str = "index-3.redb";
+const FILE_NAME: &str = "index-4.redb";
 /// How many bytes may wait while the database cannot be written.
 const MOST_WAITING: usize = 16 << 20;
 
@@ -57,6 +57,8 @@ pub struct MetadataFacts {
     pub is_static: bool,
     /// The `Summary` field.
     pub summary: Option<Box<str>>,
+    /// The `Name` field; in the index, only where the file name spells it otherwise.
+    pub name: Option<Box<str>>,
 }
 
 /// What is still needed of a cache; see [`Cache::sweep`].

@@ -18,6 +18,7 @@ mod log;
 mod mip;
 mod mip_wire;
 mod mpremote;
+mod pages;
 mod pip_uv;
 mod prefix;
 mod proxy;

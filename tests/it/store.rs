@@ -419,9 +419,9 @@ fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
     let log = first.log();
     assert_eq!(log.matches("the cache could not be written").count(), 1, "{log}");
     // The tmpfs goes with the server.
-    let written = fs::read(cache.join("index-3.redb")).unwrap();
+    let written = fs::read(cache.join("index-4.redb")).unwrap();
     first.kill();
-    fs::write(site.path("data/cache/index-3.redb"), written).unwrap();
+    fs::write(site.path("data/cache/index-4.redb"), written).unwrap();
     let second = site.start();
     for dist in &dists {
         await_listed(&second, dist);

@@ -21,6 +21,7 @@ fn facts(text: &str) -> Facts {
             requires_python: Some(">=3".into()),
             is_static: true,
             summary: None,
+            name: Some("a".into()),
         }),
         defect: None,
     }
@@ -101,7 +102,7 @@ fn indexes_of_earlier_versions_are_removed() {
         .map(|entry| entry.unwrap().file_name());
     let mut left: Vec<_> = left.collect();
     left.sort();
-    assert_eq!(left, ["index-3.redb", "index-notes.txt"]);
+    assert_eq!(left, ["index-4.redb", "index-notes.txt"]);
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! The pages for a person: `/`, `/project/{project}/`, and the listings that they link to.
+
+use crate::dists::Dist;
+use crate::harness::{Server, Site};
+
+/// Fails the test unless a person and a host tool are told this name of blinky-led.
+fn assert_named(server: &Server, name: &str) {
+    server.get("/").assert_says(200, &[&format!(">{name}</a>")]);
+    let (title, heading) = (format!("<title>{name} 1.0</title>"), format!("<h1>{name} 1.0</h1>"));
+    server.get("/project/blinky-led/").assert_says(200, &[&title, &heading]);
+    assert_eq!(server.get("/pypi/blinky-led/json").json()["info"]["name"], name);
+}
+
+#[test]
+fn a_project_is_called_as_its_metadata_says() {
+    let wheel = Dist::wheel("Blinky-LED", "1.0");
+    assert!(wheel.filename.starts_with("Blinky_LED-"));
+    let site = Site::new().package(&wheel);
+    let first = site.start();
+    assert_named(&first, "Blinky-LED");
+    first.stop();
+    // By now the cache knows it.
+    assert_named(&site.start(), "Blinky-LED");
+}
+
+#[test]
+fn a_project_without_metadata_is_called_as_its_file_is() {
+    let egg = Dist::new("blinky-led", "1.0", "Blinky_LED-1.0-py3.8.egg", b"egg".to_vec());
+    assert_named(&Site::holding(&[egg]).start(), "Blinky_LED");
+}

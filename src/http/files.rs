@@ -35,7 +35,11 @@ pub(super) async fn list_without_slash(State(app): State<Arc<App>>, _: May<List>
 
 /// Sent project by project: the whole would be 15 MB for 100,000 files.
 fn listing(catalog: Arc<Catalog>, prefix: &'static str) -> Response {
-    const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>All files</title></head><body><h1>All files</h1>\n";
+    const HEAD: &str = concat!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",
+        "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">",
+        "<title>All files</title></head><body><h1>All files</h1>\n"
+    );
     const ROWS: usize = 512;
     let rows = std::iter::successors(Some(catalog.files_after(None, ROWS)), move |before| {
         let last = before.last().map(|file| Arc::clone(&file.path));

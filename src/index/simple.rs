@@ -32,13 +32,14 @@ fn url(file: &File, depth: Depth) -> String {
     format!("{}packages/{}", depth.to_base(), file.url_path())
 }
 
-fn document(title: &str, body: &Markup) -> String {
+fn document(title: &str, head: &Markup, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="pypi:repository-version" content=(API_VERSION);
+                (head)
                 title { (title) }
             }
             body {
@@ -64,7 +65,7 @@ fn project_html(project: &Project, depth: Depth) -> String {
             br; "\n"
         }
     };
-    document(&title, &links)
+    document(&title, &html! {}, &links)
 }
 
 fn root_html(catalog: &Catalog, depth: Depth) -> String {
@@ -76,7 +77,12 @@ fn root_html(catalog: &Catalog, depth: Depth) -> String {
             br; "\n"
         }
     };
-    document("Simple index", &links)
+    // For people, who come here from the home page. Those of projects are pip's, and are asked for all the time.
+    let head = html! {
+        meta name="viewport" content="width=device-width";
+        meta name="color-scheme" content="light dark";
+    };
+    document("Simple index", &head, &links)
 }
 
 fn json(value: &impl Serialize) -> String {

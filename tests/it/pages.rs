@@ -3,6 +3,11 @@
 use crate::dists::Dist;
 use crate::harness::{Server, Site};
 
+const FOR_PERSONS: [&str; 2] = [
+    r#"<meta name="viewport" content="width=device-width">"#,
+    r#"<meta name="color-scheme" content="light dark">"#,
+];
+
 /// Fails the test unless a person and a host tool are told this name of blinky-led.
 fn assert_named(server: &Server, name: &str) {
     server.get("/").assert_says(200, &[&format!(">{name}</a>")]);
@@ -27,4 +32,18 @@ fn a_project_is_called_as_its_metadata_says() {
 fn a_project_without_metadata_is_called_as_its_file_is() {
     let egg = Dist::new("blinky-led", "1.0", "Blinky_LED-1.0-py3.8.egg", b"egg".to_vec());
     assert_named(&Site::holding(&[egg]).start(), "Blinky_LED");
+}
+
+#[test]
+fn the_listings_fit_a_phone_and_a_dark_room_and_pips_pages_stay_small() {
+    let server = Site::holding(&[Dist::wheel("blinky", "1.0")]).start();
+    for target in ["/simple/", "/simple", "/packages/", "/packages"] {
+        server.get(target).assert_says(200, &FOR_PERSONS);
+    }
+    let pips = server.get("/simple/blinky/");
+    assert!(
+        !FOR_PERSONS.iter().any(|line| pips.text().contains(line)),
+        "{}",
+        pips.text()
+    );
 }

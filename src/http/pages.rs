@@ -97,18 +97,25 @@ fn how_to(base: &str) -> Markup {
         section {
             h2 { "Upload" }
             pre { "twine upload --repository-url " (base) "/ dist/*" }
-            h2 { "Install on a computer" }
-            pre {
-                "pip install --index-url " (base) "/simple/ --trusted-host " (authority(base)) " NAME\n"
-                "uv pip install --index-url " (base) "/simple/ NAME"
-            }
-            h2 { "Install on a board" }
-            pre {
-                "# MicroPython 1.20 and later\nimport mip\nmip.install(\"NAME\", index=\"" (base) "\")\n\n"
-                "# up to 1.19\nimport upip\nupip.index_urls = [\"" (base) "\"]\nupip.install(\"NAME\")\n\n"
-                "# the same from a computer, over USB\nmpremote mip --index " (base) " install NAME"
-            }
+            (install(base, "NAME"))
         }
+    }
+}
+
+/// A block for each place that lines are pasted into.
+fn install(base: &str, name: &str) -> Markup {
+    html! {
+        h2 { "Install on a computer" }
+        pre {
+            "pip install --index-url " (base) "/simple/ --trusted-host " (authority(base)) " " (name) "\n"
+            "uv pip install --index-url " (base) "/simple/ " (name)
+        }
+        h2 { "Install on a board" }
+        pre { "# MicroPython 1.20 and later\nimport mip\nmip.install(\"" (name) "\", index=\"" (base) "\")" }
+        pre {
+            "# up to 1.19\nimport upip\nupip.index_urls = [\"" (base) "\"]\nupip.install(\"" (name) "\")"
+        }
+        pre { "# the same from a computer, over USB\nmpremote mip --index " (base) " install " (name) }
     }
 }
 
@@ -165,10 +172,7 @@ fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str)
             h1 { (title) }
             @if let Some(summary) = latest.summary() { p { (summary) } }
         }
-        section {
-            h2 { "Install" }
-            pre { (install(project, base)) }
-        }
+        section { (install(base, project.name().as_str())) }
         section {
             h2 { "Releases" }
             @for release in newest_first { (release_section(index, catalog, project, release)) }
@@ -211,16 +215,6 @@ fn release_section(index: &Index, catalog: &Catalog, project: &Project, release:
             }
         }
     }
-}
-
-fn install(project: &Project, base: &str) -> String {
-    let name = project.name();
-    format!(
-        "pip install --index-url {base}/simple/ --trusted-host {} {name}\n\
-         mpremote mip --index {base} install {name}\n\
-         import mip; mip.install(\"{name}\", index=\"{base}\")",
-        authority(base)
-    )
 }
 
 /// Whole bytes up to 9999, then kilobytes and megabytes of 1000.

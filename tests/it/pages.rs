@@ -35,6 +35,23 @@ fn a_project_without_metadata_is_called_as_its_file_is() {
 }
 
 #[test]
+fn the_page_of_a_project_says_how_to_install_it_wherever_it_can_be() {
+    let server = Site::holding(&[Dist::wheel("blinky-led", "1.0")]).start();
+    let (url, address) = (server.url(), server.address);
+    let pip = format!("<pre>pip install --index-url {url}/simple/ --trusted-host {address} blinky-led\n");
+    let uv = format!("uv pip install --index-url {url}/simple/ blinky-led</pre>");
+    let mip = format!("import mip\nmip.install(&quot;blinky-led&quot;, index=&quot;{url}&quot;)</pre>");
+    let upip =
+        format!("import upip\nupip.index_urls = [&quot;{url}&quot;]\nupip.install(&quot;blinky-led&quot;)</pre>");
+    let mpremote = format!("over USB\nmpremote mip --index {url} install blinky-led</pre>");
+    let (page, home) = (server.get("/project/blinky-led/"), server.get("/"));
+    for lines in [pip, uv, mip, upip, mpremote] {
+        page.assert_says(200, &[&lines]);
+        home.assert_says(200, &[&lines.replace("blinky-led", "NAME")]);
+    }
+}
+
+#[test]
 fn the_listings_fit_a_phone_and_a_dark_room_and_pips_pages_stay_small() {
     let server = Site::holding(&[Dist::wheel("blinky", "1.0")]).start();
     for target in ["/simple/", "/simple", "/packages/", "/packages"] {

@@ -113,7 +113,7 @@ impl Store {
     /// When the first cannot be made, or another is missing.
     pub fn open(roots: Vec<PathBuf>) -> Result<Self, StoreError> {
         if let Some(inbox) = roots.first() {
-            fs::create_dir_all(inbox).map_err(|e| StoreError::new("make", inbox, e))?;
+            make(inbox).map_err(|e| StoreError::new("make", inbox, e))?;
         }
         let resolve = |root: PathBuf| match fs::canonicalize(&root) {
             Err(error) if error.kind() == ErrorKind::NotFound => Err(StoreError::Missing(root)),
@@ -264,6 +264,19 @@ pub enum Look {
     Directory,
     /// Hidden, or not ours.
     Nothing,
+}
+
+/// Makes a packages directory, unless it is there. The log tells of it, for its name may be a slip of the pen.
+fn make(directory: &Path) -> io::Result<()> {
+    let is_new = !directory.exists();
+    fs::create_dir_all(directory)?;
+    if is_new {
+        tracing::info!(
+            "made the packages directory {}, which was not there",
+            directory.display()
+        );
+    }
+    Ok(())
 }
 
 /// Makes the names in a directory durable: fsync(2) of the directory itself.

@@ -452,6 +452,24 @@ fn run_makes_the_first_directory_and_no_mistyped_one() {
 }
 
 #[test]
+fn a_packages_directory_that_is_made_is_told() {
+    let home = home();
+    // Nothing is served for ever: this cache cannot be made.
+    let start = || {
+        let mut command = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "typo"]);
+        command
+            .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
+            .output()
+            .unwrap()
+    };
+    let told = "made the packages directory typo, which was not there";
+    let said = failure(&start());
+    assert_eq!(said.matches(told).count(), 1, "{said}");
+    let said = failure(&start());
+    assert!(!said.contains(told), "{said}");
+}
+
+#[test]
 fn the_packages_can_ask_for_man_page_and_completions() {
     let home = home();
     let man = success(&micropypi(home.path(), &["man"]).output().unwrap());

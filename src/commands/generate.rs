@@ -2,35 +2,68 @@
 
 use std::io;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::Cli;
 
+/// Where things are when a package has installed the service, in roff.
+const FILES: &str = r"
+.SH FILES
+.TP
+\fI/etc/micropypi/config.toml\fR
+The configuration; it tells of every setting.
+.TP
+\fI/etc/micropypi/htpasswd\fR
+The users and their passwords, as \fBmicropypi passwd\fR writes them.
+.TP
+\fI/var/lib/micropypi/packages\fR
+The packages of the service: all there is to back up.
+.TP
+\fI/var/cache/micropypi\fR
+What is derived from them; it may be deleted at any time.
+";
+
 /// The man page, in roff: the server's own options, then each command's under a heading of its own.
 pub(super) fn man() -> io::Result<Vec<u8>> {
-    let mut command = Cli::command();
+    let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
-    for command in command
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set() && command.get_name() != "help")
-    {
-        let mut section = Vec::new();
-        let man = Man::new(command.clone());
-        man.render_synopsis_section(&mut section)?;
-        man.render_description_section(&mut section)?;
-        man.render_options_section(&mut section)?;
-        let text = String::from_utf8_lossy(&section).replace(".SH ", ".SS ");
-        let name = command
-            .get_display_name()
-            .unwrap_or_else(|| command.get_name())
-            .replace('-', " ");
-        page.extend_from_slice(format!(".SH \"{}\"\n{text}", name.to_uppercase()).as_bytes());
+    let mut start = Vec::new();
+    Man::new(command.clone()).render(&mut start)?;
+    let mut page = text(&start);
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        // clap lists each command by a page of its own, which there is not.
+        let own_page = format!("{}(1)", escaped(command.get_display_name().unwrap_or_default()));
+        page = page.replace(&own_page, &escaped(called(command)));
+        page.push_str(&section(command)?);
     }
-    Ok(page)
+    page.push_str(FILES.trim_start());
+    Ok(page.into_bytes())
+}
+
+/// What the man page says of a command.
+fn section(command: &Command) -> io::Result<String> {
+    let mut section = Vec::new();
+    let man = Man::new(command.clone());
+    man.render_synopsis_section(&mut section)?;
+    man.render_description_section(&mut section)?;
+    man.render_options_section(&mut section)?;
+    let heading = escaped(&called(command).to_uppercase());
+    Ok(format!(".SH \"{heading}\"\n{}", text(&section).replace(".SH ", ".SS ")))
+}
+
+/// How a command is called: `micropypi serve`.
+fn called(command: &Command) -> &str {
+    command.get_bin_name().unwrap_or_else(|| command.get_name())
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('-', r"\-")
+}
+
+fn text(roff: &[u8]) -> String {
+    String::from_utf8_lossy(roff).into_owned()
 }
 
 /// The completions for a shell.

@@ -473,10 +473,19 @@ fn a_packages_directory_that_is_made_is_told() {
 fn the_packages_can_ask_for_man_page_and_completions() {
     let home = home();
     let man = success(&micropypi(home.path(), &["man"]).output().unwrap());
-    assert!(
-        man.contains(".TH micropypi 1") && man.contains(".SH \"MICROPYPI RUN\""),
-        "{man}"
-    );
+    for expected in [
+        ".TH micropypi 1",
+        "\nmicropypi check\\-config\nSay whether",
+        ".SH \"MICROPYPI CHECK\\-CONFIG\"",
+        ".SH FILES",
+        "/etc/micropypi/config.toml",
+        "/etc/micropypi/htpasswd",
+        "/var/lib/micropypi/packages",
+        "/var/cache/micropypi",
+    ] {
+        assert!(man.contains(expected), "{expected:?} is not in\n{man}");
+    }
+    assert!(!man.contains("(1)"), "there is no other page:\n{man}");
     for shell in ["bash", "fish", "zsh"] {
         let script = success(&micropypi(home.path(), &["completions", shell]).output().unwrap());
         assert!(script.contains("check-config"), "{shell}");

@@ -25,6 +25,13 @@ The packages of the service: all there is to back up.
 What is derived from them; it may be deleted at any time.
 ";
 
+/// The settings that take a few words, by their flags. It is the configuration that checks them, and tells of every mistake
+/// at once, so that the command line itself does not know them.
+const WORDS: [(&str, [&str; 4]); 2] = [
+    ("log_level", ["error", "warn", "info", "debug"]),
+    ("protect", ["list", "download", "update", "none"]),
+];
+
 /// The man page, in roff: the server's own options, then each command's under a heading of its own.
 pub(super) fn man() -> io::Result<Vec<u8>> {
     let mut command = Cli::command().disable_help_subcommand(true);
@@ -69,6 +76,13 @@ fn text(roff: &[u8]) -> String {
 /// The completions for a shell.
 pub(super) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "micropypi", &mut script);
+    let mut command = offering_words(Cli::command()).mut_subcommand("serve", offering_words);
+    clap_complete::generate(shell, &mut command, "micropypi", &mut script);
     script
+}
+
+fn offering_words(command: Command) -> Command {
+    WORDS.into_iter().fold(command, |command, (flag, words)| {
+        command.mut_arg(flag, |arg| arg.value_parser(words))
+    })
 }

@@ -498,3 +498,26 @@ fn the_packages_can_ask_for_man_page_and_completions() {
         "{version}"
     );
 }
+
+/// What the shell offers after these words.
+fn offered(home: &Path, words: &[&str]) -> String {
+    let script = "source completions; COMP_WORDS=(micropypi \"$@\" ''); COMP_CWORD=$(($# + 1)); \
+                  _micropypi micropypi '' \"${!#}\"; echo \"${COMPREPLY[*]}\"";
+    let mut bash = Command::new("bash");
+    bash.current_dir(home)
+        .args(["--norc", "-c", script, "bash"])
+        .args(words);
+    success(&bash.output().unwrap())
+}
+
+#[test]
+fn the_shell_offers_the_words_that_a_setting_takes() {
+    let home = home();
+    let script = micropypi(home.path(), &["completions", "bash"]).output().unwrap();
+    fs::write(home.path().join("completions"), success(&script)).unwrap();
+    for words in [&["serve"][..], &[]] {
+        let after = |flag| offered(home.path(), &[words, &[flag]].concat());
+        assert_eq!(after("--log-level"), "error warn info debug\n", "{words:?}");
+        assert_eq!(after("--protect"), "list download update none\n", "{words:?}");
+    }
+}

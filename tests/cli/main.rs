@@ -2,14 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
 use rustix::fs::OFlags;
+use rustix::process::geteuid;
 use rustix::termios::{LocalModes, tcgetattr};
 use tempfile::TempDir;
 
@@ -22,6 +23,18 @@ fn micropypi(directory: &Path, arguments: &[&str]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    command
+}
+
+/// The same as one who may do no more than the permissions say: root becomes another user.
+fn unprivileged(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = micropypi(directory, arguments);
+    if geteuid().is_root() {
+        let program = command.get_program().to_owned();
+        command = Command::new("unshare");
+        command.current_dir(directory).args(["--user", "--map-user=65532"]);
+        command.arg(program).args(arguments);
+    }
     command
 }
 
@@ -308,6 +321,20 @@ fn passwd_writes_the_file_that_the_server_reads() {
         .unwrap();
     assert_eq!(success(&delete), "deleted the user alice from secrets\n");
     assert_eq!(fs::read_to_string(home.path().join("secrets")).unwrap(), "");
+}
+
+#[test]
+fn passwd_names_sudo_where_rights_are_missing() {
+    let home = home();
+    let secrets = home.path().join("secrets");
+    fs::write(&secrets, "").unwrap();
+    fs::set_permissions(&secrets, Permissions::from_mode(0o000)).unwrap();
+    let mut command = unprivileged(home.path(), &["passwd", "--delete", "alice", "--file", "secrets"]);
+    let expected = "\
+error: cannot read secrets as this user: run the command with sudo
+caused by: Permission denied (os error 13)
+";
+    assert_eq!(failure(&command.output().unwrap()), expected);
 }
 
 /// Runs `micropypi passwd alice` on a terminal (script(1) makes one), answers each prompt, and gives what the terminal

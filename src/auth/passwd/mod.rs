@@ -85,6 +85,16 @@ pub enum PasswdError {
     /// The quick trial makes a new file only.
     #[error("the password file {} exists already", .0.display())]
     Exists(PathBuf),
+    /// This user may not read or write the file, and root may.
+    #[error("cannot {what} {path} as this user: run the command with sudo", path = .path.display())]
+    Denied {
+        /// What was tried.
+        what: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The file cannot be read or written.
     #[error("cannot {what} {path}", path = .path.display())]
     File {

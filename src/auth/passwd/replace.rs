@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use tempfile::NamedTempFile;
 
 use super::PasswdError;
@@ -103,5 +104,8 @@ fn keep_owner_and_mode(file: &File, old: &Metadata) -> io::Result<()> {
 
 fn in_file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PasswdError {
     let path = path.to_owned();
-    move |source| PasswdError::File { what, path, source }
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied if !geteuid().is_root() => PasswdError::Denied { what, path, source },
+        _ => PasswdError::File { what, path, source },
+    }
 }

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_chain(&error);
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_status())
         }
     }
 }

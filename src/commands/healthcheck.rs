@@ -36,6 +36,9 @@ pub enum Unwell {
         /// The status line.
         answer: String,
     },
+    /// The configuration does not tell where to ask. Whoever watches over containers knows the exit codes 0 and 1 only.
+    #[error(transparent)]
+    Configuration(Box<CommandError>),
     /// The URL is not one that can be asked.
     #[error("{0} is not a URL such as http://127.0.0.1:8089")]
     Url(String),
@@ -60,7 +63,7 @@ pub(super) fn run(args: &HealthcheckArgs) -> Result<(), CommandError> {
         let (question, addresses) = own_addresses(&config);
         return Ok(ask_any(question, &addresses)?);
     }
-    let loaded = load(&args.file, Flags::default())?;
+    let loaded = load(&args.file, Flags::default()).map_err(|error| Unwell::Configuration(Box::new(error)))?;
     let (question, mut addresses) = own_addresses(&loaded.config);
     if loaded.source == Source::None {
         // It may have been started by pypiserver's command line, which this process cannot see.

@@ -26,6 +26,9 @@ use crate::serve::ServeError;
 /// The variable of pypiserver's image.
 const PYPISERVER_PORT: &str = "PYPISERVER_PORT";
 
+/// The exit status of sysexits.h that systemd calls CONFIG.
+const EX_CONFIG: u8 = 78;
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CommandError {
@@ -83,6 +86,17 @@ pub enum CommandError {
     /// Standard output is closed or full.
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
+}
+
+impl CommandError {
+    /// The exit status: 78, as sysexits.h has it for a configuration that is wrong, or 1. The service is started again after
+    /// 1 only.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Config(error) if error.is_lasting() => EX_CONFIG,
+            _ => 1,
+        }
+    }
 }
 
 /// Does what the command line says.

@@ -33,6 +33,16 @@ pub enum ConfigError {
     Invalid(Report),
 }
 
+impl ConfigError {
+    /// Whether it stays wrong until somebody mends it. A file that is not there may come with its disk.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            Self::Invalid(_) => true,
+        }
+    }
+}
+
 /// Where the configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

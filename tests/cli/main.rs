@@ -49,7 +49,18 @@ fn text(bytes: &[u8]) -> String {
 /// What a command that fails says.
 #[track_caller]
 fn failure(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    said_with(1, output)
+}
+
+/// What a command says whose configuration is wrong, after which systemd starts no service again.
+#[track_caller]
+fn misconfiguration(output: &Output) -> String {
+    said_with(78, output)
+}
+
+#[track_caller]
+fn said_with(status: i32, output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
     text(&output.stderr)
 }
@@ -77,7 +88,7 @@ error: c.toml:2:1: unknown key `store.overwite`
 2 | overwite = true
   | ^^^^^^^^ did you mean `overwrite` below `[store]`?
 ";
-    assert_eq!(failure(&output), expected);
+    assert_eq!(misconfiguration(&output), expected);
 }
 
 #[test]
@@ -89,7 +100,7 @@ fn every_mistake_of_every_source_is_told_at_once() {
         .env("MICROPYPI_MDNS_NAMES", "lab")
         .output()
         .unwrap();
-    let said = failure(&output);
+    let said = misconfiguration(&output);
     for expected in [
         "error: 3 settings are wrong\n",
         "c.toml:1:11: invalid socket address syntax\n",
@@ -154,19 +165,19 @@ fn check_config_refuses_what_serve_would() {
     let check = micropypi(home.path(), &["check-config", "-c", "c.toml"])
         .output()
         .unwrap();
-    let said = failure(&check);
+    let said = misconfiguration(&check);
     assert!(
         said.starts_with("error: c.toml:2:11: the pattern \"[a\" cannot be read: ") && said.contains("^^^^^^"),
         "{said}"
     );
     let serve = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
-    assert_eq!(failure(&serve), said);
+    assert_eq!(misconfiguration(&serve), said);
     let nested = micropypi(home.path(), &["check-config"])
         .env("MICROPYPI_STORE_PACKAGES", "a, a/b")
         .output()
         .unwrap();
     assert!(
-        failure(&nested).contains("served with all its sub-folders"),
+        misconfiguration(&nested).contains("served with all its sub-folders"),
         "{nested:?}"
     );
 }
@@ -188,7 +199,7 @@ fn check_config_points_at_a_url_that_nobody_can_reach_and_at_an_empty_path() {
         let check = micropypi(home.path(), &["check-config", "-c", "c.toml"])
             .output()
             .unwrap();
-        let said = failure(&check);
+        let said = misconfiguration(&check);
         assert!(said.contains(expected), "{expected:?} is not in\n{said}");
     }
 }
@@ -547,4 +558,33 @@ fn the_shell_offers_the_words_that_a_setting_takes() {
         assert_eq!(after("--log-level"), "error warn info debug\n", "{words:?}");
         assert_eq!(after("--protect"), "list download update none\n", "{words:?}");
     }
+}
+
+#[test]
+fn only_a_configuration_that_stays_wrong_keeps_systemd_from_another_start() {
+    let unit = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/micropypi.service")).unwrap();
+    assert!(unit.contains("\nRestartPreventExitStatus=78\n"), "{unit}");
+    let home = home();
+    // A file that is no text.
+    fs::write(home.path().join("c.toml"), b"\xff").unwrap();
+    let output = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
+    assert!(
+        misconfiguration(&output).contains("cannot read the configuration file c.toml"),
+        "{output:?}"
+    );
+    // A disk that is not there yet, and a password file that somebody is writing.
+    for settings in [
+        "[store]\npackages = ['packages', 'stick']\n",
+        "[auth]\npasswords = '.'\n",
+    ] {
+        let settings = format!("listen = ['127.0.0.1:0']\n{settings}");
+        fs::write(home.path().join("c.toml"), settings).unwrap();
+        failure(&micropypi(home.path(), &["-c", "c.toml"]).output().unwrap());
+    }
+    // Docker knows two answers to its question.
+    fs::write(home.path().join("c.toml"), "lisen = 1\n").unwrap();
+    let health = micropypi(home.path(), &["healthcheck", "-c", "c.toml"])
+        .output()
+        .unwrap();
+    assert!(failure(&health).contains("did you mean `listen`?"), "{health:?}");
 }

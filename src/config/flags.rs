@@ -60,7 +60,8 @@ impl Flags {
     }
 }
 
-fn plain(value: &toml::Value) -> String {
+/// A value as text: no quotes around a string.
+pub(super) fn plain(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnose::{Place, Problem, suggest};
 use super::flags::Flags;
-use super::{Config, check, schema};
+use super::{Config, DEFAULT_PORT, check, schema};
 
 /// A value and where it stands.
 type Setting<'i> = (Place, Spanned<DeValue<'i>>);
@@ -98,7 +98,7 @@ impl<'i> Gathered<'i> {
                     _ => place.clone(),
                 },
                 message: in_plain_words(error.message()),
-                help: schema::usage(&path).map(|usage| format!("for example `{usage}`")),
+                help: usage(&place, &path).map(|usage| format!("for example `{usage}`")),
             });
         }
         self.settings.insert(path, (place, value));
@@ -132,6 +132,17 @@ impl<'i> Gathered<'i> {
             Some(path) => self.settings[path].0.clone(),
             None => Place::Default(path.to_owned()),
         }
+    }
+}
+
+/// How a user would write the setting at this place.
+fn usage(place: &Place, path: &str) -> Option<String> {
+    match place {
+        Place::Flag(_) if path == "listen" => Some(format!("--listen 127.0.0.1:{DEFAULT_PORT}")),
+        // Others have flags of other names, and in pypiserver's command line again others.
+        Place::Flag(_) => schema::usage_as_text(path),
+        Place::Variable(name) => Some(format!("{name}={}", schema::usage_as_text(path)?)),
+        Place::File(_) | Place::Default(_) => schema::usage(path),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use strsim::damerau_levenshtein;
 use toml::Value;
 
+use super::flags::plain;
 use super::{BoardsConfig, Config, DEFAULT_PORT, IndexConfig, LogConfig, TlsConfig};
 
 /// The prefix of every variable that is read.
@@ -65,9 +66,23 @@ pub(super) fn example() -> Config {
     }
 }
 
-/// How a user would write the setting: `overwrite = false`. Lists that are empty by default show an entry.
+/// How a user would write the setting in the file: `overwrite = false`.
 pub(super) fn usage(path: &str) -> Option<String> {
     let key = path.rsplit('.').next().unwrap_or(path);
+    Some(format!("{key} = {}", legal_value(path)?))
+}
+
+/// How a user would write the setting's value as text, in the environment or in a flag: `false`.
+pub(super) fn usage_as_text(path: &str) -> Option<String> {
+    let words = match legal_value(path)? {
+        Value::Array(entries) => entries.iter().map(plain).collect(),
+        value => vec![plain(&value)],
+    };
+    Some(words.join(","))
+}
+
+/// An example of a legal value. Lists that are empty by default show an entry.
+fn legal_value(path: &str) -> Option<Value> {
     let entry = match path {
         "trusted_proxies" => Some("10.0.0.0/8".to_owned()),
         "tls.listen" => Some(format!("[::]:{}", DEFAULT_PORT + 1)),
@@ -75,11 +90,10 @@ pub(super) fn usage(path: &str) -> Option<String> {
         "mdns.interfaces" => Some("eth0".to_owned()),
         _ => None,
     };
-    let value = match entry {
-        Some(entry) => Value::Array(vec![Value::String(entry)]),
-        None => SETTINGS.get(path)?.clone(),
-    };
-    Some(format!("{key} = {value}"))
+    match entry {
+        Some(entry) => Some(Value::Array(vec![Value::String(entry)])),
+        None => SETTINGS.get(path).cloned(),
+    }
 }
 
 /// Whether `name` is a section: `store`.

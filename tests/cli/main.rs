@@ -561,6 +561,26 @@ fn the_shell_offers_the_words_that_a_setting_takes() {
 }
 
 #[test]
+fn an_address_without_a_port_is_answered_in_the_words_of_its_source() {
+    let home = home();
+    let flag = micropypi(home.path(), &["--listen", "127.0.0.1"]).output().unwrap();
+    let expected = "\
+error: listen on the command line: invalid socket address syntax
+  = for example `--listen 127.0.0.1:8089`
+";
+    assert_eq!(misconfiguration(&flag), expected);
+    let variable = micropypi(home.path(), &[])
+        .env("MICROPYPI_LISTEN", "127.0.0.1")
+        .output()
+        .unwrap();
+    let said = misconfiguration(&variable);
+    assert!(
+        said.ends_with("  = for example `MICROPYPI_LISTEN=[::]:8089`\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn only_a_configuration_that_stays_wrong_keeps_systemd_from_another_start() {
     let unit = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/micropypi.service")).unwrap();
     assert!(unit.contains("\nRestartPreventExitStatus=78\n"), "{unit}");

@@ -59,7 +59,7 @@ pub(super) fn example() -> Config {
             listen: Vec::new(),
         }),
         log: LogConfig {
-            file: Some(PathBuf::from("/var/log/micropypi.log")),
+            file: Some(PathBuf::from("/var/log/micropypi/micropypi.log")),
             ..LogConfig::default()
         },
         ..Config::default()

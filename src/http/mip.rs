@@ -34,7 +34,8 @@ pub(super) async fn manifest(
     let missing = || HttpError::NotFound(format!("/package/{abi}/{name}/{file}"));
     let version = version_in(&abi, &file).ok_or_else(missing)?;
     let wanted = Wanted::find(&app, &name, version)?;
-    Ok(manifest_for(&abi, &*wanted.board(app).await?))
+    let (_, board) = wanted.board(app).await?;
+    Ok(manifest_for(&abi, &board))
 }
 
 /// The version in the URL of a manifest, or `latest`.
@@ -136,7 +137,7 @@ pub(super) async fn tarball(
         .ok_or_else(|| HttpError::NotFound(file.clone()))?;
     let wanted = Wanted::find(&app, &name, version)?;
     let (file, size) = blocking(move || {
-        let board = wanted.make(&app)?;
+        let (wanted, board) = wanted.make(&app)?;
         Ok::<_, HttpError>(app.index.tarball(wanted.release(), &board)?)
     })
     .await??;
@@ -167,8 +168,7 @@ pub(super) async fn package_of_version(
 /// By URL, mip knows no index: files and requirements are named by absolute URLs, which firmware of every age takes.
 async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOrigin) -> Result<Response, HttpError> {
     let wanted = Wanted::find(&app, name, version)?;
-    let version = wanted.release().version.to_string();
-    let board = wanted.board(app).await?;
+    let (wanted, board) = wanted.board(app).await?;
     let base = origin.0;
     let file = |file: &BoardFile| {
         let digits = Hex(&file.sha256).to_string();
@@ -187,15 +187,19 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
     let json = serde_json::json!({
         "urls": board.files().into_iter().map(file).collect::<Vec<_>>(),
         "deps": deps.chain(missing).collect::<Vec<_>>(),
-        "version": version,
+        "version": wanted.version.as_str(),
     });
     Ok(respond::json(json.to_string()))
 }
 
-/// The release of a version as the board writes it, or `latest`, if there is something for boards in it.
+/// The release of a version as the board writes it, or `latest`, if a board could read it. Where none is known to hold
+/// something, one that tells why.
 fn release<'a>(catalog: &Catalog, project: &'a Project, version: &str) -> Option<&'a Release> {
     let release = match version {
-        "latest" => project.latest_for_board(catalog.latest()),
+        "latest" => {
+            let newest = || Some(project.latest(catalog.latest())).filter(|release| !release.is_yanked());
+            project.latest_for_board(catalog.latest()).or_else(newest)
+        }
         exact => project.release(&ReleaseVersion::parse_lenient(exact).ok()?),
     };
     release.filter(|release| release.describing().is_some())
@@ -203,6 +207,8 @@ fn release<'a>(catalog: &Catalog, project: &'a Project, version: &str) -> Option
 
 /// A release that a board asks for.
 struct Wanted {
+    /// The project and the version, as the board writes them.
+    asked: [String; 2],
     catalog: Arc<Catalog>,
     project: Arc<Project>,
     version: ReleaseVersion,
@@ -212,6 +218,7 @@ impl Wanted {
     /// `version` as the board writes it, or `latest`.
     fn find(app: &App, name: &str, version: &str) -> Result<Self, HttpError> {
         let missing = || HttpError::NotFound(format!("{name} {version}"));
+        let asked = [name, version].map(str::to_owned);
         let catalog = app.index.catalog();
         let parsed = ProjectName::parse(name).map_err(|_| missing())?;
         let project = Arc::clone(catalog.project_for_board(&parsed).ok_or_else(missing)?);
@@ -220,6 +227,7 @@ impl Wanted {
             .version
             .clone();
         Ok(Self {
+            asked,
             catalog,
             project,
             version,
@@ -232,23 +240,32 @@ impl Wanted {
             .expect("the project had this release a moment ago, and is immutable")
     }
 
-    async fn board(self, app: Arc<App>) -> Result<Arc<Board>, HttpError> {
-        match self.release().board(self.catalog.serial()) {
-            Some(board) => self.installable(board),
+    async fn board(self, app: Arc<App>) -> Result<(Self, Arc<Board>), HttpError> {
+        let known = self.release().board(self.catalog.serial());
+        match known.filter(|board| !board.is_empty()) {
+            Some(board) => Ok((self, board)),
             None => blocking(move || self.make(&app)).await?,
         }
     }
 
-    fn make(&self, app: &App) -> Result<Arc<Board>, HttpError> {
-        self.installable(app.index.board(&self.catalog, &self.project, self.release())?)
+    /// With the release that the board gets, which is another where this one turns out to be empty: an installer would
+    /// call nothing a success.
+    fn make(self, app: &App) -> Result<(Self, Arc<Board>), HttpError> {
+        let mut wanted = self;
+        loop {
+            let board = app.index.board(&wanted.catalog, &wanted.project, wanted.release())?;
+            if !board.is_empty() {
+                return Ok((wanted, board));
+            }
+            wanted = wanted.other(app)?;
+        }
     }
 
-    /// An installer would call nothing a success.
-    fn installable(&self, board: Arc<Board>) -> Result<Arc<Board>, HttpError> {
-        if board.is_empty() {
-            let name = self.project.name();
-            return Err(HttpError::NothingForBoards(format!("{name} {}", self.version)));
-        }
-        Ok(board)
+    /// What the board's words stand for, now that this release is known to be empty.
+    fn other(&self, app: &App) -> Result<Self, HttpError> {
+        let [name, version] = &self.asked;
+        let is_other = |other: &Self| (other.project.name(), &other.version) != (self.project.name(), &self.version);
+        let other = Self::find(app, name, version).ok().filter(is_other);
+        other.ok_or_else(|| HttpError::NothingForBoards(format!("{} {}", self.project.name(), self.version)))
     }
 }

@@ -94,6 +94,9 @@ impl Index {
             return Ok(board);
         }
         let view = self.view(release)?;
+        if view.is_empty() {
+            self.renew();
+        }
         let candidate = candidate(release, &view);
         let resolve = |limit| {
             board::resolve(
@@ -217,6 +220,7 @@ impl Universe for Here<'_> {
             let view = self.index.view(release).ok()?;
             (!view.is_empty()).then(|| candidate(release, &view))
         };
-        current.take(self.limit).chain(yanked).filter_map(known).collect()
+        let current = current.filter_map(known).take(self.limit);
+        current.chain(yanked.filter_map(known)).collect()
     }
 }

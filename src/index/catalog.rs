@@ -1,6 +1,6 @@
 //! The whole index in memory, immutable: projects and files. Made by `index/`, read by everybody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
@@ -18,7 +18,7 @@ use crate::dist::ProjectName;
 pub struct Catalog {
     projects: OrdMap<ProjectName, Arc<Project>>,
     files: OrdMap<Arc<str>, Arc<File>>,
-    pages: Pages,
+    pages: Arc<Pages>,
     mip_index: OnceLock<Box<Page>>,
     rules: Rules,
     serial: u64,
@@ -51,7 +51,7 @@ impl Catalog {
         Self {
             projects: OrdMap::new(),
             files: OrdMap::new(),
-            pages: Pages::default(),
+            pages: Arc::default(),
             mip_index: OnceLock::new(),
             rules,
             serial: 0,
@@ -158,6 +158,23 @@ impl Catalog {
             .get_or_render(format, depth, || simple::root(self, format, depth))
     }
 
+    /// The next snapshot, of the same files, where other releases of these projects are for boards than before. For pip
+    /// nothing has changed.
+    pub(super) fn renewed(&self, names: &HashSet<ProjectName>) -> Self {
+        let mut projects = self.projects.clone();
+        for project in names.iter().filter_map(|name| self.projects.get(name)) {
+            projects.insert(project.name().clone(), Arc::new(project.renewed()));
+        }
+        Self {
+            projects,
+            files: self.files.clone(),
+            pages: Arc::clone(&self.pages),
+            mip_index: OnceLock::new(),
+            rules: self.rules,
+            serial: self.serial + 1,
+        }
+    }
+
     /// The next snapshot. Costs what the changed projects cost.
     pub(super) fn with(&self, put: Vec<Arc<File>>, gone: &[Arc<File>]) -> Self {
         let mut files = self.files.clone();
@@ -201,7 +218,7 @@ impl Catalog {
         Self {
             projects,
             files,
-            pages: Pages::default(),
+            pages: Arc::default(),
             mip_index: OnceLock::new(),
             rules: self.rules,
             serial: self.serial + 1,

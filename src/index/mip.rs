@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::catalog::Catalog;
-use super::project::{Project, Release};
+use super::project::Project;
 
 #[derive(Serialize)]
 struct Index<'a> {
@@ -33,11 +33,10 @@ pub(super) fn index(catalog: &Catalog) -> String {
 
 impl<'a> Package<'a> {
     fn new(catalog: &Catalog, project: &'a Project) -> Option<Self> {
-        let installable = |release: &&Release| release.describing().is_some();
         let versions: Vec<_> = project
             .releases()
             .iter()
-            .filter(installable)
+            .filter(|release| release.is_for_boards())
             .map(|r| r.version.as_str())
             .collect();
         let latest = project.latest_for_board(catalog.latest())?;

@@ -18,6 +18,7 @@ mod views;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::mem;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,6 +85,8 @@ pub struct Index {
     unprepared: Mutex<Vec<Arc<File>>>,
     /// Wakes whoever prepares them.
     arrival: Notify,
+    /// Projects of which other releases are for boards than was known when they were rendered.
+    outdated: Mutex<HashSet<ProjectName>>,
     /// Held while a view is made, and while a tarball is.
     making: Mutex<()>,
     packing: Mutex<()>,
@@ -115,6 +118,7 @@ impl Index {
             requested: Mutex::default(),
             unprepared: Mutex::default(),
             arrival: Notify::new(),
+            outdated: Mutex::default(),
             making: Mutex::default(),
             packing: Mutex::default(),
             unwritten: Mutex::default(),
@@ -189,6 +193,7 @@ impl Index {
         if self.is_content_lost.swap(false, Ordering::Relaxed) {
             self.forget_lost_views();
         }
+        self.renew();
         let has_just_failed = lock(&self.unwritten).is_some_and(|tried| tried.elapsed() < BETWEEN_TRIES);
         if !has_just_failed {
             self.flush();
@@ -265,6 +270,16 @@ impl Index {
         self.catalog.store(Arc::new(catalog.with(put, gone)));
         // Last: whoever prepares them looks them up in the catalog.
         self.unprepared(arrived);
+    }
+
+    /// Has what boards are told of projects rendered again, where more is known now of what is for them.
+    fn renew(&self) {
+        // First: who finds nothing to do here finds it done.
+        let _changes = lock(&self.writer);
+        let outdated = mem::take(&mut *lock(&self.outdated));
+        if !outdated.is_empty() {
+            self.catalog.store(Arc::new(self.catalog().renewed(&outdated)));
+        }
     }
 
     /// Begins a look at the directories, which others may change in the meantime.

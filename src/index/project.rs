@@ -2,6 +2,7 @@
 //! Made by `catalog.rs`, read by everybody.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
@@ -55,6 +56,8 @@ pub struct File {
     pub yanked: Option<Box<str>>,
     /// Why its metadata could not be read.
     pub defect: Option<Box<str>>,
+    /// Whether a view was made of it, and a board gets nothing of it; told by `views.rs`.
+    pub(super) is_empty: AtomicBool,
 }
 
 impl File {
@@ -148,6 +151,13 @@ impl Release {
         files().find(|file| file.name == *chosen)
     }
 
+    /// Whether there is something to install on a board, as far as anybody knows: of what came a moment ago, nobody has
+    /// looked at the members yet.
+    pub fn is_for_boards(&self) -> bool {
+        self.describing()
+            .is_some_and(|file| !file.is_empty.load(Ordering::Relaxed))
+    }
+
     /// The summary of the first file that has one.
     pub fn summary(&self) -> Option<&str> {
         self.files
@@ -212,6 +222,12 @@ pub struct Project {
 }
 
 impl Project {
+    /// The same, with nothing rendered yet.
+    pub(super) fn renewed(&self) -> Self {
+        let files = self.files().chain(&self.hidden).cloned();
+        Self::new(self.name.clone(), files.collect())
+    }
+
     /// `files` is not empty.
     pub(super) fn new(name: ProjectName, mut files: Vec<Arc<File>>) -> Self {
         let mut versions: BTreeMap<ReleaseVersion, Vec<Arc<File>>> = BTreeMap::new();
@@ -283,10 +299,7 @@ impl Project {
 
     /// The releases with something to install on a board, the newest first.
     pub fn for_board(&self) -> impl Iterator<Item = &Release> {
-        self.releases
-            .iter()
-            .rev()
-            .filter(|release| release.describing().is_some())
+        self.releases.iter().rev().filter(|release| release.is_for_boards())
     }
 
     /// Whether a board could install it: not all that it has for boards was yanked.

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::learn::{metadata_facts, untold_project};
 use super::{File, Index, Scope, Trust};
@@ -265,6 +266,7 @@ impl Index {
             metadata,
             yanked: super::learn::yank_reason(&self.store, found),
             defect: facts.defect.map(Into::into),
+            is_empty: AtomicBool::new(false),
         }
     }
 }

@@ -54,8 +54,8 @@ pub(super) fn path(project: &Project, release: &Release, upip: Upip) -> Option<S
     match upip {
         Upip::Original => Some(format!("packages/{}", release.sdist()?.url_path())),
         Upip::Tarball => {
-            release.describing()?;
-            Some(format!("boards/{}/{}.tar.gz", project.name(), release.version))
+            let path = || format!("boards/{}/{}.tar.gz", project.name(), release.version);
+            release.is_for_boards().then(path)
         }
     }
 }

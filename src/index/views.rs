@@ -56,10 +56,7 @@ impl Index {
     /// Makes the views and the bytecode that are missing, of the files that came since the last call. Blocks for as
     /// long as that takes; what is made is there for readers one by one.
     pub fn prepare_boards(&self) {
-        loop {
-            let Some(file) = lock(&self.unprepared).pop() else {
-                return;
-            };
+        while let Some(file) = self.next_unprepared() {
             let catalog = self.catalog();
             let project = catalog.project(file.name.project());
             let Some(release) = project.and_then(|project| project.release(file.name.version())) else {
@@ -71,12 +68,21 @@ impl Index {
                 tracing::warn!(project, file = %file.path, error, "not everything is ready for boards yet");
             }
         }
+        self.renew();
+    }
+
+    fn next_unprepared(&self) -> Option<Arc<File>> {
+        lock(&self.unprepared).pop()
     }
 
     fn prepare(&self, file: &File, release: &Release) -> Result<(), ViewError> {
         let key = self.view_key(release);
+        let known = self.derived::<View>(&key);
+        if let Some(view) = &known {
+            self.remember_emptiness(release, view);
+        }
         let Some(compiler) = &self.options.boards.compiler else {
-            if self.derived::<View>(&key).is_none() {
+            if known.is_none() {
                 self.view(release)?;
                 // The cache has it from now on; memory is for what boards ask for.
                 release.forget_view();
@@ -134,7 +140,16 @@ impl Index {
             Some(_) => self.unprepared(release.describing().cloned()),
             None => {}
         }
+        self.remember_emptiness(release, &view);
         Ok(release.keep_view(view))
+    }
+
+    /// Remembers whether a board gets nothing of a release, for what is rendered where no disk is asked.
+    fn remember_emptiness(&self, release: &Release, view: &View) {
+        let Some(file) = release.describing() else { return };
+        if file.is_empty.swap(view.is_empty(), Ordering::Relaxed) != view.is_empty() {
+            lock(&self.outdated).insert(file.name.project().clone());
+        }
     }
 
     /// Forgets the views whose contents went away, as when somebody deletes the cache while it is in use.

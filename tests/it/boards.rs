@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use crate::clients::{mip_install, tree, twine, upip_install};
 use crate::dists::{Dist, metadata};
 use crate::form::Form;
-use crate::harness::{Server, Site};
+use crate::harness::{Server, Site, eventually};
 
 /// The paths of mip's manifest.
 fn paths(server: &Server, project: &str) -> Vec<String> {
@@ -174,6 +174,49 @@ fn a_release_with_nothing_for_a_board_says_so() {
     server
         .get("/project/blinky/")
         .assert_says(200, &["On a board: nothing", "left out", "docs"]);
+}
+
+/// An sdist of which nobody can tell what its backend would install.
+fn undecidable(name: &str, version: &str) -> Dist {
+    let pyproject = "[build-system]\nbuild-backend = 'maturin'\n";
+    Dist::sdist_of(name, version, &[("pyproject.toml", pyproject.as_bytes())])
+}
+
+#[test]
+fn a_release_with_nothing_for_a_board_hides_no_other() {
+    let site = Site::holding(&[
+        Dist::wheel("lat", "1.0"),
+        undecidable("lat", "2.0"),
+        undecidable("hid", "1.0"),
+        Dist::wheel("micropython-hid", "1.0"),
+        undecidable("alone", "1.0"),
+    ]);
+    let server = site.start();
+    // At once, although nobody may have looked into the sdists yet.
+    assert_eq!(paths(&server, "lat"), ["lat/__init__.py"]);
+    assert_eq!(paths(&server, "hid"), ["micropython_hid/__init__.py"]);
+    server
+        .get("/package/6/lat/2.0.json")
+        .assert_says(404, &["lat 2.0", "the project's page says why"]);
+    eventually("upip is told to ask its next index", || {
+        (server.get("/alone/json").status == 404).then_some(())
+    });
+    let json = eventually("upip is told of what there is", || {
+        let json = server.get("/lat/json").json();
+        (json["info"]["version"] == "1.0").then_some(json)
+    });
+    assert_eq!(json["releases"].as_object().unwrap().len(), 1, "{json}");
+    assert_eq!(unpacked(&server, "hid"), ["micropython_hid/__init__.py"]);
+    let index = server.get("/index.json").json();
+    let listed = index["packages"].as_array().unwrap().iter();
+    let listed: Vec<_> = listed.map(|package| (&package["name"], &package["versions"]["py"])).collect();
+    assert_eq!(
+        serde_json::json!(listed),
+        serde_json::json!([["lat", ["1.0"]], ["micropython-hid", ["1.0"]]])
+    );
+    // One that comes later changes that.
+    assert_eq!(Form::upload(&Dist::wheel("lat", "2.0")).post(&server).status, 200);
+    assert_eq!(server.get("/lat/json").json()["info"]["version"], "2.0");
 }
 
 #[test]

@@ -87,6 +87,33 @@ fn of_a_project_that_was_yanked_as_a_whole_upip_gets_what_it_names() {
 }
 
 #[test]
+fn upip_is_not_told_of_a_release_that_is_known_to_be_empty() {
+    let site = Site::new(Placing::New);
+    // upip unpacks no setup.py, and there is nothing else in it.
+    fs::write(site.path().join("foo-2.0.tar.gz"), sdist("setup", "2.0", "two")).unwrap();
+    site.look();
+    site.upload("1.0", "one").unwrap();
+    let latest = |site: &Site| {
+        let json: serde_json::Value = serde_json::from_str(&board(site, "foo", "1.0").1).unwrap();
+        (
+            json["info"]["version"].to_string(),
+            json["releases"].as_object().unwrap().len(),
+        )
+    };
+    site.index.prepare_boards();
+    assert_eq!(latest(&site), ("\"1.0\"".to_owned(), 1));
+    site.upload("0.9", "nine").unwrap();
+    assert_eq!(latest(&site), ("\"1.0\"".to_owned(), 2));
+    let site = site.restart();
+    site.index.prepare_boards();
+    assert_eq!(latest(&site), ("\"1.0\"".to_owned(), 2));
+    // What takes its place is another matter.
+    fs::write(site.path().join("foo-2.0.tar.gz"), sdist("foo", "2.0", "two")).unwrap();
+    site.look();
+    assert_eq!(latest(&site), ("\"2.0\"".to_owned(), 3));
+}
+
+#[test]
 fn a_release_is_written_as_its_first_file_writes_it() {
     for _ in 0..16 {
         let site = Site::new(Placing::New);

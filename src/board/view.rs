@@ -13,7 +13,9 @@ use super::path;
 use super::patterns::Patterns;
 use super::requires::Requirement;
 use super::sink::Sink;
-use crate::dist::{self, ArchiveError, CoreMetadata, DistFilename, DistKind, Limits, MemberKind, SdistFormat};
+use crate::dist::{
+    self, ArchiveError, BuildTag, CoreMetadata, DistFilename, DistKind, Limits, MemberKind, SdistFormat,
+};
 
 /// A file on the board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,21 +98,35 @@ pub enum BoardError {
     Store(#[from] io::Error),
 }
 
-/// The distribution that describes a release best: a pure wheel before an sdist; never a platform wheel.
+/// The distribution that describes a release best: a pure wheel before an sdist, of two the later build; never a platform
+/// wheel.
 pub fn choose<'a>(files: impl IntoIterator<Item = &'a DistFilename>) -> Option<&'a DistFilename> {
     let ranked = files
         .into_iter()
-        .filter_map(|file| Some((rank(file)?, file.as_str(), file)));
-    ranked
-        .max_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)))
-        .map(|(_, _, file)| file)
+        .filter_map(|file| Some(((rank(file)?, build(file), file.as_str()), file)));
+    ranked.max_by(|a, b| a.0.cmp(&b.0)).map(|(_, file)| file)
 }
 
 fn rank(file: &DistFilename) -> Option<u8> {
     match file.kind() {
-        DistKind::Wheel(tags) if tags.is_pure() => Some(if tags.python.contains("py3") { 3 } else { 2 }),
-        DistKind::Sdist(SdistFormat::TarGz) => Some(1),
-        DistKind::Sdist(SdistFormat::Zip) => Some(0),
+        DistKind::Wheel(tags) if tags.is_pure() => Some(match &tags.python {
+            python if python.contains("py3") => 4,
+            python if python.split('.').all(is_python_2) => 0,
+            _ => 3,
+        }),
+        DistKind::Sdist(SdistFormat::TarGz) => Some(2),
+        DistKind::Sdist(SdistFormat::Zip) => Some(1),
+        _ => None,
+    }
+}
+
+fn is_python_2(tag: &str) -> bool {
+    ["py2", "cp2", "pp2"].iter().any(|start| tag.starts_with(start))
+}
+
+fn build(file: &DistFilename) -> Option<BuildTag<'_>> {
+    match file.kind() {
+        DistKind::Wheel(tags) => tags.build_tag(),
         _ => None,
     }
 }

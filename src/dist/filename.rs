@@ -56,6 +56,15 @@ pub struct WheelTags {
     pub platform: Box<str>,
 }
 
+/// The build tag of a wheel, in the order of the builds: by its number, then by the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BuildTag<'a> {
+    /// Without leading zeros, the longer number is the larger one.
+    digits: usize,
+    number: &'a str,
+    rest: &'a str,
+}
+
 /// The file name of a distribution, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistFilename {
@@ -86,6 +95,19 @@ impl WheelTags {
     /// Whether the wheel runs everywhere: ABI `none`, platform `any`.
     pub fn is_pure(&self) -> bool {
         &*self.abi == "none" && &*self.platform == "any"
+    }
+
+    /// The build tag, where there is one.
+    pub fn build_tag(&self) -> Option<BuildTag<'_>> {
+        let build = self.build.as_deref()?;
+        let end = build.find(|c: char| !c.is_ascii_digit()).unwrap_or(build.len());
+        let (number, rest) = build.split_at(end);
+        let number = number.trim_start_matches('0');
+        Some(BuildTag {
+            digits: number.len(),
+            number,
+            rest,
+        })
     }
 }
 

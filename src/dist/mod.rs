@@ -10,7 +10,7 @@ mod version;
 
 pub use archive::{ArchiveError, ArchiveFormat, Limits, Member, MemberKind, read_core_metadata, walk};
 pub use digest::{ClaimedDigests, DigestMismatch, Digests, Hasher, Hex, parse_hex, sha256_of};
-pub use filename::{DistFilename, DistKind, FilenameError, SdistFormat, WheelTags};
+pub use filename::{BuildTag, DistFilename, DistKind, FilenameError, SdistFormat, WheelTags};
 pub use metadata::{CoreMetadata, MetadataError};
 pub use name::{NameError, ProjectName};
 pub use version::{ReleaseVersion, VersionError};

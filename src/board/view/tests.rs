@@ -260,3 +260,22 @@ fn pure_wheels_go_before_sdists_and_platform_wheels_never() {
     assert_eq!(chosen(&files[..2]).unwrap(), "a-1.tar.gz");
     assert_eq!(chosen(&files[4..]), None);
 }
+
+/// As pip chooses.
+#[test]
+fn the_latest_build_describes_a_release() {
+    let chosen = |files: &[&str]| {
+        let files: Vec<_> = files.iter().map(|file| DistFilename::parse(file).unwrap()).collect();
+        choose(&files).map(|file| file.as_str().to_owned()).unwrap()
+    };
+    let builds =
+        ["py3", "1-py3", "9-py3", "0010a-py3", "10-py3", "py2.py3"].map(|tags| format!("a-1-{tags}-none-any.whl"));
+    let builds = builds.each_ref().map(String::as_str);
+    assert_eq!(chosen(&builds), "a-1-0010a-py3-none-any.whl");
+    assert_eq!(chosen(&builds[..3]), "a-1-9-py3-none-any.whl");
+    assert_eq!(chosen(&["a-1-7-py2-none-any.whl", "a-1.zip"]), "a-1.zip");
+    assert_eq!(
+        chosen(&["a-1.tar.gz", "a-1-cp311-none-any.whl"]),
+        "a-1-cp311-none-any.whl"
+    );
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use toml::Table;
+use toml::{Table, Value};
 
 use super::project::{strings, table};
 
@@ -13,6 +13,9 @@ const MAX_BYTES: usize = 8192;
 
 /// Most opening braces of a pattern: globset goes as deep as they are nested.
 const MAX_BRACES: usize = 32;
+
+/// What `[tool.micropypi]` may hold: lists of patterns.
+const KEYS: [&str; 2] = ["include", "exclude"];
 
 /// Glob patterns that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,8 @@ pub struct Patterns {
     own: Lists,
     /// The texts of `own.include`.
     own_includes: Vec<String>,
+    /// What the project wrote that has no effect.
+    mistakes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -72,12 +77,18 @@ impl Patterns {
         let Some(own) = table(pyproject, &["tool", "micropypi"]) else {
             return Ok(self.clone());
         };
-        let [include, exclude] = ["include", "exclude"].map(|key| strings(own, key));
+        let [include, exclude] = KEYS.map(|key| strings(own, key));
         Ok(Self {
             general: self.general.clone(),
             own: Lists::new(&include, &exclude)?,
             own_includes: include,
+            mistakes: mistakes(own),
         })
+    }
+
+    /// What the project wrote in its table that has no effect, in words for the uploader.
+    pub(super) fn mistakes(&self) -> &[String] {
+        &self.mistakes
     }
 
     pub(super) fn includes(&self, path: &str) -> bool {
@@ -96,6 +107,21 @@ impl Patterns {
             .filter(move |(at, _)| !busy.contains(at))
             .map(|(_, pattern)| &**pattern)
     }
+}
+
+fn mistakes(own: &Table) -> Vec<String> {
+    let is_pattern_list = |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_str));
+    let mistake = |(key, value): (&String, &Value)| match KEYS.contains(&key.as_str()) {
+        true if is_pattern_list(value) => None,
+        true => Some(format!(
+            "{key} in [tool.micropypi] is no list of patterns, such as {key} = [\"*.bin\"]"
+        )),
+        false => Some(format!(
+            "{key} in [tool.micropypi] does not count: the keys are {}",
+            KEYS.join(" and ")
+        )),
+    };
+    own.iter().filter_map(mistake).collect()
 }
 
 impl Lists {

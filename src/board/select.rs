@@ -24,7 +24,7 @@ pub(super) struct Members<'a> {
 
 pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns, project: &str) -> Selection {
     let mut selection = Selection {
-        notes: layout.notes,
+        notes: [&layout.notes, patterns.mistakes()].concat(),
         ..Selection::default()
     };
     if layout.is_full {

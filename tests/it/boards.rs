@@ -87,6 +87,22 @@ fn a_project_decides_for_itself() {
     assert_eq!(paths(&excluded, "blinky"), expected);
 }
 
+#[test]
+fn a_mistake_in_a_projects_table_is_told_on_its_page() {
+    let sdist = with_a_table("include = ['examples/*.py', 1]\nexclude = '*.bin'\nexcludes = ['*.py']\n");
+    let wheel = Dist::wheel_of("blinky", "1.0", "", &FILES);
+    for dists in [&[sdist.clone()][..], &[sdist, wheel]] {
+        Site::holding(dists).start().get("/project/blinky/").assert_says(
+            200,
+            &[
+                "include in [tool.micropypi] is no list of patterns",
+                "exclude in [tool.micropypi] is no list of patterns",
+                "excludes in [tool.micropypi] does not count: the keys are include and exclude",
+            ],
+        );
+    }
+}
+
 /// An sdist with a link beside its one module.
 fn with_a_link() -> Dist {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
@@ -209,7 +225,9 @@ fn a_release_with_nothing_for_a_board_hides_no_other() {
     assert_eq!(unpacked(&server, "hid"), ["micropython_hid/__init__.py"]);
     let index = server.get("/index.json").json();
     let listed = index["packages"].as_array().unwrap().iter();
-    let listed: Vec<_> = listed.map(|package| (&package["name"], &package["versions"]["py"])).collect();
+    let listed: Vec<_> = listed
+        .map(|package| (&package["name"], &package["versions"]["py"]))
+        .collect();
     assert_eq!(
         serde_json::json!(listed),
         serde_json::json!([["lat", ["1.0"]], ["micropython-hid", ["1.0"]]])

@@ -195,7 +195,8 @@ fn by_package(
 
 /// Without a `MANIFEST.in` or a version control plugin, an sdist holds only the data that are installed.
 fn other_data(project: &Project, setting: &str, setup: &str) -> Data {
-    if setting.eq_ignore_ascii_case("true") || setup.contains("include_package_data=True") {
+    let is_set = ["1", "true", "yes"].iter().any(|yes| setting.eq_ignore_ascii_case(yes));
+    if is_set || setup.contains("include_package_data=True") {
         return Data::Installed;
     }
     match setup.contains("package_data") {

@@ -76,6 +76,20 @@ fn setup_cfg_globs_select_data() {
 }
 
 #[test]
+fn setup_cfg_says_yes_in_many_ways() {
+    for (setting, expected) in [("yes", 2), ("1", 2), ("TRUE", 2), ("on", 1), ("no", 1)] {
+        let cfg = format!("[options]\npackages = find:\ninclude_package_data = {setting}\n");
+        let files = [
+            ("setup.cfg", &*cfg),
+            ("foo.egg-info/top_level.txt", "foo"),
+            ("foo/__init__.py", ""),
+            ("foo/a.bin", ""),
+        ];
+        assert_eq!(board(&files).len(), expected, "{setting}");
+    }
+}
+
+#[test]
 fn excluded_packages_stay_behind() {
     let pyproject = "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\ninclude-package-data = false\n[tool.setuptools.packages.find]\nexclude = ['foo.tests*']";
     let files = [

@@ -133,6 +133,21 @@ fn setuptools_excluded_packages() {
 }
 
 #[test]
+fn setuptools_packages_below_several_roots() {
+    let find = format!("{SETUPTOOLS}[tool.setuptools.packages.find]\nwhere = ['a', 'b']\n");
+    let files = [
+        ("pyproject.toml", &*find),
+        ("a/small_board/__init__.py", ""),
+        ("a/small_board/deep/x.py", ""),
+        ("b/other/__init__.py", "x = 1"),
+    ];
+    assert_eq!(
+        same_on_board_and_host(&files),
+        ["other/__init__.py", "small_board/__init__.py", "small_board/deep/x.py"]
+    );
+}
+
+#[test]
 fn setuptools_by_setup_py() {
     let setup = "from setuptools import setup, find_packages\nsetup(name='small-board', version='1.0', packages=find_packages(exclude=['tests']), py_modules=['extra'], package_data={'small_board': ['*.bin']})";
     let files = [

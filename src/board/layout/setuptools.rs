@@ -21,10 +21,13 @@ pub(super) fn is_configured(project: &Project, pyproject: &Table) -> bool {
 }
 
 pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
-    let config = match Config::read(project, pyproject) {
+    let mut config = match Config::read(project, pyproject) {
         Ok(config) => config,
         Err(error) => return Layout::undecided(error.to_string()),
     };
+    if config.roots.len() > 1 {
+        config.add(discovery::below(project, &config.roots, config.has_namespaces));
+    }
     let root = root(project, &config);
     let names = match names(project, &config, &root) {
         Ok(names) => names,

@@ -25,6 +25,8 @@ pub(super) struct Config {
     pub(super) is_declared: bool,
     /// `package_dir` for the root.
     pub(super) root: Option<String>,
+    /// Where packages are looked for, as declared.
+    pub(super) roots: Vec<String>,
     /// Whether folders without `__init__.py` are packages.
     pub(super) has_namespaces: bool,
     /// Whether the packages and modules are all listed, and none are looked for.
@@ -57,18 +59,22 @@ impl Config {
         let settings = table(pyproject, &["tool", "setuptools"]).unwrap_or(&none);
         let find = table(settings, &["packages", "find"]).unwrap_or(&none);
         let folders = string_map(table(settings, &["package-dir"]));
-        let where_ = strings(find, "where").into_iter().next();
         let takes_data = settings
             .get("include-package-data")
             .and_then(Value::as_bool)
             .unwrap_or(true);
         let [packages, modules] = ["packages", "py-modules"].map(|key| strings(settings, key));
+        let roots = strings(find, "where");
+        let root = match &roots[..] {
+            [] => folders.get("").cloned(),
+            [root] => Some(root.clone()),
+            _ => Some(folders.get("").cloned().unwrap_or_default()),
+        };
         let is_found = table(settings, &["packages"]).is_some();
         Ok(Self {
             is_declared: true,
-            root: where_
-                .or_else(|| folders.get("").cloned())
-                .map(|root| folder(&root).to_owned()),
+            root: root.map(|root| folder(&root).to_owned()),
+            roots,
             has_namespaces: find.get("namespaces").and_then(Value::as_bool).unwrap_or(true),
             is_listed: !is_found && [&packages, &modules].iter().any(|list| !list.is_empty()),
             packages,
@@ -113,11 +119,13 @@ impl Config {
         let (packages, modules) = (packages.names(), modules.names());
         Ok(Self {
             is_declared: !finder.is_empty() || options.contains_key("py_modules"),
+            // Of more than one, setuptools takes the first, too.
             root: found("where")
                 .into_iter()
                 .next()
                 .or_else(|| folders.get("").cloned())
                 .map(|root| folder(&root).to_owned()),
+            roots: Vec::new(),
             has_namespaces: finder == "find_namespace" || setup.contains("find_namespace_packages"),
             is_listed: !is_computed && [&packages, &modules].iter().any(|list| !list.is_empty()),
             packages,
@@ -129,6 +137,12 @@ impl Config {
             exclude_data: by_package(lists("options.exclude_package_data"), Globs::names)?,
             other_data: other_data(project, option("include_package_data"), &setup),
         })
+    }
+
+    /// Takes in packages that were found, and where they lie.
+    pub(super) fn add(&mut self, found: BTreeMap<String, String>) {
+        self.packages.extend(found.keys().cloned());
+        self.folders.extend(found);
     }
 
     /// Where the package of a path of names lies.

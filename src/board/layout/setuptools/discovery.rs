@@ -1,10 +1,10 @@
 //! setuptools' automatic discovery, for a source tree without an egg-info folder.
 //! (Source: setuptools/discovery.py.)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::Config;
-use crate::board::project::{Project, join};
+use crate::board::project::{Project, folder, join};
 
 /// What the flat layout does not take for the project's own package or module.
 const RESERVED: [&str; 26] = [
@@ -48,7 +48,10 @@ pub(super) fn names(project: &Project, config: &Config, root: &str) -> Result<BT
     if !declared.is_empty() {
         return Ok(declared);
     }
-    let (packages, modules) = (packages(project, config, root), modules(project, root));
+    let is_reserved = |name: &String| root.is_empty() && RESERVED.contains(&name.as_str());
+    let mut packages = packages(project, root, config.has_namespaces);
+    packages.retain(|name| !is_reserved(name));
+    let modules = modules(project, root);
     match root.is_empty() {
         true if packages.is_empty() => only_one(modules),
         true => only_one(packages),
@@ -56,13 +59,24 @@ pub(super) fn names(project: &Project, config: &Config, root: &str) -> Result<BT
     }
 }
 
-fn packages(project: &Project, config: &Config, root: &str) -> BTreeSet<String> {
+/// The packages below several roots, and where they lie. Of two of one name, setuptools looks for the last.
+pub(super) fn below(project: &Project, roots: &[String], has_namespaces: bool) -> BTreeMap<String, String> {
+    let mut roots: Vec<_> = roots.iter().map(|root| folder(root)).collect();
+    let mut seen = BTreeSet::new();
+    roots.retain(|root| seen.insert(*root));
+    let packages = roots.into_iter().flat_map(|root| {
+        let names = packages(project, root, has_namespaces).into_iter();
+        names.map(move |name| (name.clone(), join(root, &name)))
+    });
+    packages.collect()
+}
+
+fn packages(project: &Project, root: &str, has_namespaces: bool) -> BTreeSet<String> {
     let is_package = |name: &&str| {
         let path = join(root, name);
-        project.has(&format!("{path}/__init__.py")) || (config.has_namespaces && holds_modules(project, &path))
+        project.has(&format!("{path}/__init__.py")) || (has_namespaces && holds_modules(project, &path))
     };
-    let is_reserved = |name: &&str| root.is_empty() && RESERVED.contains(name);
-    let is_own = |name: &&str| !name.contains(['.', '-']) && !is_reserved(name);
+    let is_own = |name: &&str| !name.contains(['.', '-']);
     let names = project.children(root).into_iter();
     names.filter(is_own).filter(is_package).map(str::to_owned).collect()
 }

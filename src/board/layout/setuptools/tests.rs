@@ -103,6 +103,24 @@ fn excluded_packages_stay_behind() {
 }
 
 #[test]
+fn packages_lie_below_several_roots() {
+    let settings = "packages.find.where = ['a', 'b/', './a']\npackages.find.exclude = ['not*']";
+    let pyproject = format!("{SETUPTOOLS}{settings}");
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        ("a/foo/__init__.py", ""),
+        ("a/foo/sub/x.py", ""),
+        ("a/not/__init__.py", ""),
+        ("b/bar/__init__.py", ""),
+        ("c/no/__init__.py", ""),
+    ];
+    let expected = ["bar/__init__.py", "foo/__init__.py", "foo/sub/x.py"];
+    assert_eq!(board(&files), expected);
+    let with_egg_info = [&files[..], &[("foo.egg-info/top_level.txt", "bar\nfoo")]].concat();
+    assert_eq!(board(&with_egg_info), expected);
+}
+
+#[test]
 fn listed_packages_are_all_there_is() {
     let pyproject = "[build-system]\nbuild-backend = 'setuptools.build_meta'\n[tool.setuptools]\npackages = ['foo']\ninclude-package-data = false\npackage-dir = { foo = 'lib' }";
     let files = [

@@ -238,6 +238,42 @@ fn setuptools_packages_listed_in_setup_py() {
     assert_eq!(same_on_board_and_host(&files), ["small_board/__init__.py"]);
 }
 
+/// Two packages by a `setup.py` that says by this map where they lie, and their modules below this folder.
+fn moved_by_setup_py(map: &str, folder: &str) -> Vec<(String, String)> {
+    let setup = format!(
+        "from setuptools import setup\nsetup(name='small-board', version='1.0', packages=['small_board', 'small_board.sub'],\n    package_dir={map})"
+    );
+    let build = "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n";
+    vec![
+        ("setup.py".to_owned(), setup),
+        ("pyproject.toml".to_owned(), build.to_owned()),
+        (format!("{folder}__init__.py"), "x = 1".to_owned()),
+        (format!("{folder}sub/x.py"), "y = 2".to_owned()),
+        ("no/z.py".to_owned(), String::new()),
+    ]
+}
+
+fn texts(files: &[(String, String)]) -> Vec<(&str, &str)> {
+    files.iter().map(|(path, text)| (&**path, &**text)).collect()
+}
+
+#[test]
+fn setuptools_folders_named_in_setup_py() {
+    let expected = ["small_board/__init__.py", "small_board/sub/x.py"];
+    for (map, folder) in [
+        ("{'small_board': 'code'}", "code/"),
+        ("{'small_board': 'src/small_board'}", "src/small_board/"),
+        ("{'': 'my-src'}", "my-src/small_board/"),
+    ] {
+        let files = moved_by_setup_py(map, folder);
+        assert_eq!(same_on_board_and_host(&texts(&files)), expected, "{map}");
+    }
+    // setuptools takes setup.py along here, for which no board has a use.
+    let files = moved_by_setup_py("{'small_board': '.'}", "");
+    let (_home, [sdist, _]) = build(&texts(&files));
+    assert!(Board::of(&sdist).tree().keys().eq(expected));
+}
+
 #[test]
 fn flit() {
     for root in ["", "src/"] {

@@ -36,7 +36,7 @@ pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
     let mut layout = Layout::default();
     for name in names {
         match config.folder(&root, &name) {
-            folder if folder.is_empty() => layout.note(format!("{name} is left out: it is the sdist's top itself")),
+            folder if folder.is_empty() => place_top_itself(project, &config, &name, &mut layout),
             folder => Top {
                 project,
                 config: &config,
@@ -65,6 +65,29 @@ fn names(project: &Project, config: &Config, root: &str) -> Result<BTreeSet<Stri
     match names.len() {
         ..=MAX_NAMED => Ok(names),
         _ => Err(too_many()),
+    }
+}
+
+/// A package of which the sdist's top is the folder. What there is part of it is plain only of modules of listed packages.
+/// setuptools takes `setup.py` for one of them, for which no board has a use.
+fn place_top_itself(project: &Project, config: &Config, name: &str, layout: &mut Layout) {
+    let below = |package: &String| {
+        let rest = package.strip_prefix(name)?;
+        (rest.is_empty() || rest.starts_with('.')).then(|| rest.replace('.', "/"))
+    };
+    let listed: BTreeSet<String> = match config.is_listed {
+        true => config.packages.iter().filter_map(below).collect(),
+        false => BTreeSet::new(),
+    };
+    let is_module = |member: &String| member.ends_with(".py") && member != "setup.py" && project.has(member);
+    for folder in listed.iter().map(|folder| folder.trim_start_matches('/')) {
+        let members = project.children(folder).into_iter().map(|child| join(folder, child));
+        for member in members.filter(is_module) {
+            layout.place(join(name, &member), &member);
+        }
+    }
+    if listed.is_empty() || config.may_have_data() {
+        layout.note(format!("{name} is the sdist's top itself: of it, boards get only modules of packages that are listed; upload a wheel as well"));
     }
 }
 

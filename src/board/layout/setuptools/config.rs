@@ -101,7 +101,8 @@ impl Config {
             .unwrap_or_default()
             .split_whitespace()
             .collect();
-        let folders = pairs(option("package_dir"));
+        // setup.py goes first.
+        let folders = literal_map(&setup, "package_dir").unwrap_or_else(|| pairs(option("package_dir")));
         let lists = |key: &str| {
             let section = section(key).iter();
             section.map(|(key, value)| (key.clone(), words(value))).collect()
@@ -161,6 +162,11 @@ impl Config {
         packages
             .filter(|package| package.contains('.'))
             .map(|package| package.replace('.', "/"))
+    }
+
+    /// Whether data files are installed at all.
+    pub(super) fn may_have_data(&self) -> bool {
+        self.other_data != Data::LeftOut || !self.package_data.is_empty()
     }
 
     /// Whether a package, by its dotted name, is among those declared or found.
@@ -237,33 +243,55 @@ impl Listed {
     }
 }
 
-/// The one list of literals that a keyword is set to, in a `setup.py` without its white space.
-fn literals(setup: &str, keyword: &str) -> Listed {
+/// What follows the one place where a keyword is set, in a `setup.py` without its white space.
+fn value<'a>(setup: &'a str, keyword: &str) -> Option<&'a str> {
     let start = format!("{keyword}=");
     let is_whole = |at: &usize| !setup[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let mut places = setup.match_indices(&start).map(|(at, _)| at).filter(is_whole);
-    let (Some(at), None) = (places.next(), places.next()) else {
-        return if setup.contains(&start) {
-            Listed::Computed
-        } else {
-            Listed::Nothing
-        };
-    };
-    let list = setup[at + start.len()..]
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'));
-    let Some((list, _)) = list.filter(|(_, after)| after.starts_with([',', ')'])) else {
-        return Listed::Computed;
-    };
-    let names = list.split(',').filter(|word| !word.is_empty()).map(literal);
-    names.collect::<Option<_>>().map_or(Listed::Computed, Listed::Names)
+    let at = places.next()?;
+    places.next().is_none().then(|| &setup[at + start.len()..])
 }
 
-fn literal(word: &str) -> Option<String> {
+/// What is between a pair of brackets that are the whole value.
+fn between(value: &str, [open, close]: [char; 2]) -> Option<&str> {
+    let (inside, after) = value.strip_prefix(open)?.split_once(close)?;
+    after.starts_with([',', ')']).then_some(inside)
+}
+
+/// What stands between commas, each a literal.
+fn each<T, C: FromIterator<T>>(list: &str, read: impl Fn(&str) -> Option<T>) -> Option<C> {
+    list.split(',').filter(|word| !word.is_empty()).map(read).collect()
+}
+
+/// The one map of literals that a keyword is set to: folders by the names of packages.
+fn literal_map(setup: &str, keyword: &str) -> Option<BTreeMap<String, String>> {
+    let path = |word: &str| literal(word, |c| c == '/' || c == '-');
+    each(between(value(setup, keyword)?, ['{', '}'])?, |pair| {
+        let (package, folder) = pair.split_once(':')?;
+        Some((name(package)?, path(folder)?))
+    })
+}
+
+/// The one list of literals that a keyword is set to.
+fn literals(setup: &str, keyword: &str) -> Listed {
+    let list = || each(between(value(setup, keyword)?, ['[', ']'])?, name);
+    match list() {
+        Some(names) => Listed::Names(names),
+        None if setup.contains(&format!("{keyword}=")) => Listed::Computed,
+        None => Listed::Nothing,
+    }
+}
+
+/// The name of a package or module.
+fn name(word: &str) -> Option<String> {
+    literal(word, |_| false)
+}
+
+fn literal(word: &str, is_more: fn(char) -> bool) -> Option<String> {
     let inside = |quote| word.strip_prefix(quote)?.strip_suffix(quote);
-    let name = inside('\'').or_else(|| inside('"'))?;
-    let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-    name.chars().all(is_plain).then(|| name.to_owned())
+    let text = inside('\'').or_else(|| inside('"'))?;
+    let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '.' || is_more(c);
+    text.chars().all(is_plain).then(|| text.to_owned())
 }
 
 fn words(value: &str) -> Vec<String> {
@@ -320,6 +348,24 @@ mod tests {
             "if(x):setup(packages=['a'])else:setup(packages=['b'])",
         ] {
             assert_eq!(names(computed), None, "{computed}");
+        }
+    }
+
+    #[test]
+    fn only_plain_maps_are_read_of_a_setup_py() {
+        let map = |setup: &str| literal_map(setup, "package_dir");
+        let expected = [("", "src"), ("a", "./x-y/a")].map(|(package, folder)| (package.into(), folder.into()));
+        assert_eq!(
+            map("setup(package_dir={'':'src',\"a\":'./x-y/a'})").unwrap(),
+            BTreeMap::from(expected)
+        );
+        for computed in [
+            "setup()",
+            "setup(package_dir=dirs)",
+            "setup(package_dir={'a':x})",
+            "setup(package_dir={'a':'b'}|more)",
+        ] {
+            assert_eq!(map(computed), None, "{computed}");
         }
     }
 }

@@ -71,11 +71,18 @@ impl Index {
     fn tell_of_changes(requested: &HashSet<Arc<str>>, before: &Catalog, put: &[Arc<File>], gone: &[Arc<File>]) {
         let is_by_hand = |file: &&Arc<File>| !requested.contains(&file.path);
         for file in put.iter().filter(is_by_hand) {
-            match before.file(&file.path) {
-                None => tell("added", file),
-                Some(known) if known.digests != file.digests => tell("replaced", file),
-                // Its owner, its links, a file beside it.
-                Some(_) => {}
+            let Some(known) = before.file(&file.path) else {
+                tell("added", file);
+                continue;
+            };
+            // Else its owner, its links, another file beside it.
+            if known.digests != file.digests {
+                tell("replaced", file);
+            }
+            match (known.yanked.is_some(), file.yanked.is_some()) {
+                (false, true) => tell("yanked", file),
+                (true, false) => tell("no longer yanked", file),
+                _ => {}
             }
         }
         let is_known = |file: &&Arc<File>| before.file(&file.path).is_some();

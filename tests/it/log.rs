@@ -107,6 +107,11 @@ fn what_happens_by_hand_is_told_file_by_file() {
     line(&server, &["INFO added", about]);
     fs::write(&path, Dist::sdist_with("blinky", "2.0", "", "x = 1").bytes).unwrap();
     line(&server, &["INFO replaced", about]);
+    let mark = server.site.packages().join("blinky-2.0.tar.gz.yanked");
+    fs::write(&mark, "eats flash").unwrap();
+    line(&server, &["INFO yanked", about]);
+    fs::remove_file(mark).unwrap();
+    line(&server, &["INFO no longer yanked", about]);
     fs::remove_file(path).unwrap();
     line(&server, &["INFO removed", about]);
     fs::write(server.site.packages().join("torn-1.0.tar.gz"), "half").unwrap();

@@ -65,8 +65,9 @@ fn is_leftover_file(name: &str) -> bool {
         "news",
         "readme",
     ];
-    const TOOLS: [&str; 6] = [
+    const TOOLS: [&str; 7] = [
         "pyproject.toml",
+        "hatch.toml",
         "manifest.in",
         "tox.ini",
         "conftest.py",

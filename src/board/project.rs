@@ -25,7 +25,7 @@ impl Project {
     pub(super) fn is_evidence(path: &str) -> bool {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         match file {
-            "pyproject.toml" | "setup.cfg" | "setup.py" => folder.is_empty(),
+            "pyproject.toml" | "hatch.toml" | "setup.cfg" | "setup.py" => folder.is_empty(),
             "top_level.txt" | "requires.txt" => folder.ends_with(".egg-info"),
             _ => false,
         }

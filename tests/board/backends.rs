@@ -366,6 +366,26 @@ fn hatch_includes_and_sources() {
 }
 
 #[test]
+fn hatch_configured_in_a_file_of_its_own() {
+    let pyproject = pyproject(
+        "hatchling.build",
+        "hatchling",
+        "[tool.hatch.build.targets.wheel]\npackages = ['no']\n",
+    );
+    let files = [
+        ("pyproject.toml", &*pyproject),
+        (
+            "hatch.toml",
+            "[build.targets.wheel]\npackages = ['lib/one']\nexclude = ['*.md']\n",
+        ),
+        ("lib/one/a.py", ""),
+        ("lib/one/no.md", ""),
+        ("no/b.py", ""),
+    ];
+    assert_eq!(same_on_board_and_host(&files), ["one/a.py"]);
+}
+
+#[test]
 fn hatch_prefixes_and_exclusions_taken_back() {
     let selection = "[tool.hatch.build.targets.wheel]\nonly-packages = true\ninclude = ['*.py', '*.txt']\nexclude = ['*.txt', '!keep.txt']\n[tool.hatch.build.targets.wheel.sources]\n'' = 'pre'\n";
     let pyproject = pyproject("hatchling.build", "hatchling", selection);

@@ -1,5 +1,6 @@
-//! hatchling: `[tool.hatch.build.targets.wheel]`, or the package that bears the project's name.
-//! (Source: hatchling/builders/wheel.py and config.py.)
+//! hatchling: `[tool.hatch.build.targets.wheel]`, in `hatch.toml` without `tool.hatch`, or the package that bears the
+//! project's name.
+//! (Source: hatchling/builders/wheel.py and config.py, metadata/core.py.)
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,21 @@ use crate::board::patterns::{Globs, PatternError};
 use crate::board::project::{Project, folder, join, strings, table};
 
 pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
-    let settings = Settings::read(pyproject);
+    let own: Table = match project.text("hatch.toml").unwrap_or_default().parse() {
+        Ok(own) => own,
+        Err(error) => {
+            return Layout::undecided(format!(
+                "hatch.toml cannot be read: {}",
+                toml::de::Error::message(&error)
+            ));
+        }
+    };
+    // As a whole, hatch.toml's goes before.
+    let build = match own.contains_key("build") {
+        true => table(&own, &["build"]),
+        false => table(pyproject, &["tool", "hatch", "build"]),
+    };
+    let settings = Settings::read(build);
     let mut layout = match Selection::read(project, &settings, project_name(pyproject, name)) {
         Some(selection) => selection
             .apply(project)
@@ -38,13 +53,10 @@ struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
-    fn read(pyproject: &'a Table) -> Self {
-        let paths: [&[&str]; 2] = [
-            &["tool", "hatch", "build", "targets", "wheel"],
-            &["tool", "hatch", "build"],
-        ];
+    fn read(build: Option<&'a Table>) -> Self {
+        let wheel = build.and_then(|build| table(build, &["targets", "wheel"]));
         Self {
-            levels: paths.iter().filter_map(|keys| table(pyproject, keys)).collect(),
+            levels: wheel.into_iter().chain(build).collect(),
         }
     }
 
@@ -261,6 +273,24 @@ mod tests {
             "a/b/c.bin",
         ];
         assert_eq!(built(&settings, &files), ["a/__init__.py", "a/b/c.bin", "a/keep.txt"]);
+    }
+
+    #[test]
+    fn the_table_of_hatch_toml_stands_for_that_of_pyproject() {
+        let with = |hatch: &str| {
+            let pyproject = format!("{BACKEND}{WHEEL}packages = ['a']\nexclude = ['*.txt']");
+            let files = [
+                ("pyproject.toml", &*pyproject),
+                ("hatch.toml", hatch),
+                ("a/x.py", ""),
+                ("b/y.py", ""),
+                ("b/z.txt", ""),
+            ];
+            board(&files)
+        };
+        assert_eq!(with("[build.targets.wheel]\npackages = ['b']"), ["b/y.py", "b/z.txt"]);
+        assert_eq!(with("[envs.default]"), ["a/x.py"]);
+        assert!(with("[[[").is_empty());
     }
 
     #[test]

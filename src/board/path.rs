@@ -83,9 +83,10 @@ fn is_leftover_file(name: &str) -> bool {
     }
 }
 
-/// Made by Python on the machine that packed the archive; nothing that a board can use.
-pub(super) fn is_bytecode_of_cpython(path: &str) -> bool {
-    path.ends_with(".pyc") || path.ends_with(".pyo") || path.split('/').any(|part| part == "__pycache__")
+/// Made by Python or by macOS on the machine that packed the archive; nothing that a board can use.
+pub(super) fn is_litter(path: &str) -> bool {
+    let is_litter = |part: &str| part.starts_with("._") || [".DS_Store", "__MACOSX", "__pycache__"].contains(&part);
+    path.ends_with(".pyc") || path.ends_with(".pyo") || path.split('/').any(is_litter)
 }
 
 #[cfg(test)]

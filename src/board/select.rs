@@ -48,7 +48,7 @@ pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns,
     let included = included.map(|(target, member)| ((*target).to_owned(), (*member).to_owned()));
     let mut leftovers = Vec::new();
     for (target, member) in included.chain(layout.files) {
-        if path::is_bytecode_of_cpython(&target) || patterns.excludes(&target) {
+        if path::is_litter(&target) || patterns.excludes(&target) {
             continue;
         }
         match is_left(&target, patterns, project) {
@@ -210,7 +210,15 @@ mod tests {
     #[test]
     fn leftovers_are_named_once() {
         let selection = selected(
-            &["foo.py", "tests/a.py", "tests/b.py", "LICENSE", "a/__pycache__/b.pyc"],
+            &[
+                "foo.py",
+                "tests/a.py",
+                "tests/b.py",
+                "LICENSE",
+                "a/__pycache__/b.pyc",
+                "a/._b.py",
+                "a/.DS_Store",
+            ],
             &[],
             &Patterns::default(),
         );

@@ -80,6 +80,10 @@ impl<'a> Reading<'a> {
     }
 
     fn visit(&mut self, path: &str, member: &mut Member<'_>, is_wanted: &dyn Fn(&str) -> bool) -> io::Result<()> {
+        // As if it were not there: to a build backend, `._foo.py` looks like a module.
+        if path::is_litter(path) {
+            return Ok(());
+        }
         match member.kind {
             MemberKind::Directory | MemberKind::Other => return Ok(()),
             MemberKind::Link => _ = self.links.insert(path.to_owned()),
@@ -87,7 +91,7 @@ impl<'a> Reading<'a> {
                 let text = read_text(member.content, self.limits)?;
                 self.project.add_text(path, text.unwrap_or_default());
             }
-            MemberKind::File if is_metadata(path) || path::is_bytecode_of_cpython(path) => {}
+            MemberKind::File if is_metadata(path) => {}
             MemberKind::File if is_wanted(path) => self.stage(path, member.content)?,
             MemberKind::File => {}
         }

@@ -95,6 +95,21 @@ fn a_classic_sdist_gives_what_upip_unpacked() {
 }
 
 #[test]
+fn what_macos_leaves_behind_is_not_there() {
+    let pyproject = b"[build-system]\nbuild-backend = 'setuptools.build_meta'\n[project]\nname = 'foo'";
+    let bytes = tar_gz(&[
+        ("._foo-1.0", b""),
+        ("foo-1.0/._foo.py", b""),
+        ("foo-1.0/foo.py", b"x = 1"),
+        ("foo-1.0/.DS_Store", b""),
+        ("foo-1.0/._pyproject.toml", b""),
+        ("foo-1.0/pyproject.toml", pyproject),
+    ]);
+    let (view, _) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
+    assert_eq!((paths(&view.files), view.notes.len()), (vec!["foo.py"], 0));
+}
+
+#[test]
 fn only_what_is_in_the_view_is_kept() {
     let bytes = tar_gz(&[("foo-1.0/foo.py", b"x"), ("foo-1.0/Makefile", b"all:")]);
     let (_, shelf) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());

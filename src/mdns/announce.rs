@@ -2,8 +2,10 @@
 //!
 //! mdns-sd probes, announces, answers, and follows addresses and links as they come and go. What it does not do well is
 //! to live on after a name conflict: it renames the records, but goes on answering SRV queries with the lost host name.
-//! So a session has one name only, and a conflict starts another session with the next name.
+//! So a session has one name only, and a conflict starts another session: with the next name, or with the same where the
+//! other holder is this machine itself. mdns-sd cannot tell; `holder.rs` finds out.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,6 +15,7 @@ use mdns_sd::{DaemonEvent, IfKind, Receiver, RecvTimeoutError, ServiceDaemon};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
+use super::holder::Holder;
 use super::service::{Service, State, host_label};
 use super::{INDEX_TYPE, MdnsError};
 
@@ -23,6 +26,12 @@ const TXT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the machine's addresses are looked at, in seconds.
 const ADDRESS_INTERVAL: u32 = 2;
+
+/// So many conflicts within [`CONFLICT_WINDOW`] make each further one wait for [`BACK_OFF`]. RFC 6762, section 8.1, has 15
+/// within 10 s, which are never reached where each one is looked into for seconds.
+const CONFLICTS: usize = 5;
+const CONFLICT_WINDOW: Duration = Duration::from_secs(60);
+const BACK_OFF: Duration = Duration::from_secs(5);
 
 /// mdns-sd repeats a goodbye after 120 ms, because the first may be lost.
 const GOODBYE: Duration = Duration::from_millis(150);
@@ -50,7 +59,7 @@ impl Announcer {
                 "mdns.interfaces: there is no interface `{name}` with an address now; it is announced there once there is"
             );
         }
-        let (session, events) = Session::open(&service, service.name.clone(), service.state)?;
+        let (session, events) = Session::open(&service, service.name.clone(), service.state, true)?;
         let shared = Arc::new(Shared {
             state: Mutex::new(service.state),
             session: Mutex::new(Some(session)),
@@ -111,55 +120,114 @@ impl Shared {
 
     /// Follows the responder's events until it is stopped.
     fn follow(&self, mut events: Receiver<DaemonEvent>) {
+        let mut conflicts = Conflicts::default();
         loop {
-            match events.recv_timeout(TXT_INTERVAL) {
-                Ok(DaemonEvent::NameChange(_)) => match self.take_next_name() {
-                    Some(of_next_session) => events = of_next_session,
-                    None => return,
-                },
-                Ok(event) => self.note(&event),
-                Err(RecvTimeoutError::Timeout) => {}
+            let next = match events.recv_timeout(TXT_INTERVAL) {
+                Ok(event) => self.handle(event, &mut conflicts),
+                Err(RecvTimeoutError::Timeout) => Ok(None),
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            match next {
+                Ok(Some(of_next_session)) => events = of_next_session,
+                Ok(None) => {}
+                Err(error) => return self.end(&error),
             }
             self.refresh_state();
         }
     }
 
-    /// Leaves the name to the host that has it, and starts over with the next. None once stopped.
-    fn take_next_name(&self) -> Option<Receiver<DaemonEvent>> {
-        let mut slot = self.session();
-        let lost = slot.take()?;
-        let label = next_label(&self.service.name, &lost.label);
-        warn!(
-            "another host of this network is {}.local: this server is {label}.local",
-            lost.label
-        );
-        lost.fall_silent();
-        match Session::open(&self.service, label, self.state()) {
-            Ok((session, events)) => {
-                *slot = Some(session);
-                Some(events)
+    /// Gives the events of the next session where one was started.
+    fn handle(
+        &self,
+        event: DaemonEvent,
+        conflicts: &mut Conflicts,
+    ) -> Result<Option<Receiver<DaemonEvent>>, MdnsError> {
+        match event {
+            DaemonEvent::NameChange(change) => return self.settle(change.intf_name, conflicts),
+            DaemonEvent::IpAdd(address) => {
+                debug!(%address, "mDNS: a new address");
+                return self.probe_new_network();
             }
-            Err(error) => {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "mDNS ends: the server is not announced"
-                );
-                None
+            DaemonEvent::Announce(..) => self.note_announced(),
+            DaemonEvent::IpDel(address) => debug!(%address, "mDNS: an address is gone"),
+            DaemonEvent::Error(error) => warn!(error = &error as &dyn std::error::Error, "mDNS"),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// A network that is joined must be asked for the name. mdns-sd does so unless the records were replaced since, and
+    /// when asked to probe the same records again it takes its own link-local addresses for another host's.
+    fn probe_new_network(&self) -> Result<Option<Receiver<DaemonEvent>>, MdnsError> {
+        let slot = self.session();
+        let unasked = slot.as_ref().filter(|session| !session.probes);
+        let Some(label) = unasked.map(|session| session.label.clone()) else {
+            return Ok(None);
+        };
+        drop(slot);
+        self.start_over(BTreeSet::new(), label, true)
+    }
+
+    /// Finds out who has the name that was refused on `interface`, and starts over: with the next name if it is another
+    /// host's, else with the same.
+    fn settle(&self, interface: String, conflicts: &mut Conflicts) -> Result<Option<Receiver<DaemonEvent>>, MdnsError> {
+        let Some(label) = self.silence(interface)? else {
+            return Ok(None);
+        };
+        thread::sleep(conflicts.pause(Instant::now()));
+        match Holder::of(&label, &self.service.scope())? {
+            Holder::AnotherHost(heard_on) => {
+                let next = next_label(&self.service.name, &label);
+                warn!("another host of this network is {label}.local: this server is {next}.local");
+                self.start_over(heard_on, next, true)
+            }
+            // Probed again it would be refused again: whoever else answers goes on to do so.
+            Holder::ThisMachine => {
+                info!("{label}.local is also answered for by this machine itself, or by a reflector: the name stays");
+                self.start_over(BTreeSet::new(), label, false)
+            }
+            Holder::Nobody => {
+                info!("the host that was {label}.local is gone: the name is tried again");
+                self.start_over(BTreeSet::new(), label, true)
             }
         }
     }
 
-    fn note(&self, event: &DaemonEvent) {
-        match event {
-            DaemonEvent::Announce(..) => self.note_announced(),
-            DaemonEvent::IpAdd(address) => {
-                debug!(%address, "mDNS: a new address");
-                self.probe_new_interface();
-            }
-            DaemonEvent::IpDel(address) => debug!(%address, "mDNS: an address is gone"),
-            DaemonEvent::Error(error) => warn!(error = error as &dyn std::error::Error, "mDNS"),
-            _ => {}
+    /// Silences the session on an interface, and gives its name. None once stopped.
+    fn silence(&self, interface: String) -> Result<Option<String>, MdnsError> {
+        let slot = self.session();
+        let Some(session) = slot.as_ref() else {
+            return Ok(None);
+        };
+        session.fall_silent_on(BTreeSet::from([interface]))?;
+        Ok(Some(session.label.clone()))
+    }
+
+    /// Withdraws what the session has announced, except where another host has the same records, and opens the next.
+    fn start_over(
+        &self,
+        lost_on: BTreeSet<String>,
+        label: String,
+        probe: bool,
+    ) -> Result<Option<Receiver<DaemonEvent>>, MdnsError> {
+        let mut slot = self.session();
+        let Some(lost) = slot.take() else {
+            return Ok(None);
+        };
+        lost.fall_silent_on(lost_on)?;
+        lost.say_goodbye(&self.service);
+        let (session, events) = Session::open(&self.service, label, self.state(), probe)?;
+        *slot = Some(session);
+        Ok(Some(events))
+    }
+
+    fn end(&self, error: &MdnsError) {
+        warn!(
+            error = error as &dyn std::error::Error,
+            "mDNS ends: the server is not announced"
+        );
+        if let Some(session) = self.session().take() {
+            session.shut_down();
         }
     }
 
@@ -172,20 +240,13 @@ impl Shared {
         }
     }
 
-    /// An update of the TXT record switches probing off; a network that was joined since then must be asked, too.
-    fn probe_new_interface(&self) {
-        if let Some(session) = self.session().as_mut() {
-            session.register(&self.service, session.state, true);
-        }
-    }
-
     fn refresh_state(&self) {
         let state = self.state();
         if let Some(session) = self.session().as_mut()
             && session.state != state
             && session.registered.elapsed() >= TXT_INTERVAL
         {
-            session.register(&self.service, state, false);
+            session.replace_records(&self.service, state);
         }
     }
 }
@@ -198,16 +259,23 @@ struct Session {
     state: State,
     /// When the records were last handed to the responder.
     registered: Instant,
+    /// Whether the records are probed on a network that is joined later.
+    probes: bool,
     announced: bool,
 }
 
 impl Session {
-    fn open(service: &Service, label: String, state: State) -> Result<(Self, Receiver<DaemonEvent>), MdnsError> {
+    fn open(
+        service: &Service,
+        label: String,
+        state: State,
+        probe: bool,
+    ) -> Result<(Self, Receiver<DaemonEvent>), MdnsError> {
         let responder = ServiceDaemon::new()?;
         let events = responder.monitor()?;
         responder.set_ip_check_interval(ADDRESS_INTERVAL)?;
         responder.disable_interface(service.scope().excluded())?;
-        for info in service.records(&label, state, true)? {
+        for info in service.records(&label, state, probe)? {
             responder.register(info)?;
         }
         let session = Self {
@@ -215,17 +283,19 @@ impl Session {
             label,
             state,
             registered: Instant::now(),
+            probes: probe,
             announced: false,
         };
         Ok((session, events))
     }
 
-    /// Replaces the records. Without a probe they are announced at once: they are ours already (RFC 6762, section 8.4).
-    fn register(&mut self, service: &Service, state: State, probe: bool) {
+    /// Without a probe they are announced at once: they are ours already (RFC 6762, section 8.4).
+    fn replace_records(&mut self, service: &Service, state: State) {
         self.registered = Instant::now();
         self.state = state;
+        self.probes = false;
         let registered = service
-            .records(&self.label, state, probe)
+            .records(&self.label, state, false)
             .and_then(|infos| infos.into_iter().try_for_each(|info| self.responder.register(info)));
         if let Err(error) = registered {
             warn!(
@@ -246,12 +316,10 @@ impl Session {
         self.shut_down();
     }
 
-    /// Ends without a goodbye: the records under this name are another host's.
-    fn fall_silent(&self) {
-        if let Err(error) = self.responder.disable_interface(IfKind::All) {
-            debug!(error = &error as &dyn std::error::Error, "mDNS: not silenced");
-        }
-        self.shut_down();
+    /// Not another word there, not even a goodbye: the records of this name are another host's.
+    fn fall_silent_on(&self, interfaces: BTreeSet<String>) -> Result<(), mdns_sd::Error> {
+        let names: Vec<IfKind> = interfaces.into_iter().map(IfKind::Name).collect();
+        self.responder.disable_interface(names)
     }
 
     fn shut_down(&self) {
@@ -266,6 +334,23 @@ impl std::fmt::Debug for Session {
         f.debug_struct("Session")
             .field("label", &self.label)
             .finish_non_exhaustive()
+    }
+}
+
+/// The times of the latest conflicts.
+#[derive(Default)]
+struct Conflicts(Vec<Instant>);
+
+impl Conflicts {
+    /// Counts a conflict, and says how long to wait before the name is tried again.
+    fn pause(&mut self, now: Instant) -> Duration {
+        self.0.retain(|&then| now.duration_since(then) < CONFLICT_WINDOW);
+        self.0.push(now);
+        if self.0.len() > CONFLICTS {
+            BACK_OFF
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -304,5 +389,16 @@ mod tests {
         assert_eq!(next_label("micropypi", "micropypi"), "micropypi-2");
         assert_eq!(next_label("micropypi", "micropypi-9"), "micropypi-10");
         assert_eq!(next_label("lab-3", "lab-3"), "lab-3-2");
+    }
+
+    #[test]
+    fn one_conflict_after_the_other_is_slowed_down_until_there_is_peace() {
+        let start = Instant::now();
+        let mut conflicts = Conflicts::default();
+        for second in 0..5 {
+            assert_eq!(conflicts.pause(start + Duration::from_secs(second)), Duration::ZERO);
+        }
+        assert_eq!(conflicts.pause(start + Duration::from_secs(5)), BACK_OFF);
+        assert_eq!(conflicts.pause(start + Duration::from_secs(120)), Duration::ZERO);
     }
 }

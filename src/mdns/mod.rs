@@ -7,6 +7,7 @@ mod announce;
 mod browse;
 mod configuration;
 mod discover;
+mod holder;
 mod interfaces;
 mod service;
 

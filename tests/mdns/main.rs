@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod boards;
+mod conflicts;
 mod lan;
 mod peers;
 

@@ -93,11 +93,13 @@ impl Server {
 
     /// Waits for a line of the log that holds `text`.
     pub(crate) fn logged(&self, text: &str) -> String {
-        let log = self.folder.path().join("log");
         let line = |line: &str| line.contains(text).then(|| line.to_owned());
-        eventually(&format!("the log says {text:?}"), || {
-            fs::read_to_string(&log).unwrap().lines().find_map(line)
-        })
+        eventually(&format!("the log says {text:?}"), || self.log().lines().find_map(line))
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// Drops a package of `target/clients/packages` into its folder.
@@ -150,10 +152,21 @@ pub(crate) struct Avahi {
 
 impl Avahi {
     pub(crate) fn start(host: &Host, host_name: &str) -> Self {
+        let avahi = Self::configured(host, &format!("[server]\nhost-name={host_name}\n"));
+        eventually("avahi-daemon answers", || avahi.resolve(&format!("{host_name}.local")));
+        avahi
+    }
+
+    /// One that repeats on each of its LANs what it hears on the others. It may take a while to do so.
+    pub(crate) fn reflector(host: &Host) -> Self {
+        Self::configured(host, "[server]\nhost-name=router\n[reflector]\nenable-reflector=yes\n")
+    }
+
+    fn configured(host: &Host, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bus = Self::start_bus(folder.path());
         let configuration = folder.path().join("avahi.conf");
-        fs::write(&configuration, format!("[server]\nhost-name={host_name}\n")).unwrap();
+        fs::write(&configuration, lines).unwrap();
         let start = format!(
             "mount -t tmpfs tmpfs /run && exec avahi-daemon --no-rlimits --no-drop-root --no-chroot -f {}",
             configuration.display()
@@ -165,13 +178,11 @@ impl Avahi {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()),
         );
-        let avahi = Self {
+        Self {
             host: host.clone(),
             folder,
             _processes: [daemon, bus],
-        };
-        eventually("avahi-daemon answers", || avahi.resolve(&format!("{host_name}.local")));
-        avahi
+        }
     }
 
     fn start_bus(folder: &Path) -> Process {

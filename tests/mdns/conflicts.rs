@@ -1,0 +1,107 @@
+//! Conflicts on a second LAN: with another host, and those that are none, where the name of the server comes back to it by
+//! a reflector or from another program of its host.
+
+use crate::LISTEN;
+use crate::lan::{Host, Lan};
+use crate::peers::{Avahi, Listener, Server, discover, eventually};
+
+#[test]
+fn behind_a_reflector_a_server_on_both_lans_keeps_its_name() {
+    let (Some(lan), Some(other)) = (Lan::new(), Lan::new()) else {
+        return;
+    };
+    let router = lan.host_at("router", &["10.77.0.254/24"]);
+    other.plug(&router, "eth1", &["10.78.0.254/24"]);
+    let _reflector = Avahi::reflector(&router);
+    let host = lan.host_at("server", &["10.77.0.1/24"]);
+    let server = Server::announced(&host, LISTEN);
+    let client = other.host_at("client", &["10.78.0.9/24"]);
+    eventually("the reflector works", || {
+        (names(&client) == ["micropypi"]).then_some(())
+    });
+
+    other.plug(&host, "eth1", &["10.78.0.1/24"]);
+    server.logged("the name stays");
+    eventually("its address on the other LAN", || {
+        found(&client).contains("http://10.78.0.1:8089").then_some(())
+    });
+    assert_eq!(names(&client), ["micropypi"]);
+    assert!(!server.log().contains("micropypi-2"), "{}", server.log());
+}
+
+#[test]
+fn a_second_link_beside_an_avahi_of_the_same_name_leaves_it() {
+    let (Some(lan), Some(other)) = (Lan::new(), Lan::new()) else {
+        return;
+    };
+    let host = lan.host_at("server", &["10.77.0.1/24"]);
+    let _beside = Avahi::start(&host, "micropypi");
+    let server = Server::announced(&host, LISTEN);
+    let client = other.host_at("client", &["10.78.0.9/24"]);
+    other.plug(&host, "eth1", &["10.78.0.1/24"]);
+    eventually("its address on the second link", || {
+        found(&client)
+            .contains("micropypi  http://10.78.0.1:8089")
+            .then_some(())
+    });
+    assert!(!server.log().contains("micropypi-2"), "{}", server.log());
+}
+
+#[test]
+fn a_second_link_after_a_change_of_the_records_leaves_the_first_lan_in_peace() {
+    let (Some(lan), Some(other)) = (Lan::new(), Lan::new()) else {
+        return;
+    };
+    let host = lan.host_at("server", &["10.77.0.1/24"]);
+    let here = lan.host_at("client", &["10.77.0.9/24"]);
+    let there = other.host_at("client", &["10.78.0.9/24"]);
+    let server = Server::announced(&host, LISTEN);
+    server.reconfigure("[auth]\nprotect = []");
+    eventually("the change", || {
+        let json = String::from_utf8(discover(&here, &["--json"]).stdout).unwrap();
+        json.contains("\"uploads_need_password\": false").then_some(())
+    });
+    let heard = Listener::sniff(&here, "10.77.0.9");
+    other.plug(&host, "eth1", &["10.78.0.1/24"]);
+    eventually("its address on the second link", || {
+        found(&there).contains("micropypi  http://10.78.0.1:8089").then_some(())
+    });
+    let renamed = |line: &String| line.starts_with("micropypi-") || line.starts_with("micropypi (");
+    assert!(!heard.lines().iter().any(renamed), "{:#?}", heard.lines());
+    assert!(!server.log().contains("micropypi-2"), "{}", server.log());
+}
+
+#[test]
+fn a_name_that_is_lost_on_one_lan_is_withdrawn_on_the_other_only() {
+    let (Some(lan), Some(other)) = (Lan::new(), Lan::new()) else {
+        return;
+    };
+    let host = lan.host_at("server", &["10.77.0.1/24"]);
+    let server = Server::announced(&host, LISTEN);
+    let _first = Server::announced(&other.host_at("first", &["10.78.0.2/24"]), LISTEN);
+    let here = Listener::sniff(&lan.host_at("client", &["10.77.0.9/24"]), "10.77.0.9");
+    let there = Listener::sniff(&other.host_at("client", &["10.78.0.9/24"]), "10.78.0.9");
+    other.plug(&host, "eth1", &["10.78.0.1/24"]);
+    server.logged("another host of this network is micropypi.local: this server is micropypi-2.local");
+    let withdrawn = |line: &str| line.starts_with("micropypi._pypi._tcp.local. SRV 0 ");
+    here.line("goodbye", withdrawn);
+    there.line("the new name", |line| {
+        line.starts_with("micropypi-2._pypi._tcp.local. SRV 120 ")
+    });
+    assert!(
+        !there.lines().iter().any(|line| withdrawn(line)),
+        "{:#?}",
+        there.lines()
+    );
+}
+
+/// The table of `discover`; empty if nobody answers.
+fn found(client: &Host) -> String {
+    String::from_utf8(discover(client, &[]).stdout).unwrap()
+}
+
+fn names(client: &Host) -> Vec<String> {
+    let rows = found(client);
+    let name = |row: &str| row.split(' ').next().map(str::to_owned);
+    rows.lines().skip(1).filter_map(name).collect()
+}

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::mdns::NAME_MAX;
+
 /// An `http://` or `https://` URL without query and fragment; a trailing slash is taken off.
 pub(super) fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let url = String::deserialize(deserializer)?;
@@ -127,13 +129,15 @@ pub(super) fn url_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     Ok(Some(path))
 }
 
-/// One label of a host name (RFC 1123 section 2.1): 1 to 63 of letters, digits and inner hyphens; made lower case.
+/// One label of a host name (RFC 1123 section 2.1) of letters, digits and inner hyphens; made lower case. It is shorter
+/// than a label may be, so that a number can be added to it.
 pub(super) fn dns_label<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let name = String::deserialize(deserializer)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if !(1..=63).contains(&name.len()) || !name.chars().all(legal) || name.starts_with('-') || name.ends_with('-') {
+    if !(1..=NAME_MAX).contains(&name.len()) || !name.chars().all(legal) || name.starts_with('-') || name.ends_with('-')
+    {
         return Err(Error::custom(format!(
-            "`{name}` is not a host name: 1 to 63 letters, digits and inner hyphens, without `.local`"
+            "`{name}` cannot be a host name: use up to {NAME_MAX} letters, digits and inner hyphens, without `.local`"
         )));
     }
     Ok(name.to_ascii_lowercase())
@@ -276,7 +280,8 @@ mod tests {
     #[test]
     fn host_names_are_one_label() {
         assert_eq!(dns_label(text("Lab-2")).unwrap(), "lab-2");
-        for wrong in ["", "lab.local", "-lab", "lab-", "lab_2", "höhle"] {
+        assert!(dns_label(text(&"a".repeat(60))).is_ok());
+        for wrong in ["", "lab.local", "-lab", "lab-", "lab_2", "höhle", &"a".repeat(61)] {
             assert!(dns_label(text(wrong)).is_err(), "{wrong}");
         }
     }

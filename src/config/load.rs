@@ -297,7 +297,7 @@ mod tests {
             "^^^^^ for example `overwrite = false`",
             "config.toml:4:1: unknown key `store.packges`",
             "did you mean `packages` below `[store]`?",
-            "config.toml:6:8: `a.b` is not a host name",
+            "config.toml:6:8: `a.b` cannot be a host name",
             "MICROPYPI_STORE_CASHE in the environment: no such setting\n  = did you mean `MICROPYPI_STORE_CACHE`?",
             "MICROPYPI_LIMITS_CONNECTIONS in the environment: invalid type: string \"many\"",
         ] {

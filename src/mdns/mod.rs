@@ -14,7 +14,7 @@ mod service;
 pub use announce::Announcer;
 pub use browse::{Server, browse};
 pub use discover::{DEFAULT_TIMEOUT, Format, Request, discover};
-pub use service::{Service, State};
+pub use service::{NAME_MAX, Service, State};
 
 /// The service type of a package index, as one-shot queries ask for it.
 pub const INDEX_TYPE: &str = "_pypi._tcp.local.";
@@ -31,7 +31,7 @@ pub enum MdnsError {
     /// The name cannot be a label of a host name (RFC 1123).
     #[error(
         "mdns.name: `{0}` cannot be a host name: use up to {max} letters, digits and inner hyphens",
-        max = service::NAME_MAX
+        max = NAME_MAX
     )]
     Name(String),
     /// Another program has the mDNS port for itself.

@@ -7,8 +7,8 @@ use mdns_sd::ServiceInfo;
 use super::interfaces::Scope;
 use super::{INDEX_TYPE, MdnsError};
 
-/// The longest name: a label has 63 bytes, and a conflict may add `-99`.
-pub(super) const NAME_MAX: usize = 60;
+/// The longest name of a server: a label of a host name has 63 bytes, and a conflict may add `-99`.
+pub const NAME_MAX: usize = 60;
 
 /// What is announced.
 #[derive(Debug, Clone)]

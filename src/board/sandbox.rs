@@ -2,7 +2,8 @@
 //! Called by `mpy.rs`.
 //!
 //! Landlock and seccomp bind a thread and what it starts; so the process is started by a thread of its own, which ends
-//! with it. A kernel without either runs the process under the remaining limits, and the log says so once. The limits of
+//! with it. A kernel without either, and an architecture that no filter of seccomp is made for, runs the process under
+//! the remaining limits, and the log says so once. The limits of
 //! memory and time are set as soon as the process runs, before a compiler can have read much of its source.
 
 use std::ffi::OsStr;
@@ -202,11 +203,11 @@ mod network {
     }
 }
 
-/// Landlock alone keeps from TCP, where the kernel has it.
+/// seccompiler knows no other architecture; Landlock alone keeps from TCP, where the kernel has it.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod network {
-    pub(super) fn deny() -> Result<(), std::convert::Infallible> {
-        Ok(())
+    pub(super) fn deny() -> Result<(), &'static str> {
+        Err("its system calls can be filtered on x86_64 and aarch64 only")
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::server::ServerConfig;
-use rustls::{InconsistentKeys, crypto};
+use rustls::{CertificateError, InconsistentKeys, crypto};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::net::TcpStream;
@@ -40,15 +40,31 @@ pub enum TlsError {
         /// The label of the block that should be there.
         expected: &'static str,
     },
-    /// A PEM block that is damaged.
-    #[error("[tls] {field}: {} is damaged", path.display())]
-    Pem {
+    /// A file that was cut or garbled.
+    #[error("[tls] {field}: {} is damaged: {flaw}; copy it anew", path.display())]
+    Damaged {
         /// The setting that names the file.
         field: &'static str,
         /// The file.
         path: PathBuf,
         /// What the parser met.
-        source: pem::Error,
+        flaw: String,
+    },
+    /// A key that asks for a passphrase, which nobody types at the start of a service.
+    #[error("[tls] key: {} is encrypted; decrypt it: openssl pkey -in {} -out plain.pem", path.display(), path.display())]
+    Encrypted {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// A key that rustls cannot sign with.
+    #[error(
+        "[tls] key: the key in {} is damaged or of a kind that cannot be used: make one of RSA with 2048 to 4096 bits, \
+         of ECDSA on P-256 or P-384, or of Ed25519, and a certificate for it",
+        path.display()
+    )]
+    Kind {
+        /// The key's file.
+        path: PathBuf,
     },
     /// Two files that do not belong together.
     #[error("[tls] the key in {} is not the key of the certificate in {}", key.display(), certificate.display())]
@@ -128,6 +144,7 @@ impl Acceptor {
 pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = read_chain(certificate)?;
     let private = read_key(key)?;
+    check_kind(key, &private)?;
     warn_of_dates(certificate, &chain[0]);
     let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -145,6 +162,11 @@ fn unusable(certificate: &Path, key: &Path, source: rustls::Error) -> TlsError {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::Mismatch {
             certificate,
             key: key.to_owned(),
+        },
+        rustls::Error::InvalidCertificate(CertificateError::BadEncoding) => TlsError::Damaged {
+            field: "certificate",
+            path: certificate,
+            flaw: "its first block is no X.509 certificate".to_owned(),
         },
         source => TlsError::Unusable { certificate, source },
     }
@@ -165,7 +187,25 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let field = "key";
     let pem = read(field, path)?;
+    if is_encrypted(&pem) {
+        return Err(TlsError::Encrypted { path: path.to_owned() });
+    }
     PrivateKeyDer::from_pem_slice(&pem).map_err(|source| damaged(field, path, "PRIVATE KEY", source))
+}
+
+/// As PKCS #8 has it, `BEGIN ENCRYPTED PRIVATE KEY`, and as OpenSSL had it before, `Proc-Type: 4,ENCRYPTED`.
+fn is_encrypted(pem: &[u8]) -> bool {
+    pem.split(|&byte| byte == b'\n').any(|line| {
+        line.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY") || line.starts_with(b"Proc-Type: 4,ENCRYPTED")
+    })
+}
+
+/// rustls blames the certificate for a key that it does not support.
+fn check_kind(path: &Path, key: &PrivateKeyDer<'_>) -> Result<(), TlsError> {
+    match crypto::ring::sign::any_supported_type(key) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(TlsError::Kind { path: path.to_owned() }),
+    }
 }
 
 fn read(field: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -180,7 +220,19 @@ fn damaged(field: &'static str, path: &Path, expected: &'static str, source: pem
     let path = path.to_owned();
     match source {
         pem::Error::NoItemsFound => TlsError::Missing { field, path, expected },
-        source => TlsError::Pem { field, path, source },
+        source => {
+            let flaw = flaw(&source);
+            TlsError::Damaged { field, path, flaw }
+        }
+    }
+}
+
+/// The parser shows the line that it expected or met as a list of bytes.
+fn flaw(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a PEM block has no \"END\" line".to_owned(),
+        pem::Error::IllegalSectionStart { .. } => "a \"BEGIN\" line of PEM is broken".to_owned(),
+        error => error.to_string(),
     }
 }
 
@@ -254,7 +306,39 @@ mod tests {
             "[tls] key: key.pem holds no PEM block \"BEGIN PRIVATE KEY\""
         );
         let cut = certificate.split("-----END").next().unwrap();
-        assert_eq!(refusal(cut, &key), "[tls] certificate: cert.pem is damaged");
+        assert_eq!(
+            refusal(cut, &key),
+            "[tls] certificate: cert.pem is damaged: a PEM block has no \"END\" line; copy it anew"
+        );
+        let mut lines: Vec<&str> = certificate.lines().collect();
+        lines.drain(2..5);
+        assert_eq!(
+            refusal(&lines.join("\n"), &key),
+            "[tls] certificate: cert.pem is damaged: its first block is no X.509 certificate; copy it anew"
+        );
+    }
+
+    #[test]
+    fn an_encrypted_key_is_called_so() {
+        let (certificate, _) = self_signed();
+        let decrypt = "[tls] key: key.pem is encrypted; decrypt it: openssl pkey -in key.pem -out plain.pem";
+        for key in [
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGj\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nXH8=\n-----END EC PRIVATE KEY-----\n",
+        ] {
+            assert_eq!(refusal(&certificate, key), decrypt);
+        }
+    }
+
+    #[test]
+    fn a_kind_of_key_that_cannot_be_used_is_told_from_a_bad_certificate() {
+        let (certificate, _) = self_signed();
+        let empty = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+        assert_eq!(
+            refusal(&certificate, empty),
+            "[tls] key: the key in key.pem is damaged or of a kind that cannot be used: make one of RSA with 2048 to 4096 \
+             bits, of ECDSA on P-256 or P-384, or of Ed25519, and a certificate for it"
+        );
     }
 
     #[test]

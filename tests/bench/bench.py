@@ -98,7 +98,7 @@ class Bench:
             for server in self.servers:
                 server.stop()
                 starts[server].append(server.start(PROJECT))
-                time.sleep(1)
+                server.rest()
                 memory[server].append(server.memory())
         for server in self.servers:
             server.stop()

@@ -100,6 +100,14 @@ class Server(abc.ABC):
         """CPU seconds used until now by all its processes."""
         return sum(cpu_seconds(pid) for pid in descendants(self.process.pid))
 
+    def rest(self) -> None:
+        """Waits until it does next to nothing any more, at most five minutes: background work follows a start."""
+        for _ in range(150):
+            before = self.cpu()
+            time.sleep(2)
+            if self.cpu() - before < 0.05:
+                return
+
     def memory(self) -> int:
         """Bytes of all its processes in memory."""
         return sum(resident(pid) for pid in descendants(self.process.pid))

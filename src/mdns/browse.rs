@@ -182,7 +182,7 @@ fn list(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use if_addrs::{IfOperStatus, Ifv4Addr};
+    use crate::mdns::interfaces::tests::interface;
     use mdns_sd::ServiceInfo;
 
     fn found(host: &str, addresses: &str, txt: &[(&str, &str)]) -> Option<Server> {
@@ -191,18 +191,7 @@ mod tests {
     }
 
     fn lan() -> Interface {
-        Interface {
-            name: "eth0".to_owned(),
-            addr: IfAddr::V4(Ifv4Addr {
-                ip: [192, 168, 1, 9].into(),
-                netmask: [255, 255, 255, 0].into(),
-                prefixlen: 24,
-                broadcast: None,
-            }),
-            index: Some(2),
-            oper_status: IfOperStatus::Up,
-            is_p2p: false,
-        }
+        interface("eth0", [192, 168, 1, 9])
     }
 
     #[test]

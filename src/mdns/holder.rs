@@ -73,23 +73,8 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
+    use crate::mdns::interfaces::tests::interface;
     use mdns_sd::{InterfaceId, ScopedIpV4};
-
-    fn own(ip: [u8; 4]) -> Interface {
-        Interface {
-            name: "eth0".to_owned(),
-            addr: IfAddr::V4(Ifv4Addr {
-                ip: ip.into(),
-                netmask: [255, 255, 255, 0].into(),
-                prefixlen: 24,
-                broadcast: None,
-            }),
-            index: Some(2),
-            oper_status: IfOperStatus::Up,
-            is_p2p: false,
-        }
-    }
 
     fn heard(answers: &[([u8; 4], &str)]) -> Holder {
         let mut heard = Heard::default();
@@ -100,7 +85,7 @@ mod tests {
             };
             heard.note(&ScopedIp::V4(ScopedIpV4::new((*ip).into(), interface)));
         }
-        heard.judge(&[own([10, 77, 0, 1]), own([10, 78, 0, 1])])
+        heard.judge(&[interface("eth0", [10, 77, 0, 1]), interface("eth1", [10, 78, 0, 1])])
     }
 
     #[test]

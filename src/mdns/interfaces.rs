@@ -67,11 +67,12 @@ fn answers(on: IpAddr, address: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
-    fn interface(name: &str, ip: [u8; 4]) -> Interface {
+    /// An interface in a /24 network.
+    pub(in crate::mdns) fn interface(name: &str, ip: [u8; 4]) -> Interface {
         Interface {
             name: name.to_owned(),
             addr: IfAddr::V4(Ifv4Addr {

@@ -152,9 +152,8 @@ impl Index {
             return Ok(Some(bytes));
         }
         let learnt = learn::learn(&self.store, &file.found(), &file.name, &self.options.limits)?;
-        Ok(learnt
-            .metadata
-            .filter(|_| learnt.facts.metadata.as_ref() == Some(known)))
+        let is_known = learnt.facts.metadata.is_some_and(|found| found.sha256 == known.sha256);
+        Ok(learnt.metadata.filter(|_| is_known))
     }
 
     /// Removes the files of a release, or of all releases. Blocks. Gives the paths of what was removed; none when

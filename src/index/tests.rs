@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::{Latest, Upip};
 use crate::dist::ClaimedDigests;
+use crate::store::Needed;
 
 mod boards;
 
@@ -391,4 +392,19 @@ fn a_look_that_an_upload_and_its_removal_overtake_leaves_nothing_behind() {
     assert_eq!(site.files().len(), 0);
     site.index.refresh(again, Trust::Closed);
     assert_eq!(site.files().len(), 0);
+}
+
+#[test]
+fn core_metadata_that_the_cache_does_not_hold_is_read_from_the_file() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "one").unwrap();
+    let file = Arc::clone(site.index.catalog().file("foo-1.0.tar.gz").unwrap());
+    site.index.flush();
+    let nothing = Needed {
+        is_file: &|_| false,
+        derived: &HashSet::new(),
+    };
+    site.index.cache.sweep(&nothing).unwrap();
+    let metadata = site.index.core_metadata(&file).unwrap().unwrap();
+    assert!(String::from_utf8(metadata).unwrap().contains("Summary: one"));
 }

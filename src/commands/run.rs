@@ -13,9 +13,9 @@ use crate::config::{self, Flags, Loaded};
 pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let notes = notes(args)?;
     let loaded = load(args)?;
-    let absent = Addresses::of(args)?.absent;
+    let named = named(args)?;
     let greet = || {
-        for address in absent {
+        for address in &named - &present(&named) {
             tracing::debug!("{} is not an address of this machine, and is left out", address.ip());
         }
     };
@@ -60,8 +60,7 @@ fn cache_directory(packages: &Path) -> Option<PathBuf> {
 fn translate(args: &RunArgs) -> Result<Flags, CommandError> {
     let mut flags = Flags::default();
     if args.port.is_some() || args.interface.is_some() {
-        let addresses = Addresses::of(args)?.present;
-        flags.set("listen", addresses.iter().map(ToString::to_string));
+        flags.set("listen", present(&named(args)?).iter().map(ToString::to_string));
     }
     if !args.directories.is_empty() {
         flags.set("store.packages", args.directories.iter().map(|path| expand_user(path)));
@@ -101,32 +100,20 @@ fn fallback_url(args: &RunArgs) -> Result<Option<&str>, CommandError> {
     }
 }
 
-/// What `-i` and `-p` name. A name may stand for an address that this machine lacks, as `::1 localhost` in /etc/hosts does
-/// where IPv6 is off.
-struct Addresses {
-    /// Those to listen on.
-    present: BTreeSet<SocketAddr>,
-    /// Those that are left out.
-    absent: BTreeSet<SocketAddr>,
+/// What `-i` and `-p` name.
+fn named(args: &RunArgs) -> Result<BTreeSet<SocketAddr>, CommandError> {
+    let port = args.port.map_or_else(default_port, Ok)?;
+    match &args.interface {
+        Some(interface) => resolve(interface, port),
+        None => Ok(BTreeSet::from([SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))])),
+    }
 }
 
-impl Addresses {
-    fn of(args: &RunArgs) -> Result<Self, CommandError> {
-        let port = args.port.map_or_else(default_port, Ok)?;
-        let named = match &args.interface {
-            Some(interface) => resolve(interface, port)?,
-            None => BTreeSet::from([SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))]),
-        };
-        let (absent, present): (BTreeSet<_>, BTreeSet<_>) = named.into_iter().partition(is_absent);
-        // Where there is no other, as when it is written as an address, the start fails, and names it.
-        if present.is_empty() {
-            return Ok(Self {
-                present: absent,
-                absent: present,
-            });
-        }
-        Ok(Self { present, absent })
-    }
+/// Those of the addresses that this machine has: a name may stand for others, too, as `::1 localhost` in /etc/hosts does
+/// where IPv6 is off. Where it has none, as when one is written as an address, all: the start fails, and names it.
+fn present(named: &BTreeSet<SocketAddr>) -> BTreeSet<SocketAddr> {
+    let present: BTreeSet<_> = named.iter().copied().filter(|address| !is_absent(*address)).collect();
+    if present.is_empty() { named.clone() } else { present }
 }
 
 /// The resolver may say one thing twice.
@@ -140,8 +127,7 @@ fn resolve(interface: &str, port: u16) -> Result<BTreeSet<SocketAddr>, CommandEr
 }
 
 /// Asks with a UDP socket, whose ports are none of the server's.
-fn is_absent(address: &SocketAddr) -> bool {
-    let mut address = *address;
+fn is_absent(mut address: SocketAddr) -> bool {
     address.set_port(0);
     let refused = UdpSocket::bind(address).err();
     let reason = refused.as_ref().and_then(Errno::from_io_error);

@@ -38,13 +38,26 @@ class Case:
     bar: float
     connections: int = 8
     revalidates: bool = False
+    gzip: bool = False
+    """Asked for as pip and uv ask: compressed. nginx serves those bytes as they are."""
     boards_only: bool = False
     """pypiserver has no such thing."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the request says."""
+        return {"Accept-Encoding": "gzip"} if self.gzip else {}
+
+    @property
+    def static(self) -> str:
+        """The path at which nginx has a file of the answer."""
+        return f"/gzip{self.path}" if self.gzip else self.path
 
 
 CASES = [
     Case("project page", PROJECT, 0.7),
     Case("root page", "/simple/", 0.7),
+    Case("root page, gzip", "/simple/", 0.7, gzip=True),
     Case("upip JSON", "/bench-00000/json", 0.7),
     Case("304 of a project page", PROJECT, 0.7, revalidates=True),
     Case("mip manifest", "/package/6/bench-00000/latest.json", 0.7, boards_only=True),
@@ -90,7 +103,7 @@ class Bench:
         first = self.micropypi.start(PROJECT)
         for case in CASES:
             if "/packages/" not in case.path:
-                self.nginx.copy(case.path, get(self.micropypi.url(case.path))[0])
+                self.nginx.copy(case.static, get(self.micropypi.url(case.path), case.headers)[0])
         self.micropypi.stop()
         starts = {server: [] for server in self.servers}
         memory = {server: [] for server in self.servers}
@@ -136,14 +149,15 @@ class Bench:
 
     def ask(self, server: Server, case: Case) -> Cost:
         """Load by wrk; long enough for some answers of a slow server."""
+        path = case.static if server is self.nginx else case.path
         begin = time.monotonic()
-        _, headers = get(server.url(case.path))
+        _, answered = get(server.url(path), case.headers)
         once = time.monotonic() - begin
-        condition = {}
-        if case.revalidates and "etag" in headers:
-            condition = {"If-None-Match": headers["etag"]}
+        headers = case.headers
+        if case.revalidates and "etag" in answered:
+            headers |= {"If-None-Match": answered["etag"]}
         connections = 1 if server is self.pypiserver else case.connections
-        return load.wrk(self.tools, server, case.path, condition, connections, max(self.seconds, round(3 * once)))
+        return load.wrk(self.tools, server, path, headers, connections, max(self.seconds, round(3 * once)))
 
     def uploads(self) -> None:
         """Uploads of small files, one after another; nginx takes none."""

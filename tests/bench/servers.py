@@ -151,7 +151,8 @@ class Nginx(Server):
             f"  include {tree}/etc/nginx/mime.types;\n  default_type application/octet-stream;\n"
             f"  access_log /dev/null;\n  gzip on;\n{temporary}"
             f"  server {{\n    listen 127.0.0.1:{self.port};\n    root {self.site};\n    index index.html;\n"
-            f"    location /packages/ {{ alias {self.packages}/; }}\n  }}\n}}\n"
+            f"    location /packages/ {{ alias {self.packages}/; }}\n"
+            "    location /gzip/ { gzip off; }\n  }\n}\n"
         )
         return [str(tree / "usr/sbin/nginx"), "-e", "stderr", "-c", str(config)]
 

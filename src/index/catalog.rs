@@ -185,18 +185,14 @@ impl Catalog {
             old.map(|file| (Arc::clone(&file.path), Arc::clone(file)))
                 .collect::<HashMap<_, _>>()
         };
-        for file in gone {
-            let path = &file.path;
-            // An upload may have put another in its place in the meantime.
-            if !files.get(path).is_some_and(|current| Arc::ptr_eq(current, file)) {
-                continue;
-            }
-            files.remove(path);
-            let project = file.name.project();
-            changed
-                .entry(project.clone())
-                .or_insert_with(|| before(project))
-                .remove(path);
+        // An upload may have put another in the place of what is gone in the meantime.
+        let is_here = |file: &&Arc<File>| self.file(&file.path).is_some_and(|current| Arc::ptr_eq(current, file));
+        // What a file replaces may be another project's: of some sdists, the name alone does not tell.
+        let replaced = put.iter().filter_map(|file| self.file(&file.path));
+        for file in gone.iter().filter(is_here).chain(replaced) {
+            files.remove(&file.path);
+            let project = file.name.project().clone();
+            changed.entry(project).or_insert_with_key(before).remove(&file.path);
         }
         for file in put {
             files.insert(Arc::clone(&file.path), Arc::clone(&file));

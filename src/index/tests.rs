@@ -176,6 +176,27 @@ fn an_sdist_belongs_to_the_project_that_its_metadata_names() {
 }
 
 #[test]
+fn a_file_that_becomes_another_projects_leaves_nothing_behind() {
+    let site = Site::new(Placing::New);
+    let releases = |content: Vec<u8>| -> Vec<String> {
+        fs::write(site.path().join("led-1-1.tar.gz"), content).unwrap();
+        site.look();
+        let catalog = site.index.catalog();
+        let files = catalog
+            .projects()
+            .flat_map(|project| project.files().map(|file| (project.name(), file)));
+        files
+            .map(|(name, file)| format!("{name} {}", file.name.version()))
+            .collect()
+    };
+    assert_eq!(releases(sdist("led-1", "1", "one")), ["led-1 1"]);
+    assert_eq!(releases(sdist("led", "1-1", "two")), ["led 1-1"]);
+    fs::remove_file(site.path().join("led-1-1.tar.gz")).unwrap();
+    site.look();
+    assert_eq!(site.index.catalog().project_count(), 0);
+}
+
+#[test]
 fn of_namesakes_the_one_of_the_shallowest_folder_is_shown() {
     let site = Site::new(Placing::New);
     let folders = ["a", "b", "a/deep"];

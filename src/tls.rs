@@ -1,4 +1,5 @@
-//! HTTPS: the certificate and its key, checked when they are read, swapped on reload. Called by `serve.rs`.
+//! HTTPS: the certificate and its key, checked when they are read, swapped on reload. Called by `serve.rs`
+//! and `check-config`.
 
 use std::fs;
 use std::io;
@@ -67,7 +68,11 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// Two files that do not belong together.
-    #[error("[tls] the key in {} is not the key of the certificate in {}", key.display(), certificate.display())]
+    #[error(
+        "[tls] the key in {} is not the key of the certificate in {}; name two that were made together",
+        key.display(),
+        certificate.display()
+    )]
     Mismatch {
         /// The certificate's file.
         certificate: PathBuf,
@@ -295,7 +300,7 @@ mod tests {
         let (_, other) = self_signed();
         assert_eq!(
             refusal(&certificate, &other),
-            "[tls] the key in key.pem is not the key of the certificate in cert.pem"
+            "[tls] the key in key.pem is not the key of the certificate in cert.pem; name two that were made together"
         );
         assert_eq!(
             refusal(&key, &key),

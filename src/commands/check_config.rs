@@ -1,10 +1,12 @@
 //! `check-config`: is the configuration right? Reads it and changes nothing, so that it runs at build time, too.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{CommandError, load, print};
 use crate::cli::CheckConfigArgs;
-use crate::config::{Config, Flags, Source};
+use crate::config::{Config, Flags, Source, TlsConfig};
+use crate::tls::{self, TlsError};
 
 pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
     let loaded = load(&args.file, Flags::default())?;
@@ -16,6 +18,9 @@ pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
         text.push('\n');
         text.push_str(&toml::to_string(&loaded.config).expect("a configuration is made of TOML's types"));
     }
+    if let Some(tls) = &loaded.config.tls {
+        check_pair(tls)?;
+    }
     // Files may be missing where the check runs (a build machine), so that is no error.
     for (setting, path) in files(&loaded.config).filter(|(_, path)| !path.exists()) {
         eprintln!("warning: {setting}: {} is not there", path.display());
@@ -24,6 +29,21 @@ pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
         eprintln!("warning: {doubt}");
     }
     print(text.as_bytes())
+}
+
+/// Reads the certificate and its key as the server will, as far as they are there and this user may.
+fn check_pair(tls: &TlsConfig) -> Result<(), TlsError> {
+    match tls::load(&tls.certificate, &tls.key) {
+        Err(TlsError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
+        Err(TlsError::Read { field, path, source }) if source.kind() == ErrorKind::PermissionDenied => {
+            let path = path.display();
+            eprintln!(
+                "warning: tls.{field}: {path} cannot be read by this user, and must be by the server's: {source}"
+            );
+            Ok(())
+        }
+        loaded => loaded.map(drop),
+    }
 }
 
 /// The files that the server will want to read.

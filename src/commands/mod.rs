@@ -22,6 +22,7 @@ use crate::cli::{Cli, Command, ConfigArgs};
 use crate::config::{self, Config, ConfigError, Flags, Loaded};
 use crate::mdns::MdnsError;
 use crate::serve::ServeError;
+use crate::tls::TlsError;
 
 /// The variable of pypiserver's image.
 const PYPISERVER_PORT: &str = "PYPISERVER_PORT";
@@ -38,6 +39,9 @@ pub enum CommandError {
     /// The server did not start, or failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// HTTPS would not work.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The password file was not changed.
     #[error(transparent)]
     Passwd(#[from] PasswdError),

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
+use rcgen::CertifiedKey;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use rustix::termios::{LocalModes, tcgetattr};
@@ -179,6 +180,80 @@ fn check_config_refuses_what_serve_would() {
     assert!(
         misconfiguration(&nested).contains("served with all its sub-folders"),
         "{nested:?}"
+    );
+}
+
+#[test]
+fn check_config_reads_the_certificate_and_its_key() {
+    let home = home();
+    let write = |file: &str, content: &str| fs::write(home.path().join(file), content).unwrap();
+    let arguments = ["check-config", "-c", "c.toml"];
+    let check = || micropypi(home.path(), &arguments).output().unwrap();
+    let [(certificate, key), (_, other)] = [(); 2].map(|()| pair());
+    write(
+        "c.toml",
+        "listen = ['127.0.0.1:0']\n[tls]\ncertificate = 'cert.pem'\nkey = 'key.pem'\n",
+    );
+    write("cert.pem", &certificate);
+    // On the machine where this runs, there may be none.
+    let missing = check();
+    assert_eq!(success(&missing), "c.toml: OK\n");
+    assert_eq!(text(&missing.stderr), "warning: tls.key: key.pem is not there\n");
+    write("key.pem", &key);
+    let right = check();
+    assert_eq!(
+        (success(&right).as_str(), text(&right.stderr).as_str()),
+        ("c.toml: OK\n", "")
+    );
+    for (wrong, expected) in [
+        (
+            other.as_str(),
+            "the key in key.pem is not the key of the certificate in cert.pem; name two that were made together\n",
+        ),
+        (
+            &key[..key.len() / 2],
+            "key: key.pem is damaged: a PEM block has no \"END\" line; copy it anew\n",
+        ),
+        (&certificate, "key: key.pem holds no PEM block \"BEGIN PRIVATE KEY\"\n"),
+    ] {
+        write("key.pem", wrong);
+        let said = failure(&check());
+        assert_eq!(said, format!("error: [tls] {expected}"));
+        let serve = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
+        assert!(failure(&serve).ends_with(&said), "{serve:?}");
+    }
+    fs::remove_file(home.path().join("key.pem")).unwrap();
+    fs::create_dir(home.path().join("key.pem")).unwrap();
+    assert!(failure(&check()).starts_with("error: [tls] key: cannot read key.pem\ncaused by: "));
+}
+
+/// A certificate and its key, as PEM.
+fn pair() -> (String, String) {
+    let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    (cert.pem(), signing_key.serialize_pem())
+}
+
+#[test]
+fn check_config_leaves_to_the_server_what_another_user_may_not_read() {
+    let home = home();
+    let (certificate, key) = pair();
+    for (file, content) in [("cert.pem", certificate), ("key.pem", key)] {
+        fs::write(home.path().join(file), content).unwrap();
+    }
+    fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(home.path().join("key.pem"), Permissions::from_mode(0o000)).unwrap();
+    fs::write(
+        home.path().join("c.toml"),
+        "[tls]\ncertificate = 'cert.pem'\nkey = 'key.pem'\n",
+    )
+    .unwrap();
+    let check = unprivileged(home.path(), &["check-config", "-c", "c.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(success(&check), "c.toml: OK\n");
+    assert_eq!(
+        text(&check.stderr),
+        "warning: tls.key: key.pem cannot be read by this user, and must be by the server's: Permission denied (os error 13)\n"
     );
 }
 

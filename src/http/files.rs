@@ -23,7 +23,7 @@ use super::right::{Download, List, May};
 use super::wire::Outgoing;
 use super::{App, Exchange};
 use crate::index::{Catalog, File, Scope, Trust};
-use crate::store::{Source, Stamp, open, open_at_once};
+use crate::store::{Source, Stamp, is_gone, open, open_at_once};
 
 pub(super) async fn list(State(app): State<Arc<App>>, _: May<List>) -> Response {
     listing(app.index.catalog(), "")
@@ -145,9 +145,7 @@ async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError
             bytes,
         )
             .into_response()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(HttpError::NotFound("a signature of this file".to_owned()))
-        }
+        Err(error) if is_gone(&error) => Err(HttpError::NotFound("a signature of this file".to_owned())),
         Err(error) => Err(error.into()),
     }
 }
@@ -195,7 +193,7 @@ async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked<'_>) -> Result<Res
     let source = match app.index.small_files().get(&file.digests.sha256, file.stamp.size) {
         Some(source) => Some(source),
         None => match open(app.index.store().locate(file.root, &file.path)).await {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) if is_gone(&error) => None,
             opened => source(app, file, opened?)?,
         },
     };

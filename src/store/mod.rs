@@ -87,7 +87,7 @@ impl StoreError {
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path, source },
             ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly { path, source },
-            ErrorKind::NotFound => Self::Gone { path, source },
+            _ if is_gone(&source) => Self::Gone { path, source },
             _ => Self::Io { doing, path, source },
         }
     }
@@ -282,6 +282,11 @@ fn make(directory: &Path) -> io::Result<()> {
 /// Makes the names in a directory durable: fsync(2) of the directory itself.
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// Whether nothing lies at a path: no file, or a plain file where a directory should be.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

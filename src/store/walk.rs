@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Look, on_all_cores};
+use super::{Look, is_gone, on_all_cores};
 
 /// What stands beside a distribution under its name plus one of these: the signature, the core metadata, the reason
 /// for which it was yanked (PEP 592).
@@ -255,7 +255,7 @@ impl Walk<'_> {
         result
             .inspect_err(|error| {
                 let is_told = self.unseen.last().is_some_and(|last| **last == *prefix);
-                if error.kind() != io::ErrorKind::NotFound && !is_told {
+                if !is_gone(error) && !is_told {
                     self.unseen.push(prefix.into());
                 }
             })

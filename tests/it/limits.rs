@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -341,6 +342,53 @@ fn a_directory_that_went_away_and_came_back() {
     fs::rename(&away, &packages).unwrap();
     assert_eq!(Form::upload(&dist).post(&server).status, 200);
     server.site.assert_holds(&[dist]);
+}
+
+/// Puts a plain file into the place of a directory.
+fn supplant(directory: &Path, away: &Path) {
+    fs::rename(directory, away).unwrap();
+    fs::write(directory, "").unwrap();
+}
+
+#[test]
+fn a_plain_file_in_the_place_of_the_directory_is_no_directory() {
+    let held = Dist::sdist("abacus", "1.0");
+    let server = Site::new().package(&held).start();
+    let (packages, away) = (server.site.packages(), server.site.path("away"));
+    let dist = Dist::sdist("blinky", "1.0");
+    supplant(&packages, &away);
+    Form::upload(&dist)
+        .post(&server)
+        .assert_says(503, &["packages directory", "nothing was stored"]);
+    server.await_log(&format!("{} is gone", packages.display()));
+    eventually("nothing is listed", || {
+        Some(()).filter(|()| server.get("/simple/abacus/").status == 404)
+    });
+    fs::remove_file(&packages).unwrap();
+    fs::rename(&away, &packages).unwrap();
+    assert_eq!(Form::upload(&dist).post(&server).status, 200);
+    server.site.assert_holds(&[held, dist]);
+}
+
+#[test]
+fn a_plain_file_in_the_place_of_a_sub_folder_is_no_directory() {
+    let site = Site::new()
+        .set("store.overwrite", "true")
+        .set("store.watch", r#""off""#);
+    let (held, other) = (
+        Dist::sdist("abacus", "1.0"),
+        Dist::sdist_with("abacus", "1.0", "", "other = 1\n"),
+    );
+    let folder = site.packages().join("sub");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(&held.filename), &held.bytes).unwrap();
+    let server = site.start();
+    supplant(&folder, &server.site.path("away"));
+    // It is to replace the one in the sub-folder.
+    Form::upload(&other)
+        .post(&server)
+        .assert_says(503, &["packages directory", "nothing was stored"]);
+    assert_eq!(server.get(&format!("/packages/sub/{}", held.filename)).status, 404);
 }
 
 #[test]

@@ -34,7 +34,9 @@ impl FromRequestParts<Arc<App>> for BoardOrigin {
             .get(HOST)
             .and_then(|host| host.to_str().ok())
             .unwrap_or_default();
-        let is_direct = app.site.base_url.is_none() && !is_proxy(app, connection);
+        // Who is trusted and speaks of no other client may be a board itself.
+        let is_forwarded = is_proxy(app, connection) && says_anything(&parts.headers);
+        let is_direct = app.site.base_url.is_none() && !is_forwarded;
         let scheme = if connection.tls { "https" } else { "http" };
         let is_portless = base == with_explicit_port(&format!("{scheme}://{host}")) && !base.ends_with(host);
         Ok(Self(if is_direct && is_portless {
@@ -105,6 +107,11 @@ impl Origin {
 fn is_proxy(app: &App, connection: &Connection) -> bool {
     let peer = &connection.peer;
     app.site.trusted_proxies.iter().any(|network| network.contains(peer))
+}
+
+/// Whether a proxy says anything of the client's request.
+fn says_anything(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("x-forwarded-"))
 }
 
 /// What a proxy says of the client's request. The first value of a list is what the client itself asked for.

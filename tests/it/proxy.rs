@@ -50,6 +50,25 @@ fn nobody_else_is() {
     assert!(url(&server, &FORWARDED).starts_with(&format!("{}/", server.url())));
 }
 
+/// What mip, whose `Host` lacks the port, is given.
+fn mip_url(server: &Server, headers: &[(&str, &str)]) -> String {
+    let request = Request::board("/blinky/package.json").header("Host", "127.0.0.1");
+    let request = { headers.iter() }.fold(request, |request, (name, value)| request.header(name, value));
+    server.send(request).json()["urls"][0][1].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_board_with_the_address_of_a_trusted_proxy_is_answered_as_a_board() {
+    let server = site().set("trusted_proxies", r#"["127.0.0.0/8"]"#).start();
+    assert!(mip_url(&server, &[]).starts_with(&format!("{}/file/", server.url())));
+    for header in [("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Proto", "http")] {
+        assert!(
+            mip_url(&server, &[header]).starts_with("http://127.0.0.1:80/file/"),
+            "{header:?}"
+        );
+    }
+}
+
 #[test]
 fn the_configured_base_url_wins() {
     let site = site()

@@ -134,7 +134,8 @@ fn publish_status(error: &PublishError) -> StatusCode {
         | PublishError::Digest(_)
         | PublishError::Archive(_)
         | PublishError::Metadata(_)
-        | PublishError::Refused(_) => StatusCode::BAD_REQUEST,
+        | PublishError::Refused(_)
+        | PublishError::Unsignable(_) => StatusCode::BAD_REQUEST,
     }
 }
 

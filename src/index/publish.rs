@@ -74,6 +74,10 @@ pub enum PublishError {
         "File already exists: {file} is here with other content (sha256 {sha256}); raise the version, or set overwrite = true"
     )]
     Exists { file: String, sha256: String },
+    #[error(
+        "{0}.asc, where the signature would be kept, is too long for the name of a file; upload it without a signature"
+    )]
+    Unsignable(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -99,7 +103,7 @@ impl Index {
         if let Some(there) = &there {
             if there.digests == checked.digests {
                 if let Some(signature) = signature.filter(|_| there.root == 0 && !there.is_signed()) {
-                    self.place_signature(self.stage_signature(&signature)?, &there.path)?;
+                    self.place_signature(self.stage_signature(&signature, &there.path)?, &there.path)?;
                 }
                 return Ok(Outcome::Unchanged);
             }
@@ -117,9 +121,9 @@ impl Index {
             checked.name = there.name.clone();
         }
         let _requested = self.request(&path);
-        // All that can run out of space comes before the file shows.
+        // All that can fail for a reason of its own comes before the file shows.
         let signature = signature
-            .map(|signature| self.stage_signature(&signature))
+            .map(|signature| self.stage_signature(&signature, &path))
             .transpose()?;
         self.remove_sidecars(&path)?;
         let placed = match staged.place(&path, self.options.placing) {
@@ -202,7 +206,14 @@ impl Index {
         }
     }
 
-    fn stage_signature(&self, signature: &[u8]) -> Result<Staged, StoreError> {
+    /// A file that was copied here may have a name that leaves no room for the ending of its signature's.
+    fn stage_signature(&self, signature: &[u8], path: &str) -> Result<Staged, PublishError> {
+        let place = self.store.locate(0, &format!("{path}.asc"));
+        if let Err(error) = place.symlink_metadata()
+            && error.kind() == io::ErrorKind::InvalidFilename
+        {
+            return Err(PublishError::Unsignable(path.to_owned()));
+        }
         let mut staged = self.store.stage()?;
         staged.write(signature)?;
         Ok(staged)

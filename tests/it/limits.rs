@@ -179,6 +179,33 @@ fn a_file_name_leaves_room_for_its_sidecars() {
 }
 
 #[test]
+fn a_copied_file_whose_name_leaves_no_room_for_a_signature_is_replaced_without_one() {
+    let copied = wheel_named_in(252);
+    let short = Dist::wheel(&copied.name, "1");
+    let replacing = Dist::wheel_with(&copied.name, "1", "Summary: another\n");
+    let server = Site::holding(std::slice::from_ref(&copied))
+        .set("store.overwrite", "true")
+        .start();
+    let signed = |dist: &Dist| Form::upload(dist).file("gpg_signature", "x.asc", b"signature");
+    let words = [&format!("{}.asc", copied.filename), "without a signature"];
+    for dist in [
+        &replacing,
+        &Dist {
+            bytes: copied.bytes.clone(),
+            ..short
+        },
+    ] {
+        signed(dist).post(&server).assert_says(400, &words);
+        server.site.assert_holds(std::slice::from_ref(&copied));
+    }
+    assert_eq!(Form::upload(&replacing).post(&server).status, 200);
+    server.site.assert_holds(&[Dist {
+        bytes: replacing.bytes,
+        ..copied
+    }]);
+}
+
+#[test]
 fn a_copied_file_whose_name_leaves_no_room_is_removed_as_any_other() {
     let copied = wheel_named_in(250);
     let server = Site::holding(std::slice::from_ref(&copied)).start();

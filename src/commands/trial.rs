@@ -2,13 +2,12 @@
 //! `serve` and `passwd`.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, print};
-use crate::auth::passwd;
+use crate::auth::passwd::{self, Unseen};
 use crate::config::{Config, Loaded};
 use crate::telemetry::Chain;
 
@@ -21,55 +20,42 @@ pub(super) fn password_file(config: &Config) -> PathBuf {
     packages.with_file_name("auth").join(".htpasswd")
 }
 
-/// The configuration with a password file. One that is there is used silently; else it is made, with one user.
+/// The configuration with a password file. One that is there is used silently, once its user's password was shown; else it
+/// is made, with one user.
 pub(super) fn prepare(loaded: Loaded) -> Result<(Loaded, Option<Newcomer>), CommandError> {
     let auth = &loaded.config.auth;
     if auth.passwords.is_some() || auth.protect.is_empty() {
         return Ok((loaded, None));
     }
     let file = password_file(&loaded.config);
-    let newcomer = match file.exists() {
-        true => None,
-        false => Some(Newcomer::make(&file, &base_url(&loaded.config))?),
-    };
+    let is_needed = !file.exists() || passwd::is_unseen(&file, USER);
+    let newcomer = is_needed.then(|| Newcomer::make(&file, &base_url(&loaded.config)));
     Ok((
         loaded.with_default("auth.passwords", &[file.to_string_lossy()])?,
-        newcomer,
+        newcomer.transpose()?,
     ))
 }
 
-/// The user that was made up. A start that fails leaves none behind whose password nobody has seen: the next one makes
-/// another.
+/// The user that was made up. One whose password was not shown, because the start failed or was killed, gets another from
+/// the next.
 pub(super) struct Newcomer {
-    file: PathBuf,
+    secret: Unseen,
     welcome: String,
-    is_known: bool,
 }
 
 impl Newcomer {
     fn make(file: &Path, url: &str) -> Result<Self, CommandError> {
-        let password = &passwd::create_with_random_user(file, USER)?;
-        Ok(Self {
-            file: file.to_owned(),
-            welcome: Welcome { file, url, password }.to_string(),
-            is_known: false,
-        })
+        let secret = Unseen::set(file, USER)?;
+        let password = &secret.password;
+        let welcome = Welcome { file, url, password }.to_string();
+        Ok(Self { secret, welcome })
     }
 
     /// Shows the password.
-    pub(super) fn introduce(mut self) {
-        match print(self.welcome.as_bytes()) {
-            Ok(()) => self.is_known = true,
-            Err(error) => tracing::error!("the password of {USER} is not shown: {}", Chain(&error)),
-        }
-    }
-}
-
-impl Drop for Newcomer {
-    fn drop(&mut self) {
-        if !self.is_known {
-            // It may be gone, and the next start tells what is wrong with one that cannot go.
-            fs::remove_file(&self.file).ok();
+    pub(super) fn introduce(self) {
+        let shown = print(self.welcome.as_bytes());
+        if let Err(error) = shown.and_then(|()| Ok(self.secret.note_seen()?)) {
+            tracing::error!("{USER} gets another password from the next start: {}", Chain(&error));
         }
     }
 }

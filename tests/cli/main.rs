@@ -368,17 +368,33 @@ fn the_quick_trial_makes_one_user_once() {
 }
 
 #[test]
-fn a_trial_that_does_not_start_uses_no_password_up() {
+fn a_trial_that_does_not_get_to_its_greeting_uses_no_password_up() {
     let home = home();
+    let file = home.path().join("data/auth/.htpasswd");
+    let read = || fs::read_to_string(&file).unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
     let output = micropypi(home.path(), &["--listen", &listen, "--mdns=false"])
         .output()
         .unwrap();
     assert!(failure(&output).contains("is another server running?"), "{output:?}");
-    assert!(!home.path().join("data/auth/.htpasswd").exists());
+    // A kill would have left no more. What somebody makes of it is not touched.
+    let mut alice = micropypi(home.path(), &["passwd", "alice"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    alice.stdin.take().unwrap().write_all(b"open sesame\n").unwrap();
+    success(&alice.wait_with_output().unwrap());
+    let left = read();
     let printed = trial(home.path());
     assert!(printed.contains("\npassword = "), "{printed}");
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let (left, now) = (lines(&left), lines(&read()));
+    assert!(
+        left[0] != now[0] && left[1..] == now[1..] && left.len() == 2,
+        "{left:?} {now:?}"
+    );
+    assert_eq!(trial(home.path()), "");
 }
 
 #[test]

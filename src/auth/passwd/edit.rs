@@ -5,7 +5,12 @@ use crate::auth::passwords::Entry;
 
 /// Whether a line is `user`'s.
 pub(super) fn has(file: &[u8], user: &UserName) -> bool {
-    lines(file).any(|line| is_of(line, user))
+    line_of(file, user).is_some()
+}
+
+/// The user's line, without its end.
+pub(super) fn line_of<'a>(file: &'a [u8], user: &UserName) -> Option<&'a [u8]> {
+    lines(file).find(|line| is_of(line, user)).map(<[u8]>::trim_ascii_end)
 }
 
 /// The file with `user:hash` in place of the user's line, or at its end. Further lines of the user go.

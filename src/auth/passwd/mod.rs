@@ -6,6 +6,7 @@ mod prompt;
 mod replace;
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,9 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// Characters of a random password: 120 bits.
 const RANDOM_PASSWORD_LEN: usize = 24;
+
+/// What stands behind the hash of a password that nobody has seen. Whoever reads the file passes over it.
+const UNSEEN: &str = ":unseen";
 
 /// What was done. `Display` is the sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +77,7 @@ pub enum PasswdError {
         /// The password file.
         file: PathBuf,
     },
-    /// There is no file to delete from.
+    /// There is no file to change.
     #[error("the password file {} does not exist", .0.display())]
     NoFile(PathBuf),
     /// It is a directory, a pipe, a device.
@@ -82,9 +86,6 @@ pub enum PasswdError {
     /// It is the root of a mount, such as a single file that is bound into a container.
     #[error("cannot replace {path}, because it is mounted on its own: mount its directory in its place", path = .0.display())]
     Mounted(PathBuf),
-    /// The quick trial makes a new file only.
-    #[error("the password file {} exists already", .0.display())]
-    Exists(PathBuf),
     /// This user may not read or write the file, and root may.
     #[error("cannot {what} {path} as this user: run the command with sudo", path = .path.display())]
     Denied {
@@ -172,21 +173,57 @@ pub fn delete(file: &Path, user: UserName) -> Result<Done, PasswdError> {
     })
 }
 
-/// Makes a password file (mode 0600, and the directories above it) with one user, and returns that user's random
-/// password. For the quick trial.
-///
-/// # Errors
-/// [`PasswdError::Exists`] if there is a file already; all others that [`set`] has.
-pub fn create_with_random_user(file: &Path, user: &str) -> Result<String, PasswdError> {
-    let user = UserName::parse(user)?;
-    let password = random_password()?;
-    let hash = PasswordHash::make(&password)?;
-    replace::make_directory_of(file)?;
-    replace::update(file, |old| match old {
-        None => Ok(edit::set(b"", &user, &hash)),
-        Some(_) => Err(PasswdError::Exists(file.to_owned())),
-    })?;
-    Ok(password)
+/// A random password that was set, and that nobody has seen yet.
+pub struct Unseen {
+    /// The password.
+    pub password: String,
+    file: PathBuf,
+    user: UserName,
+    hash: String,
+}
+
+impl Unseen {
+    /// Sets a random password of `user` in `file`, which is made (mode 0600, and the directories above it) if there is
+    /// none. The other lines stay as they are. For the quick trial.
+    ///
+    /// # Errors
+    /// All that [`set`] has, but for those of the password.
+    pub fn set(file: &Path, user: &str) -> Result<Self, PasswdError> {
+        let user = UserName::parse(user)?;
+        let password = random_password()?;
+        let hash = PasswordHash::make(&password)?;
+        replace::make_directory_of(file)?;
+        let noted = format!("{hash}{UNSEEN}");
+        replace::update(file, |old| Ok(edit::set(old.unwrap_or_default(), &user, &noted)))?;
+        Ok(Self {
+            password,
+            file: file.to_owned(),
+            user,
+            hash,
+        })
+    }
+
+    /// Notes in the file that the password was seen, unless another one was set meanwhile.
+    ///
+    /// # Errors
+    /// When the file is gone, or cannot be read or written.
+    pub fn note_seen(self) -> Result<(), PasswdError> {
+        let Self { file, user, hash, .. } = self;
+        let line = format!("{user}:{hash}{UNSEEN}");
+        replace::update(&file, |old| match old {
+            None => Err(PasswdError::NoFile(file.clone())),
+            Some(old) if edit::line_of(old, &user) == Some(line.as_bytes()) => Ok(edit::set(old, &user, &hash)),
+            Some(old) => Ok(old.to_owned()),
+        })
+    }
+}
+
+/// Whether nobody has seen the password that `user` has in `file`. What cannot be read tells nothing of the kind.
+pub fn is_unseen(file: &Path, user: &str) -> bool {
+    let (Ok(user), Ok(content)) = (UserName::parse(user), fs::read(file)) else {
+        return false;
+    };
+    edit::line_of(&content, &user).is_some_and(|line| line.ends_with(UNSEEN.as_bytes()))
 }
 
 fn check_password(password: &str) -> Result<(), PasswdError> {

@@ -143,16 +143,33 @@ fn several_at_once_lose_no_user() {
 fn the_trial_user_gets_a_password_that_nobody_mistypes() {
     let (directory, _) = file();
     let path = directory.path().join("data/auth/htpasswd");
-    let password = create_with_random_user(&path, "trial").unwrap();
+    let password = Unseen::set(&path, "trial").unwrap().password;
     assert!(logs_in(&path, "trial", &password));
     assert_eq!(mode(&path), 0o600);
     assert_eq!(password.len(), RANDOM_PASSWORD_LEN);
     assert!(password.bytes().all(|byte| ALPHABET.contains(&byte)));
-    assert!(matches!(
-        create_with_random_user(&path, "trial"),
-        Err(PasswdError::Exists(_))
-    ));
-    assert!(logs_in(&path, "trial", &password));
+}
+
+#[test]
+fn a_password_that_nobody_has_seen_is_known_as_one() {
+    let (_directory, path) = file();
+    assert!(!is_unseen(&path, "trial"), "there is none");
+    set(&path, user("ann"), "hers").unwrap();
+    let first = Unseen::set(&path, "trial").unwrap();
+    assert!(is_unseen(&path, "trial") && !is_unseen(&path, "ann"));
+    let second = Unseen::set(&path, "trial").unwrap();
+    first.note_seen().unwrap();
+    assert!(is_unseen(&path, "trial"), "it was the other that was seen");
+    let password = second.password.clone();
+    second.note_seen().unwrap();
+    assert!(!is_unseen(&path, "trial"));
+    assert!(logs_in(&path, "trial", &password) && logs_in(&path, "ann", "hers"));
+
+    let third = Unseen::set(&path, "trial").unwrap();
+    set(&path, user("trial"), "chosen").unwrap();
+    assert!(!is_unseen(&path, "trial"));
+    third.note_seen().unwrap();
+    assert!(logs_in(&path, "trial", "chosen"));
 }
 
 #[test]

@@ -98,6 +98,8 @@ impl CommandError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Config(error) if error.is_lasting() => EX_CONFIG,
+            Self::OpenTakesBoth | Self::Prefix(_) | Self::FallbackUrl(_) | Self::Port(_) => EX_CONFIG,
+            // Also where `--interface` has no address: a name may come with the network.
             _ => 1,
         }
     }

@@ -538,7 +538,7 @@ fn an_empty_port_of_pypiservers_is_none_and_a_wrong_one_is_named() {
     let expected = "error: PYPISERVER_PORT in the environment: \"70000\" is not a port: a number from 1 to 65535, or \
                     nothing for the default\n";
     for output in [check("70000"), run("70000")] {
-        assert_eq!(failure(&output), expected);
+        assert_eq!(misconfiguration(&output), expected);
     }
 }
 
@@ -547,19 +547,22 @@ fn run_refuses_what_it_cannot_mean() {
     let home = home();
     let half_open = micropypi(home.path(), &["run", "-P", "."]).output().unwrap();
     assert_eq!(
-        failure(&half_open),
+        misconfiguration(&half_open),
         "error: no passwords at all takes both options: -P . -a .\n"
     );
     let prefix = micropypi(home.path(), &["run", "--server-base-url", "/pypi"])
         .output()
         .unwrap();
-    assert!(failure(&prefix).contains("put a proxy before it"), "{prefix:?}");
+    assert!(
+        misconfiguration(&prefix).contains("put a proxy before it"),
+        "{prefix:?}"
+    );
     for wrong in ["", "index.example"] {
         let fallback = micropypi(home.path(), &["run", "--fallback-url", wrong])
             .output()
             .unwrap();
         let expected = format!("error: --fallback-url {wrong:?} is not the URL of an index");
-        assert!(failure(&fallback).starts_with(&expected), "{fallback:?}");
+        assert!(misconfiguration(&fallback).starts_with(&expected), "{fallback:?}");
     }
     assert!(is_empty(home.path()));
 }

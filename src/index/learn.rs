@@ -21,7 +21,7 @@ pub(super) struct Learnt {
 /// When the file itself cannot be read.
 pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &Limits) -> io::Result<Learnt> {
     let mut facts = Facts {
-        stamps: (found.stamp, found.sidecars.metadata()),
+        stamps: found.stamps(),
         digests: Digests::of(store.open_file(found.root, &found.path)?)?,
         project: None,
         metadata: None,

@@ -38,7 +38,7 @@ pub use scan::{Scope, Trust};
 pub use views::{BoardOptions, ViewError};
 
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
-use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Store, StoreError};
+use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Stamps, Store, StoreError};
 
 /// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
@@ -72,7 +72,7 @@ pub struct Index {
     /// Files that are no distributions: each is logged once.
     ignored: Mutex<HashSet<Arc<str>>>,
     /// Files that may still be growing, as they were last seen, and since when they have looked like that.
-    unsettled: Mutex<HashMap<Arc<str>, (Stamp, Instant)>>,
+    unsettled: Mutex<HashMap<Arc<str>, (Stamps, Instant)>>,
     /// Files that could not be read, as they were then: each state is logged once.
     unreadable: Mutex<HashMap<Arc<str>, Stamp>>,
     /// Directories that could not be looked at: each is logged once.

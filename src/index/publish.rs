@@ -244,9 +244,8 @@ impl Index {
             return Ok(Outcome::Replaced);
         }
         let (known, bytes) = metadata.unzip();
-        let stamps = (found.stamp, found.sidecars.metadata());
         let facts = Facts {
-            stamps,
+            stamps: found.stamps(),
             digests,
             project: untold_project(&name),
             metadata: known,

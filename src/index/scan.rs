@@ -112,7 +112,15 @@ impl Index {
                 None => return self.changes(Scope::All, Trust::Quiet, progress),
             },
         };
-        let changed = found.into_iter().filter(|found| !self.is_known(found)).collect();
+        let is_changed = |found: &Found| {
+            let is_known = self.is_known(found);
+            if is_known {
+                // Whatever grew beside it has gone again.
+                lock(&self.unsettled).remove(&found.path);
+            }
+            !is_known
+        };
+        let changed = found.into_iter().filter(is_changed).collect();
         (self.read(changed, trust, progress), gone)
     }
 
@@ -163,7 +171,7 @@ impl Index {
         let (paths, mut files): (Vec<_>, Vec<_>) = named.map(|file| (Arc::clone(&file.1.path), Some(file))).unzip();
         let mut entries = Vec::with_capacity(files.len());
         let recalled = self.cache.recall(&paths, |at, facts| {
-            let is_as_known = |(_, found): &mut (_, Found)| facts.stamps == (found.stamp, found.sidecars.metadata());
+            let is_as_known = |(_, found): &mut (_, Found)| facts.stamps == found.stamps();
             if let Some((name, found)) = files[at].take_if(is_as_known) {
                 entries.push(Arc::new(self.entry(&found, name, facts)));
             }
@@ -245,9 +253,9 @@ impl Index {
     /// Whether the file was seen before in just this state, so long ago; the state is remembered if not.
     fn is_settled(&self, found: &Found, time: Duration) -> bool {
         match lock(&self.unsettled).entry(Arc::clone(&found.path)) {
-            Entry::Occupied(seen) if seen.get().0 == found.stamp => seen.get().1.elapsed() >= time,
+            Entry::Occupied(seen) if seen.get().0 == found.stamps() => seen.get().1.elapsed() >= time,
             entry => {
-                entry.insert_entry((found.stamp, Instant::now()));
+                entry.insert_entry((found.stamps(), Instant::now()));
                 false
             }
         }

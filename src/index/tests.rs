@@ -372,6 +372,27 @@ fn what_nobody_closes_must_look_the_same_twice() {
 }
 
 #[test]
+fn core_metadata_that_nobody_closes_must_look_the_same_twice() {
+    let site = Site::new(Placing::New);
+    site.upload("1.0", "of the archive").unwrap();
+    let sidecar = site.path().join("foo-1.0.tar.gz.metadata");
+    let whole = "Metadata-Version: 2.1\nName: foo\nVersion: 1.0\nSummary: of the sidecar\n";
+    let poll = || site.index.refresh(Scope::All, Trust::SeenTwice);
+    fs::write(&sidecar, "of a copy that was given up").unwrap();
+    poll();
+    fs::remove_file(&sidecar).unwrap();
+    poll();
+    assert!(site.index.unsettled().is_empty());
+    for growing in [&whole[..60], whole] {
+        fs::write(&sidecar, growing).unwrap();
+        poll();
+        assert_eq!(site.summary("1.0"), "of the archive", "{growing}");
+    }
+    poll();
+    assert_eq!(site.summary("1.0"), "of the sidecar");
+}
+
+#[test]
 fn a_folder_that_goes_away_takes_its_files_along() {
     let site = Site::new(Placing::New);
     let sub = site.path().join("sub");

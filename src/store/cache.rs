@@ -17,7 +17,7 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableM
 use serde::{Deserialize, Serialize};
 
 use self::database::Guarded;
-use super::Stamp;
+use super::Stamps;
 use crate::dist::Digests;
 
 /// Relative path → postcard of [`Facts`].
@@ -35,7 +35,7 @@ const MOST_WAITING: usize = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The state of the file and of its `.metadata` sidecar when it was read.
-    pub stamps: (Stamp, Option<Stamp>),
+    pub stamps: Stamps,
     /// Of the whole file.
     pub digests: Digests,
     /// The project by its metadata, where the file name alone is read as another's.

@@ -26,7 +26,7 @@ pub use cores::on_all_cores;
 pub use file::{Pieces, open, open_at_once};
 pub use small::{SmallFiles, Source};
 pub use stage::{Placing, Staged};
-pub use walk::{Found, SIDECARS, Sidecars, Stamp, Walked};
+pub use walk::{Found, SIDECARS, Sidecars, Stamp, Stamps, Walked};
 pub use watch::{Changes, Ground, Watcher};
 pub use writing::Writer;
 
@@ -160,10 +160,12 @@ impl Store {
         Watcher::new(&self.roots, how, self.ground(), writing)
     }
 
-    /// Who is writing a file that was found.
+    /// Who is writing a file that was found, or the core metadata beside it.
     pub fn writer(&self, found: &Found) -> Writer {
-        let path = self.locate(found.root, &found.path);
-        self.writing.load().writer(&path)
+        let writing = self.writing.load();
+        let of = |path: &str| writing.writer(&self.locate(found.root, path));
+        let metadata = found.sidecars.metadata().map(|_| format!("{}.metadata", found.path));
+        of(&found.path).max(metadata.map_or(Writer::Gone, |path| of(&path)))
     }
 
     /// What lies under the paths of the directories now.

@@ -41,6 +41,9 @@ impl Stamp {
     }
 }
 
+/// The states of a file and of its core metadata: of all that is read to know it.
+pub type Stamps = (Stamp, Option<Stamp>);
+
 fn nanoseconds(seconds: i64, rest: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
@@ -89,6 +92,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// The states of what is read to know it.
+    pub fn stamps(&self) -> Stamps {
+        (self.stamp, self.sidecars.metadata())
+    }
+
     /// The last component of the path.
     pub fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)

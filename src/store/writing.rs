@@ -15,7 +15,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 const STALL: Duration = Duration::from_hours(3);
 
 /// What is known of a file's writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Writer {
     /// None, since the file was closed, moved here or never written to.
     Gone,

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
-use crate::dists::Dist;
+use crate::dists::{Dist, metadata};
 use crate::form::{Form, content_type, sha256};
 use crate::harness::{Server, Site, eventually};
 use crate::raw::{Request, connect};
@@ -200,6 +200,33 @@ fn a_copy_that_stalls_does_not_show_whatever_happens_beside_it() {
         await_listed(&server, dist);
     }
     assert!(!server.log().contains("listed without metadata"), "{}", server.log());
+}
+
+#[test]
+fn core_metadata_that_is_still_being_copied_does_not_show() {
+    let dist = Dist::wheel("blinky", "1.0");
+    let server = Site::holding(std::slice::from_ref(&dist)).start();
+    let sidecar = format!("{}.metadata", dist.filename);
+    let target = format!("/packages/{sidecar}");
+    let before = server.get(&target).body;
+    let lines = "Requires-Dist: pulse\nRequires-Dist: umqtt.simple\n";
+    let after = Dist {
+        filename: sidecar,
+        bytes: metadata("blinky", "1.0", lines).into_bytes(),
+        ..dist
+    };
+    let mut file = begin_copy(&server, &after);
+    // A mode that is set later has the sidecar looked at, too.
+    file.set_permissions(Permissions::from_mode(0o600)).unwrap();
+    await_another(&server, "1.0");
+    server.signal(Signal::HUP);
+    server.await_log("reloaded");
+    assert!(server.get(&target).body == before);
+    file.write_all(&after.bytes[after.bytes.len() / 2..]).unwrap();
+    drop(file);
+    eventually("it is served", || {
+        Some(()).filter(|()| server.get(&target).body == after.bytes)
+    });
 }
 
 #[test]

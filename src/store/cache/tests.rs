@@ -1,6 +1,7 @@
 //! What the cache remembers, forgets and survives.
 
 use super::*;
+use crate::store::Stamp;
 
 fn facts(text: &str) -> Facts {
     let sha256 = [7; 32];

@@ -11,6 +11,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{self, MethodRouter};
 use futures_util::stream;
 use maud::{PreEscaped, html};
 
@@ -25,15 +26,12 @@ use super::{App, Exchange};
 use crate::index::{Catalog, File, Scope, Trust};
 use crate::store::{Source, Stamp, is_gone, open, open_at_once};
 
-pub(super) async fn list(State(app): State<Arc<App>>, _: May<List>) -> Response {
-    listing(app.index.catalog(), "")
+/// The list of all files. `prefix` leads from the URL of the list to `/packages/`.
+pub(super) fn list(prefix: &'static str) -> MethodRouter<Arc<App>> {
+    routing::get(move |State(app): State<Arc<App>>, _: May<List>| async move { listing(app.index.catalog(), prefix) })
 }
 
-pub(super) async fn list_without_slash(State(app): State<Arc<App>>, _: May<List>) -> Response {
-    listing(app.index.catalog(), "packages/")
-}
-
-/// Sent project by project: the whole would be 15 MB for 100,000 files.
+/// Sent some hundred files at a time: the whole would be 15 MB for 100,000 files.
 fn listing(catalog: Arc<Catalog>, prefix: &'static str) -> Response {
     const HEAD: &str = concat!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::{App, board_module, files, json, mip, ops, pages, simple, upip, upload};
+use crate::index::Depth;
 
 /// All routes, over the shared state. Static segments win over `{project}`, so a project called `simple` is found
 /// below `/simple/` only.
@@ -14,15 +15,15 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/", get(pages::home).post(upload::post))
         .route("/legacy", post(upload::post))
         .route("/legacy/", post(upload::post))
-        .route("/simple", get(simple::root_without_slash))
-        .route("/simple/", get(simple::root))
-        .route("/simple/{project}", get(simple::project_without_slash))
-        .route("/simple/{project}/", get(simple::project))
-        .route("/{project}", get(simple::bare_project_without_slash))
-        .route("/{project}/", get(simple::bare_project))
+        .route("/simple", simple::root(Depth::Zero))
+        .route("/simple/", simple::root(Depth::One))
+        .route("/simple/{project}", simple::project(Depth::One))
+        .route("/simple/{project}/", simple::project(Depth::Two))
+        .route("/{project}", simple::project(Depth::Zero))
+        .route("/{project}/", simple::project(Depth::One))
         .route("/{project}/json", get(upip::json))
-        .route("/packages", get(files::list_without_slash))
-        .route("/packages/", get(files::list))
+        .route("/packages", files::list("packages/"))
+        .route("/packages/", files::list(""))
         .route("/packages/{*path}", get(files::get))
         .route("/pypi/{project}/json", get(json::project))
         .route("/pypi/{project}/{version}/json", get(json::release))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodRouter, get};
 
 use super::error::HttpError;
 use super::respond::{self, Headers, blocking};
@@ -13,56 +14,18 @@ use super::{App, negotiate};
 use crate::dist::ProjectName;
 use crate::index::Depth;
 
-pub(super) async fn root(
-    State(app): State<Arc<App>>,
-    _: May<List>,
-    Headers(headers): Headers,
-) -> Result<Response, HttpError> {
-    root_at(app, headers, Depth::One).await
+/// The list of projects, so deep below the base URL.
+pub(super) fn root(depth: Depth) -> MethodRouter<Arc<App>> {
+    get(move |State(app): State<Arc<App>>, _: May<List>, Headers(headers): Headers| root_at(app, headers, depth))
 }
 
-pub(super) async fn root_without_slash(
-    State(app): State<Arc<App>>,
-    _: May<List>,
-    Headers(headers): Headers,
-) -> Result<Response, HttpError> {
-    root_at(app, headers, Depth::Zero).await
-}
-
-pub(super) async fn project(
-    State(app): State<Arc<App>>,
-    _: May<List>,
-    Path(name): Path<String>,
-    Headers(headers): Headers,
-) -> Result<Response, HttpError> {
-    project_at(app, name, headers, Depth::Two).await
-}
-
-pub(super) async fn project_without_slash(
-    State(app): State<Arc<App>>,
-    _: May<List>,
-    Path(name): Path<String>,
-    Headers(headers): Headers,
-) -> Result<Response, HttpError> {
-    project_at(app, name, headers, Depth::One).await
-}
-
-pub(super) async fn bare_project(
-    State(app): State<Arc<App>>,
-    _: May<List>,
-    Path(name): Path<String>,
-    Headers(headers): Headers,
-) -> Result<Response, HttpError> {
-    project_at(app, name, headers, Depth::One).await
-}
-
-pub(super) async fn bare_project_without_slash(
-    State(app): State<Arc<App>>,
-    _: May<List>,
-    Path(name): Path<String>,
-    Headers(headers): Headers,
-) -> Result<Response, HttpError> {
-    project_at(app, name, headers, Depth::Zero).await
+/// `{project}`, so deep below the base URL.
+pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
+    get(
+        move |State(app): State<Arc<App>>, _: May<List>, Path(name): Path<String>, Headers(headers): Headers| {
+            project_at(app, name, headers, depth)
+        },
+    )
 }
 
 async fn root_at(app: Arc<App>, headers: HeaderMap, depth: Depth) -> Result<Response, HttpError> {

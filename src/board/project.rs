@@ -17,18 +17,23 @@ impl Project {
         self.paths.insert(path.to_owned());
     }
 
+    /// In the place of the texts of an egg-info folder that counts less.
     pub(super) fn add_text(&mut self, path: &str, text: String) {
+        if let Some(folder) = egg_info_around(path) {
+            self.texts
+                .retain(|known, _| egg_info_around(known).is_none_or(|known| known == folder));
+        }
         self.texts.insert(path.to_owned(), text);
     }
 
-    /// Whether the text of this member is wanted.
-    pub(super) fn is_evidence(path: &str) -> bool {
-        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-        match file {
-            "pyproject.toml" | "hatch.toml" | "setup.cfg" | "setup.py" => folder.is_empty(),
-            "top_level.txt" | "requires.txt" => folder.ends_with(".egg-info"),
-            _ => false,
-        }
+    /// Whether the text of this member is wanted. Of the egg-info folders, an archive may have thousands, and one counts.
+    pub(super) fn wants_text(&self, path: &str) -> bool {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let Some(folder) = egg_info_around(path) else {
+            return ["pyproject.toml", "hatch.toml", "setup.cfg", "setup.py"].contains(&path);
+        };
+        let mut known = self.texts.keys().filter_map(|path| egg_info_around(path));
+        ["top_level.txt", "requires.txt"].contains(&file) && known.all(|known| height(folder) <= height(known))
     }
 
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
@@ -74,13 +79,24 @@ impl Project {
     pub(super) fn egg_info(&self) -> Option<&str> {
         let folder = |path: &'_ str| path.find(".egg-info/").map(|at| at + ".egg-info".len());
         let folders = self.paths().filter_map(|path| Some(&path[..folder(path)?]));
-        folders.min_by_key(|folder| folder.matches('/').count())
+        folders.min_by_key(|folder| height(folder))
     }
 
     /// A file of the egg-info folder, by its name.
     pub(super) fn egg_info_text(&self, file: &str) -> Option<&str> {
         self.text(&format!("{}/{file}", self.egg_info()?))
     }
+}
+
+/// The egg-info folder that a file lies in.
+fn egg_info_around(path: &str) -> Option<&str> {
+    let (folder, _) = path.rsplit_once('/')?;
+    folder.ends_with(".egg-info").then_some(folder)
+}
+
+/// Of two folders, the one that lies higher is the smaller one; of neighbours, the first by name.
+fn height(folder: &str) -> (usize, &str) {
+    (folder.matches('/').count(), folder)
 }
 
 /// A table at a path of keys.
@@ -176,6 +192,24 @@ mod tests {
             project.add_text("pyproject.toml", deep);
             assert!(project.pyproject().is_err());
         }
+    }
+
+    /// Kept, the texts of a small archive's folders fill the memory.
+    #[test]
+    fn of_many_egg_info_folders_the_texts_of_the_highest_are_kept() {
+        let mut project = Project::default();
+        for folder in ["src/b", "src/a", "z", "a/b", "y"] {
+            for file in ["requires.txt", "top_level.txt"] {
+                let path = format!("{folder}.egg-info/{file}");
+                project.add(&path);
+                if project.wants_text(&path) {
+                    project.add_text(&path, folder.to_owned());
+                }
+            }
+        }
+        assert_eq!(project.egg_info_text("requires.txt"), Some("y"));
+        assert_eq!(project.egg_info_text("top_level.txt"), Some("y"));
+        assert_eq!(project.texts.len(), 2);
     }
 
     #[test]

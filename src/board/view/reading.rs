@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
         match member.kind {
             MemberKind::Directory | MemberKind::Other => return Ok(()),
             MemberKind::Link => _ = self.links.insert(path.to_owned()),
-            MemberKind::File if !self.is_wheel && Project::is_evidence(path) => {
+            MemberKind::File if !self.is_wheel && self.project.wants_text(path) => {
                 let text = read_text(member.content, self.limits)?;
                 self.project.add_text(path, text.unwrap_or_default());
             }

@@ -26,17 +26,19 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
         false => table(pyproject, &["tool", "hatch", "build"]),
     };
     let settings = Settings::read(build);
-    let mut layout = match Selection::read(project, &settings, project_name(pyproject, name)) {
+    let selection = Selection::read(project, &settings, project_name(pyproject, name));
+    let forced = settings.table("force-include");
+    let sources = selection.as_ref().map_or(0, |selection| selection.sources.len());
+    if forced.map_or(0, Table::len).max(sources) > MAX_NAMED {
+        return Layout::undecided(too_many());
+    }
+    let mut layout = match selection {
         Some(selection) => selection
             .apply(project)
             .unwrap_or_else(|error| Layout::undecided(error.to_string())),
-        None if settings.table("force-include").is_some() => Layout::default(),
+        None if forced.is_some() => Layout::default(),
         None => Layout::undecided("no folder or module bears the project's name, and pyproject.toml names none"),
     };
-    let forced = settings.table("force-include");
-    if forced.is_some_and(|forced| forced.len() > MAX_NAMED) {
-        return Layout::undecided(too_many());
-    }
     for (from, to) in forced.into_iter().flatten() {
         let to = to.as_str().unwrap_or_default();
         layout.place_tree(project, folder(from), folder(to));
@@ -257,6 +259,17 @@ mod tests {
         assert_eq!(built(&settings, &["src/a/b/__init__.py"]), ["b/__init__.py"]);
         let settings = format!("{WHEEL}packages = ['src/a']\n{}", sources("src/a", "z"));
         assert_eq!(built(&settings, &["src/a/__init__.py"]), ["z/__init__.py"]);
+    }
+
+    /// Each path is held against each of them.
+    #[test]
+    fn a_host_of_sources_is_not_followed() {
+        let sources = |count: usize| {
+            let names: Vec<_> = (0..count).map(|at| format!("'s{at}'")).collect();
+            format!("{WHEEL}include = ['*.py']\nsources = [{}]", names.join(","))
+        };
+        assert_eq!(built(&sources(256), &["s7/a.py"]), ["a.py"]);
+        assert!(built(&sources(257), &["s7/a.py"]).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a project declares for setuptools in `pyproject.toml` and `setup.cfg`, and the little that can be told of a
 //! `setup.py` without running it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
@@ -31,7 +31,8 @@ pub(super) struct Config {
     pub(super) has_namespaces: bool,
     /// Whether the packages and modules are all listed, and none are looked for.
     pub(super) is_listed: bool,
-    pub(super) packages: Vec<String>,
+    /// A set, for each folder is looked up in it, and both can be many.
+    pub(super) packages: BTreeSet<String>,
     pub(super) modules: Vec<String>,
     folders: BTreeMap<String, String>,
     /// All, where there are no patterns.
@@ -77,7 +78,7 @@ impl Config {
             roots,
             has_namespaces: find.get("namespaces").and_then(Value::as_bool).unwrap_or(true),
             is_listed: !is_found && [&packages, &modules].iter().any(|list| !list.is_empty()),
-            packages,
+            packages: packages.into_iter().collect(),
             modules,
             folders,
             include: included(&strings(find, "include"))?,
@@ -129,7 +130,7 @@ impl Config {
             roots: Vec::new(),
             has_namespaces: finder == "find_namespace" || setup.contains("find_namespace_packages"),
             is_listed: !is_computed && [&packages, &modules].iter().any(|list| !list.is_empty()),
-            packages,
+            packages: packages.into_iter().collect(),
             modules,
             folders,
             include: included(&found("include"))?,
@@ -172,7 +173,7 @@ impl Config {
     /// Whether a package, by its dotted name, is among those declared or found.
     pub(super) fn selects(&self, package: &str) -> bool {
         match self.is_listed {
-            true => self.packages.iter().any(|listed| listed == package),
+            true => self.packages.contains(package),
             false => self.include.as_ref().is_none_or(|globs| globs.matches(package)) && !self.exclude.matches(package),
         }
     }

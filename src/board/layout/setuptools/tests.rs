@@ -234,3 +234,19 @@ fn without_egg_info_packages_are_discovered() {
     );
     assert!(two.files.is_empty() && two.notes[0].starts_with("more than one package"));
 }
+
+/// Searched one by one, so many packages take minutes.
+#[test]
+fn a_host_of_listed_packages_is_read_at_once() {
+    let listed: Vec<_> = (0..100_000).map(|at| format!("'foo.x{at}'")).collect();
+    let pyproject = format!(
+        "{}\n[tool.setuptools]\npackages = ['foo', {}]",
+        PYPROJECT.1,
+        listed.join(",")
+    );
+    let folders: Vec<_> = (0..20_000).map(|at| format!("foo/y{at}/a.py")).collect();
+    let mut files = vec![("pyproject.toml", &*pyproject), ("foo/__init__.py", "")];
+    files.extend(folders.iter().map(|path| (path.as_str(), "")));
+    // setuptools takes them for data of `foo`.
+    assert_eq!(board(&files).len(), 20_001);
+}

@@ -139,11 +139,13 @@ async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, conne
     };
     loop {
         let next = async {
+            let accepted = socket.accept().await;
+            // Not before: to wait for a client on one socket takes no room from the clients of another.
             let permit = Arc::clone(&connections.room)
                 .acquire_owned()
                 .await
                 .expect("the semaphore is never closed");
-            (permit, socket.accept().await)
+            (permit, accepted)
         };
         let (permit, accepted) = tokio::select! {
             next = next => next,

@@ -495,8 +495,9 @@ fn ask_and_stay(stream: &mut TcpStream) {
 #[test]
 fn further_connections_wait() {
     let server = Site::new().set("limits.connections", "1").start();
-    let (mut first, mut second) = (connect(server.address).unwrap(), connect(server.address).unwrap());
+    let mut first = connect(server.address).unwrap();
     ask_and_stay(&mut first);
+    let mut second = connect(server.address).unwrap();
     second
         .write_all(Request::get("/health").head(server.address).as_bytes())
         .unwrap();

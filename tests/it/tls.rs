@@ -138,6 +138,16 @@ fn both_families_are_listened_on_by_both_protocols() {
 }
 
 #[test]
+fn a_socket_without_clients_takes_no_room_from_the_other() {
+    let server = site(&Authority::new()).set("limits.connections", "1").start();
+    let ca = server.site.path("ca.pem");
+    for _ in 0..3 {
+        assert_eq!(server.get("/health").status, 200);
+        assert!(is_trusted(&ca, port(&server)));
+    }
+}
+
+#[test]
 fn a_stranger_is_not_trusted() {
     let server = site(&Authority::new()).start();
     let other = server.site.path("other.pem");

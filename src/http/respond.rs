@@ -1,6 +1,7 @@
 //! Answers that several protocols give: a cached page, a JSON text, work that blocks. Called by the handlers.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -81,6 +82,23 @@ pub(super) fn json(text: impl Into<Body>) -> Response {
     out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     out.insert(CACHE_CONTROL, REVALIDATE);
     response
+}
+
+/// As [`blocking`], for what boards get, at its turn.
+///
+/// # Errors
+/// As [`blocking`].
+pub(super) async fn blocking_for_boards<T: Send + 'static>(
+    app: Arc<App>,
+    work: impl FnOnce(&App) -> T + Send + 'static,
+) -> Result<T, HttpError> {
+    let turn = app.index.board_turn().await;
+    // It goes along, because a client that hangs up does not end the work.
+    let in_turn = move || {
+        let _turn = turn;
+        work(&app)
+    };
+    blocking(in_turn).await
 }
 
 /// Runs what blocks where blocking is allowed.

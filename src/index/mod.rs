@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 pub use boards::{Board, BoardFileError};
 pub use catalog::{Catalog, Rules};
@@ -42,6 +42,9 @@ use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Stamps, S
 
 /// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
+
+/// Threads that requests may have wait for views at once: half of those that the smallest machine has.
+const VIEW_THREADS: usize = 8;
 
 /// What the index needs to know beside its folders.
 #[derive(Debug, Clone)]
@@ -87,6 +90,8 @@ pub struct Index {
     arrival: Notify,
     /// Projects of which other releases are for boards than was known when they were rendered.
     outdated: Mutex<HashSet<ProjectName>>,
+    /// One permit for each thread that may wait for a view.
+    turns: Arc<Semaphore>,
     /// Held while a view is made, and while a tarball is.
     making: Mutex<()>,
     packing: Mutex<()>,
@@ -119,6 +124,7 @@ impl Index {
             unprepared: Mutex::default(),
             arrival: Notify::new(),
             outdated: Mutex::default(),
+            turns: Arc::new(Semaphore::new(VIEW_THREADS)),
             making: Mutex::default(),
             packing: Mutex::default(),
             unwritten: Mutex::default(),
@@ -180,6 +186,13 @@ impl Index {
         });
         self.replace(Vec::new(), &removed);
         outcome.map(|()| removed.iter().map(|file| Arc::clone(&file.path)).collect())
+    }
+
+    /// Waits for a turn to occupy a thread with [`Index::board`] or [`Index::tarball`]. Views are made one after another, and
+    /// one may take minutes: those who wait for it must leave threads to uploads, health checks and the watchdog.
+    pub async fn board_turn(&self) -> OwnedSemaphorePermit {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        turn.expect("the semaphore is never closed")
     }
 
     /// Tells that a content is missing that a manifest may have named; what is lost is made again in a moment.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
 use crate::dists::{Dist, metadata, tar_gz, zip};
@@ -510,6 +511,37 @@ fn further_connections_wait() {
     second.set_nonblocking(false).unwrap();
     drop(first);
     assert_eq!(Response::read(&mut second).unwrap().status, 200);
+}
+
+#[test]
+fn a_crowd_that_waits_for_what_boards_get_leaves_threads_to_others() {
+    let dist = Dist::sdist("blinky", "1.0");
+    let server = Site::new().package(&dist).set("store.watch", r#""off""#).start();
+    let contents = server.site.path("data/cache/files");
+    eventually("what boards get is made", || {
+        contents
+            .read_dir()
+            .ok()?
+            .flatten()
+            .any(|entry| entry.path().is_dir())
+            .then_some(())
+    });
+    // So it is made again for the first who asks, from a pipe that nobody writes into.
+    fs::remove_dir_all(contents).unwrap();
+    let file = server.site.packages().join(&dist.filename);
+    fs::remove_file(&file).unwrap();
+    mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let crowd = thread::available_parallelism().unwrap().get() * 20;
+    let crowd: Vec<_> = (0..crowd)
+        .map(|_| {
+            let mut board = connect(server.address).unwrap();
+            let request = Request::board("/package/6/blinky/latest.json");
+            board.write_all(request.head(server.address).as_bytes()).unwrap();
+            board
+        })
+        .collect();
+    assert_eq!(server.get("/health").status, 200);
+    drop(crowd);
 }
 
 #[test]

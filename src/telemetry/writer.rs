@@ -1,32 +1,34 @@
 //! Lines leave through a thread of their own: a terminal or a disk that is slow never holds up a request.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 
 /// Bytes that may wait; what comes while they wait is counted and lost.
 const CAPACITY: usize = 256 << 10;
 /// How long the thread rests after a write, so that busy times make one write of many lines.
 const REST: Duration = Duration::from_millis(10);
+/// How long the end of the process waits for a sink that takes nothing, as a stopped terminal or a pager does.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The thread and its queue. Dropping it writes what waits.
 pub(super) struct Writer {
     queue: Arc<Queue>,
-    thread: Option<JoinHandle<()>>,
+    /// Its other end goes away with the thread.
+    end: mpsc::Receiver<()>,
 }
 
 impl Writer {
     pub(super) fn start(sink: impl Write + Send + 'static) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let ours = Arc::clone(&queue);
-        let thread = thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || ours.drain_into(sink))?;
-        Ok(Self {
-            queue,
-            thread: Some(thread),
-        })
+        let (alive, end) = mpsc::channel();
+        thread::Builder::new().name("log".to_owned()).spawn(move || {
+            let _alive: mpsc::Sender<()> = alive;
+            ours.drain_into(sink);
+        })?;
+        Ok(Self { queue, end })
     }
 
     /// Where the lines go in.
@@ -39,10 +41,8 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.lock().closed = true;
         self.queue.news.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so itself, and there is no log left to say it in.
-            let _ = thread.join();
-        }
+        // A thread that panicked has said so itself, and there is no log left to say anything in.
+        self.end.recv_timeout(PATIENCE).ok();
     }
 }
 
@@ -148,6 +148,15 @@ mod tests {
         drop(permit);
         drop(writer);
         assert_eq!(out.iter().flatten().collect::<Vec<_>>(), b"one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_sink_that_takes_nothing_does_not_keep_the_process() {
+        let (sink, permit, _out) = slow();
+        let writer = Writer::start(sink).unwrap();
+        writer.queue().push(b"never\n");
+        drop(writer);
+        drop(permit);
     }
 
     #[test]

@@ -17,12 +17,14 @@ use crate::config::Latest;
 use crate::dist::{Digests, DistFilename, DistKind, ProjectName, ReleaseVersion, SdistFormat};
 use crate::store::{Found, MetadataFacts, Sidecars, Stamp};
 
-/// What a path cannot hold (RFC 3986 section 3.3). `+` can, and must stay as it is: upip decodes nothing.
+/// What a path cannot hold (RFC 3986 section 3.3), nor the first part of a relative one: in `c:/x`, `c` is a scheme. `+` can,
+/// and must stay as it is: upip decodes nothing.
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
     .add(b'#')
     .add(b'%')
+    .add(b':')
     .add(b'<')
     .add(b'>')
     .add(b'?')

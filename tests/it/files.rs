@@ -149,6 +149,18 @@ fn no_shared_cache_keeps_what_asks_for_a_password() {
     }
 }
 
+/// In a relative URL, what stands before the first colon is a scheme (RFC 3986 section 4.2).
+#[test]
+fn a_folder_with_a_colon_is_no_scheme() {
+    let (site, dist) = (Site::new(), Dist::sdist("blinky", "1.0"));
+    fs::create_dir(site.packages().join("c:")).unwrap();
+    fs::write(site.packages().join("c:").join(&dist.filename), &dist.bytes).unwrap();
+    let server = site.start();
+    let link = format!("c%3A/{}", dist.filename);
+    assert!(server.get("/packages/").text().contains(&format!("\"{link}#")));
+    assert!(server.get(&format!("/packages/{link}")).body == dist.bytes);
+}
+
 #[test]
 fn the_listing_has_every_file_with_its_hash() {
     let dist = Dist::sdist("blinky", VERSION);

@@ -121,9 +121,11 @@ impl Visitor<'_> for NotEmpty {
 pub(super) fn url_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let path = String::deserialize(deserializer)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/');
-    if path.trim_matches('/').is_empty() || !path.starts_with('/') || !path.chars().all(legal) {
+    // Of two slashes in a row, a request keeps one.
+    let is_path = path.starts_with('/') && path != "/" && !path.contains("//");
+    if !is_path || !path.chars().all(legal) {
         return Err(Error::custom(format!(
-            "`{path}` is not a path: it begins with `/` and goes on with letters, digits, `-`, `_` and `/`"
+            "`{path}` is not a path: it begins with `/` and goes on with letters, digits, `-`, `_` and single `/`"
         )));
     }
     Ok(Some(path))
@@ -295,7 +297,7 @@ mod tests {
     #[test]
     fn health_paths_are_absolute() {
         assert_eq!(url_path(text("/live/z-1")).unwrap().unwrap(), "/live/z-1");
-        for wrong in ["", "/", "live", "/a b", "/a?b"] {
+        for wrong in ["", "/", "//", "//live", "/a//b", "live", "/a b", "/a?b"] {
             assert!(url_path(text(wrong)).is_err(), "{wrong}");
         }
     }

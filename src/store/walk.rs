@@ -180,18 +180,18 @@ struct Walk<'a> {
 enum Kind {
     Directory,
     File(Stamp),
-    Other(Stamp),
+    /// Opening it might wait for ever, as that of a pipe.
+    Other,
 }
 
 impl Kind {
     /// A symbolic link stands for what it points at.
     fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
-        let stamp = Stamp::of(&metadata);
         Ok(match metadata.file_type() {
             kind if kind.is_dir() => Self::Directory,
-            kind if kind.is_file() => Self::File(stamp),
-            _ => Self::Other(stamp),
+            kind if kind.is_file() => Self::File(Stamp::of(&metadata)),
+            _ => Self::Other,
         })
     }
 }
@@ -225,7 +225,7 @@ impl Walk<'_> {
         for (name, kind) in names.iter().zip(kinds) {
             match (self.tell(kind, prefix), split_sidecar(name)) {
                 (Some(Kind::Directory), _) => self.directory(&directory.join(&**name), &format!("{prefix}{name}/")),
-                (Some(Kind::File(stamp) | Kind::Other(stamp)), Some((owner, kind))) => {
+                (Some(Kind::File(stamp)), Some((owner, kind))) => {
                     sidecars.entry(owner.into()).or_default()[kind] = Some(stamp);
                 }
                 (Some(Kind::File(stamp)), None) => self.found.push(Found {
@@ -234,7 +234,7 @@ impl Walk<'_> {
                     stamp,
                     sidecars: Sidecars::default(),
                 }),
-                (Some(Kind::Other(_)), _) => {}
+                (Some(Kind::Other), _) => {}
                 (None, _) => self.note_link(&directory.join(&**name)),
             }
         }
@@ -293,17 +293,15 @@ pub(super) fn look(roots: &[PathBuf], path: &Path, unnamed: &Unnamed) -> Look {
 /// The file of this relative path that no earlier directory hides.
 fn at(roots: &[PathBuf], path: &str) -> Option<Found> {
     (0u8..).zip(roots).find_map(|(root, directory)| {
-        let file = directory.join(path);
-        let metadata = fs::metadata(&file).ok().filter(Metadata::is_file)?;
-        let sidecars = SIDECARS.map(|ending| {
-            let sidecar = directory.join(format!("{path}{ending}"));
-            fs::metadata(sidecar).ok().map(|m| Stamp::of(&m))
-        });
+        let stamp_of = |path: &str| match Kind::of(&directory.join(path)) {
+            Ok(Kind::File(stamp)) => Some(stamp),
+            _ => None,
+        };
         Some(Found {
             root,
             path: path.into(),
-            stamp: Stamp::of(&metadata),
-            sidecars: Sidecars::new(sidecars),
+            stamp: stamp_of(path)?,
+            sidecars: Sidecars::new(SIDECARS.map(|ending| stamp_of(&format!("{path}{ending}")))),
         })
     })
 }
@@ -326,6 +324,8 @@ fn split_sidecar(name: &str) -> Option<(&str, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     fn look(roots: &[PathBuf], path: &Path) -> Look {
@@ -362,6 +362,30 @@ mod tests {
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
         let Sidecars(Some(own)) = &a.sidecars else { panic!() };
         assert_eq!(own.map(|stamp| stamp.is_some()), [true, false, true]);
+    }
+
+    /// To open a pipe is to wait for its other end.
+    #[test]
+    fn a_sidecar_is_a_regular_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_owned();
+        fs::write(root.join("a-1.zip"), "1").unwrap();
+        fs::create_dir(root.join("a-1.zip.metadata")).unwrap();
+        mknodat(
+            CWD,
+            root.join("a-1.zip.yanked"),
+            FileType::Fifo,
+            Mode::RUSR | Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        let roots = [root.clone()];
+        let walked = walk(&roots, &Unnamed::default()).found;
+        assert_eq!(walked[0].sidecars, Sidecars::default());
+        let Look::There(seen) = look(&roots, &root.join("a-1.zip")) else {
+            panic!()
+        };
+        assert_eq!(walked, [seen]);
     }
 
     #[test]

@@ -15,6 +15,10 @@ use crate::board::select::{Members, Selection, select};
 use crate::board::sink::{Content, Sink};
 use crate::dist::{self, ArchiveError, CoreMetadata, DistFilename, Limits, Member, MemberKind};
 
+/// Most bytes of all paths together: 160 for each of as many members as an archive may have. An archive packs long ones into
+/// a few bytes.
+const MAX_PATHS: usize = 8 << 20;
+
 /// What is known of a staged member.
 struct Staged {
     content: Content,
@@ -28,6 +32,8 @@ pub(super) struct Reading<'a> {
     patterns: &'a Patterns,
     sink: &'a mut dyn Sink,
     project: Project,
+    /// Of the paths, those too that were passed over since they were too many.
+    path_bytes: usize,
     links: BTreeSet<String>,
     staged: BTreeMap<String, Staged>,
 }
@@ -49,6 +55,7 @@ impl<'a> Reading<'a> {
             patterns,
             sink,
             project: Project::default(),
+            path_bytes: 0,
             links: BTreeSet::new(),
             staged: BTreeMap::new(),
         })
@@ -81,7 +88,7 @@ impl<'a> Reading<'a> {
 
     fn visit(&mut self, path: &str, member: &mut Member<'_>, is_wanted: &dyn Fn(&str) -> bool) -> io::Result<()> {
         // As if it were not there: to a build backend, `._foo.py` looks like a module.
-        if path::is_litter(path) {
+        if path::is_litter(path) || !self.has_room(path) {
             return Ok(());
         }
         match member.kind {
@@ -99,6 +106,14 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    fn has_room(&mut self, path: &str) -> bool {
+        if self.project.has(path) {
+            return true;
+        }
+        self.path_bytes += path.len();
+        self.path_bytes <= MAX_PATHS
+    }
+
     fn stage(&mut self, path: &str, content: &mut dyn Read) -> io::Result<()> {
         let mut head = [0; 3];
         let length = read_head(content, &mut head)?;
@@ -112,6 +127,10 @@ impl<'a> Reading<'a> {
             true => layout::of_wheel(self.project.paths()),
             false => layout::of_sdist(&self.project, filename.name()),
         };
+        if self.path_bytes > MAX_PATHS {
+            let note = format!("of paths of more than {MAX_PATHS} bytes together the rest is left out");
+            layout.notes.push(note);
+        }
         let patterns = self.own_patterns().unwrap_or_else(|error| {
             layout.notes.push(format!("[tool.micropypi] does not count: {error}"));
             self.patterns.clone()

@@ -294,3 +294,28 @@ fn the_latest_build_describes_a_release() {
         "a-1-cp311-none-any.whl"
     );
 }
+
+/// A few megabytes hold so many paths that all of them would fill the memory.
+#[test]
+fn of_endless_paths_the_rest_is_left_out() {
+    let folder = "d".repeat(4_000);
+    let paths: Vec<_> = (0..3_000).map(|at| format!("foo-1/{folder}/{at}.py")).collect();
+    let mut members: Vec<(&str, &[u8])> = vec![("foo-1/foo.py", b"")];
+    members.extend(paths.iter().map(|path| (path.as_str(), &b""[..])));
+    let limits = Limits {
+        members: 4_000,
+        unpacked_bytes: 64 << 20,
+        ..limits()
+    };
+    let filename = DistFilename::parse("foo-1.tar.gz").unwrap();
+    let archive = Cursor::new(tar_gz(&members));
+    let mut shelf = Shelf::default();
+    let view = view(archive, &filename, None, &limits, &Patterns::default(), &mut shelf).unwrap();
+    assert_eq!(view.files.len(), 1);
+    assert!((2_000..2_100).contains(&view.refused.len()));
+    assert!(
+        view.notes.iter().any(|note| note.starts_with("of paths of more than")),
+        "{:?}",
+        view.notes
+    );
+}

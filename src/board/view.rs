@@ -17,6 +17,9 @@ use crate::dist::{
     self, ArchiveError, BuildTag, CoreMetadata, DistFilename, DistKind, Limits, MemberKind, SdistFormat,
 };
 
+/// Most bytes of a text that tells how an sdist is built. Each byte of TOML may be a value of a hundred.
+const MAX_TEXT: u64 = 1 << 20;
+
 /// A file on the board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoardFile {
@@ -145,7 +148,7 @@ pub fn read_pyproject<R: Read + Seek>(
         if member.kind != MemberKind::File || below_top(member.path) != Some("pyproject.toml") {
             return Ok(ControlFlow::Continue(()));
         }
-        found = read_text(member.content, limits)?;
+        found = read_text(member.content)?;
         Ok(ControlFlow::Break(()))
     })?;
     Ok(found.and_then(|text| text.parse().ok()))
@@ -177,11 +180,11 @@ fn below_top(path: &str) -> Option<&str> {
     Some(path.split_once('/')?.1)
 }
 
-/// Text of at most the size that core metadata may have; nothing where it is longer or not UTF-8.
-fn read_text(content: &mut dyn Read, limits: &Limits) -> io::Result<Option<String>> {
+/// Text of at most [`MAX_TEXT`] bytes; nothing where it is longer or not UTF-8.
+fn read_text(content: &mut dyn Read) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    content.take(limits.metadata_bytes + 1).read_to_end(&mut bytes)?;
-    let is_short = bytes.len() as u64 <= limits.metadata_bytes;
+    content.take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
+    let is_short = bytes.len() as u64 <= MAX_TEXT;
     Ok(String::from_utf8(bytes).ok().filter(|_| is_short))
 }
 

@@ -95,7 +95,7 @@ impl<'a> Reading<'a> {
             MemberKind::Directory | MemberKind::Other => return Ok(()),
             MemberKind::Link => _ = self.links.insert(path.to_owned()),
             MemberKind::File if !self.is_wheel && self.project.wants_text(path) => {
-                let text = read_text(member.content, self.limits)?;
+                let text = read_text(member.content)?;
                 self.project.add_text(path, text.unwrap_or_default());
             }
             MemberKind::File if is_metadata(path) => {}

@@ -104,6 +104,7 @@ impl Index {
             if there.digests == checked.digests {
                 if let Some(signature) = signature.filter(|_| there.root == 0 && !there.is_signed()) {
                     self.place_signature(self.stage_signature(&signature, &there.path)?, &there.path)?;
+                    self.refresh(Scope::Paths([self.store.locate(0, &there.path)].into()), Trust::Closed);
                 }
                 return Ok(Outcome::Unchanged);
             }

@@ -150,6 +150,16 @@ fn spellings_of_one_name_and_version_agree() {
 }
 
 #[test]
+fn a_signature_that_comes_later_shows_at_once() {
+    let dist = Dist::sdist("blinky", "1.0");
+    // Nobody else notices what changes in the folder.
+    let server = Site::new().package(&dist).set("store.watch", r#""off""#).start();
+    let signed = Form::upload(&dist).file("gpg_signature", "x.asc", b"signature");
+    signed.post(&server).assert_says(200, &["unchanged"]);
+    assert!(server.get("/simple/blinky/").text().contains("data-gpg-sig=\"true\""));
+}
+
+#[test]
 fn a_signature_is_kept_beside_its_file_and_listed_nowhere() {
     let server = Server::start();
     let dist = Dist::sdist("blinky", "1.0");

@@ -153,6 +153,8 @@ impl Signals {
 
 /// A server that answers.
 struct Server {
+    /// What it was started with, of which some holds until its end.
+    started: Config,
     loaded: Loaded,
     log: telemetry::Guard,
     assembly: Assembly,
@@ -207,6 +209,7 @@ impl Server {
         tracing::info!("{status}");
         systemd::ready(&status);
         Ok(Self {
+            started: config,
             loaded,
             log,
             assembly,
@@ -246,7 +249,7 @@ impl Server {
     }
 
     async fn adopt(&mut self, loaded: Loaded) {
-        for setting in needs_restart(&self.loaded.config, &loaded.config) {
+        for setting in needs_restart(&self.started, &loaded.config) {
             tracing::warn!("{setting} has changed; restart the server for it to take effect");
         }
         self.log.set_level(loaded.config.log.level);

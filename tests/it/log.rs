@@ -1,6 +1,9 @@
-//! The history of a package in the log: who asked for it, what was refused and why, what changed without a request.
+//! The history of a package in the log: who asked for it, what was refused and why, what changed without a request. And
+//! what a reload says there.
 
 use std::fs;
+
+use rustix::process::Signal;
 
 use crate::dists::Dist;
 use crate::form::Form;
@@ -122,4 +125,22 @@ fn what_happens_by_hand_is_told_file_by_file() {
             .any(|line| line.contains("in the packages directory") && line.contains(file))
     };
     assert!(!told("blinky-1.0") && !told("uploaded-1.0"), "{log}");
+}
+
+#[test]
+fn what_takes_a_restart_is_told_until_there_is_one() {
+    let server = Server::start();
+    let changed = server.site.clone().set("store.overwrite", "true");
+    let changed_again = changed.clone().set("index.latest", r#""stable""#);
+    let mut told = Vec::new();
+    for (site, reloads) in [&changed, &changed_again, &server.site].into_iter().zip(1..) {
+        site.configure();
+        server.signal(Signal::HUP);
+        let has_reloaded = |log: &String| log.matches("INFO reloaded").count() == reloads;
+        let log = eventually("the server has reloaded", || Some(server.log()).filter(has_reloaded));
+        told.push(
+            ["[store]", "[index] latest"].map(|name| log.matches(&format!("{name} has changed; restart")).count()),
+        );
+    }
+    assert_eq!(told, [[1, 0], [2, 1], [2, 1]]);
 }

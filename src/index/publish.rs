@@ -102,6 +102,10 @@ impl Index {
         let there = self.same_name(&checked.name);
         if let Some(there) = &there {
             if there.digests == checked.digests {
+                // It may have been copied there, and not be on the disk yet.
+                if there.root == 0 {
+                    self.store.sync(&there.path)?;
+                }
                 if let Some(signature) = signature.filter(|_| there.root == 0 && !there.is_signed()) {
                     self.place_signature(self.stage_signature(&signature, &there.path)?, &there.path)?;
                     self.refresh(Scope::Paths([self.store.locate(0, &there.path)].into()), Trust::Closed);
@@ -190,6 +194,7 @@ impl Index {
             source,
         })?;
         if there == *digests {
+            self.store.sync(file_name)?;
             Ok(Outcome::Unchanged)
         } else {
             Err(exists(file_name, &there))

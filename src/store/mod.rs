@@ -199,6 +199,19 @@ impl Store {
         File::open(self.locate(root, path))
     }
 
+    /// Makes a file of the upload directory durable that somebody else may have put there a moment ago.
+    ///
+    /// # Errors
+    /// When it went away, or the disk fails.
+    pub fn sync(&self, path: &str) -> Result<(), StoreError> {
+        let file = self.locate(0, path);
+        let parent = file.parent().expect("a file lies in a directory");
+        let synced = File::open(&file).and_then(|file| file.sync_all());
+        synced
+            .and_then(|()| sync_directory(parent))
+            .map_err(|e| StoreError::new("sync", &file, e))
+    }
+
     /// Whether the directories answer; for health checks.
     pub fn answers(&self) -> bool {
         self.roots.iter().all(|root| root.read_dir().is_ok())

@@ -9,7 +9,7 @@ use tokio::task::JoinError;
 
 use super::form::FormError;
 use super::request_log::Failure;
-use crate::auth::Denied;
+use crate::auth::{CHALLENGE, Denied};
 use crate::dist::ArchiveError;
 use crate::index::{BoardFileError, PublishError, ViewError};
 use crate::store::{CacheError, StoreError};
@@ -167,7 +167,7 @@ impl IntoResponse for HttpError {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         match &self {
             Self::Denied(Denied::CredentialsMissing | Denied::OtherScheme) => {
-                let challenge = HeaderValue::from_static(r#"Basic realm="micropypi", charset="UTF-8""#);
+                let challenge = HeaderValue::from_static(CHALLENGE);
                 headers.insert(WWW_AUTHENTICATE, challenge);
             }
             Self::Denied(Denied::Throttled { retry_after }) => {

@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use super::error::HttpError;
 use super::origin::BoardOrigin;
-use super::respond::{self, Headers, REVALIDATE, blocking, blocking_for_boards, caching};
+use super::respond::{self, Headers, REVALIDATE, blocking, blocking_in_turn, caching};
 use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
@@ -136,8 +136,8 @@ pub(super) async fn tarball(
         .strip_suffix(".tar.gz")
         .ok_or_else(|| HttpError::NotFound(file.clone()))?;
     let wanted = Wanted::find(&app, &name, version)?;
-    let (file, size) = blocking_for_boards(app, move |app| {
-        let (wanted, board) = wanted.make(app)?;
+    let (file, size) = blocking_in_turn(app.index.board_turn().await, move || {
+        let (wanted, board) = wanted.make(&app)?;
         Ok::<_, HttpError>(app.index.tarball(wanted.release(), &board)?)
     })
     .await??;
@@ -244,7 +244,7 @@ impl Wanted {
         let known = self.release().board(self.catalog.serial());
         match known.filter(|board| !board.is_empty()) {
             Some(board) => Ok((self, board)),
-            None => blocking_for_boards(app, move |app| self.make(app)).await?,
+            None => blocking_in_turn(app.index.board_turn().await, move || self.make(&app)).await?,
         }
     }
 

@@ -11,7 +11,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::respond::{REVALIDATE, blocking_for_boards};
+use super::respond::{REVALIDATE, blocking_in_turn};
 use super::right::{List, May};
 use crate::auth::Action;
 use crate::dist::ProjectName;
@@ -158,7 +158,10 @@ pub(super) async fn project(
     let Some(project) = catalog.project(&name).cloned() else {
         return Err(HttpError::NotFound(format!("the project {name}")));
     };
-    let page = blocking_for_boards(app, move |app| project_page(&app.index, &catalog, &project, &origin.0)).await?;
+    let page = blocking_in_turn(app.index.board_turn().await, move || {
+        project_page(&app.index, &catalog, &project, &origin.0)
+    })
+    .await?;
     Ok(html_response(page))
 }
 

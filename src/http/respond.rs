@@ -1,7 +1,6 @@
 //! Answers that several protocols give: a cached page, a JSON text, work that blocks. Called by the handlers.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -10,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use super::error::HttpError;
@@ -84,19 +84,17 @@ pub(super) fn json(text: impl Into<Body>) -> Response {
     response
 }
 
-/// As [`blocking`], for what boards get, at its turn.
+/// As [`blocking`], at its turn. That goes along, because a client that hangs up does not end the work.
 ///
 /// # Errors
 /// As [`blocking`].
-pub(super) async fn blocking_for_boards<T: Send + 'static>(
-    app: Arc<App>,
-    work: impl FnOnce(&App) -> T + Send + 'static,
+pub(super) async fn blocking_in_turn<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, HttpError> {
-    let turn = app.index.board_turn().await;
-    // It goes along, because a client that hangs up does not end the work.
     let in_turn = move || {
         let _turn = turn;
-        work(&app)
+        work()
     };
     blocking(in_turn).await
 }

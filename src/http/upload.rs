@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::error::HttpError;
 use super::form::{self, Form, FormError};
-use super::respond::blocking;
+use super::respond::{blocking, blocking_in_turn};
 use super::right::{check, exchange};
 use crate::auth::Action;
 use crate::index::Outcome;
@@ -63,7 +63,8 @@ async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, H
             Ok(format!("removed {}\n", removed.join(", ")).into_response())
         }
         Form::Upload(upload) => {
-            let outcome = blocking(move || app.index.publish(*upload)).await??;
+            let turn = app.index.upload_turn().await;
+            let outcome = blocking_in_turn(turn, move || app.index.publish(*upload)).await??;
             Ok(match outcome {
                 Outcome::Published(_) => "published\n",
                 Outcome::Unchanged => "unchanged: the same file is here already\n",

@@ -43,8 +43,10 @@ use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Stamps, S
 /// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 
-/// Threads that requests may have wait for views at once: half of those that the smallest machine has.
-const VIEW_THREADS: usize = 8;
+/// Threads that may be busy with uploads at once, and with what boards get: three quarters of those that the smallest
+/// machine has.
+const UPLOAD_THREADS: usize = 8;
+const BOARD_THREADS: usize = 4;
 
 /// What the index needs to know beside its folders.
 #[derive(Debug, Clone)]
@@ -90,8 +92,9 @@ pub struct Index {
     arrival: Notify,
     /// Projects of which other releases are for boards than was known when they were rendered.
     outdated: Mutex<HashSet<ProjectName>>,
-    /// One permit for each thread that may wait for a view.
-    turns: Arc<Semaphore>,
+    /// One permit for each thread; see [`Index::upload_turn`] and [`Index::board_turn`].
+    upload_turns: Arc<Semaphore>,
+    board_turns: Arc<Semaphore>,
     /// Held while a view is made, and while a tarball is.
     making: Mutex<()>,
     packing: Mutex<()>,
@@ -124,7 +127,8 @@ impl Index {
             unprepared: Mutex::default(),
             arrival: Notify::new(),
             outdated: Mutex::default(),
-            turns: Arc::new(Semaphore::new(VIEW_THREADS)),
+            upload_turns: Arc::new(Semaphore::new(UPLOAD_THREADS)),
+            board_turns: Arc::new(Semaphore::new(BOARD_THREADS)),
             making: Mutex::default(),
             packing: Mutex::default(),
             unwritten: Mutex::default(),
@@ -188,11 +192,16 @@ impl Index {
         outcome.map(|()| removed.iter().map(|file| Arc::clone(&file.path)).collect())
     }
 
-    /// Waits for a turn to occupy a thread with [`Index::board`] or [`Index::tarball`]. Views are made one after another, and
-    /// one may take minutes: those who wait for it must leave threads to uploads, health checks and the watchdog.
+    /// Waits for a turn to occupy a thread with [`Index::publish`]. A large archive takes minutes, in which others must find
+    /// threads for downloads, health checks and the watchdog.
+    pub async fn upload_turn(&self) -> OwnedSemaphorePermit {
+        turn(&self.upload_turns).await
+    }
+
+    /// Waits for a turn to occupy a thread with [`Index::board`] or [`Index::tarball`], as for an upload: views are made one
+    /// after another, and of a large archive one takes minutes.
     pub async fn board_turn(&self) -> OwnedSemaphorePermit {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        turn.expect("the semaphore is never closed")
+        turn(&self.board_turns).await
     }
 
     /// Tells that a content is missing that a manifest may have named; what is lost is made again in a moment.
@@ -374,6 +383,11 @@ impl Drop for Requested<'_> {
     fn drop(&mut self) {
         lock(&self.index.requested).remove(&self.path);
     }
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    let turn = Arc::clone(turns).acquire_owned().await;
+    turn.expect("the semaphores are never closed")
 }
 
 /// A panic under one of these locks leaves maps that are whole: each change is one step.

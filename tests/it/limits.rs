@@ -530,18 +530,40 @@ fn a_crowd_that_waits_for_what_boards_get_leaves_threads_to_others() {
     fs::remove_dir_all(contents).unwrap();
     let file = server.site.packages().join(&dist.filename);
     fs::remove_file(&file).unwrap();
-    mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    let crowd = thread::available_parallelism().unwrap().get() * 20;
-    let crowd: Vec<_> = (0..crowd)
-        .map(|_| {
-            let mut board = connect(server.address).unwrap();
-            let request = Request::board("/package/6/blinky/latest.json");
-            board.write_all(request.head(server.address).as_bytes()).unwrap();
-            board
-        })
-        .collect();
+    make_pipe(&file);
+    let crowd = crowd(&server, &Request::board("/package/6/blinky/latest.json"));
     assert_eq!(server.get("/health").status, 200);
     drop(crowd);
+}
+
+#[test]
+fn a_crowd_of_uploads_leaves_threads_to_others() {
+    let dist = Dist::sdist("blinky", "1.0");
+    let server = Site::new().set("store.watch", r#""off""#).start();
+    // It is compared with what is there, which comes from a pipe that nobody writes into.
+    make_pipe(&server.site.packages().join(&dist.filename));
+    let crowd = crowd(&server, &Form::upload(&dist).request("/").by_user());
+    // All but the one that is compared have a file in the staging area, beside the pipe.
+    eventually("all are received", || {
+        (server.site.stored().len() >= crowd.len()).then_some(())
+    });
+    assert_eq!(server.get("/health").status, 200);
+    drop(crowd);
+}
+
+fn make_pipe(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+/// More clients than the server has threads, each with this request.
+fn crowd(server: &Server, request: &Request) -> Vec<TcpStream> {
+    let clients = thread::available_parallelism().unwrap().get() * 20;
+    let client = |_| {
+        let mut client = connect(server.address).unwrap();
+        client.write_all(&request.bytes(server.address)).unwrap();
+        client
+    };
+    (0..clients).map(client).collect()
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! mdns-sd probes, announces, answers, and follows addresses and links as they come and go. What it does not do well is
 //! to live on after a name conflict: it renames the records, but goes on answering SRV queries with the lost host name.
-//! So a session has one name only, and a conflict starts another session: with the next name, or with the same where the
-//! other holder is this machine itself. mdns-sd cannot tell; `holder.rs` finds out.
+//! So a session has one name only, and a conflict starts another session: with the next name, or with the same where no
+//! other host and no other server is the holder. mdns-sd cannot tell; `holder.rs` finds out.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -169,16 +169,16 @@ impl Shared {
     }
 
     /// Finds out who has the name that was refused on `interface`, and starts over: with the next name if it is another
-    /// host's, else with the same.
+    /// host's or another server's, else with the same.
     fn settle(&self, interface: String, conflicts: &mut Conflicts) -> Result<Option<Receiver<DaemonEvent>>, MdnsError> {
         let Some(label) = self.silence(interface)? else {
             return Ok(None);
         };
         thread::sleep(conflicts.pause(Instant::now()));
-        match Holder::of(&label, &self.service.scope())? {
-            Holder::AnotherHost(heard_on) => {
+        match Holder::of(&label, &self.service)? {
+            Holder::Another { what, heard_on } => {
                 let next = next_label(&self.service.name, &label);
-                warn!("another host of this network is {label}.local: this server is {next}.local");
+                warn!("another {what} is {label}.local: this server is {next}.local");
                 self.start_over(heard_on, next, true)
             }
             // Probed again it would be refused again: whoever else answers goes on to do so.

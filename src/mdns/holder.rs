@@ -1,4 +1,4 @@
-//! Whose a host name is. Called by `announce.rs` after a conflict, which need not be one: an mDNS reflector brings this
+//! Whose a name is. Called by `announce.rs` after a conflict, which need not be one: an mDNS reflector brings this
 //! machine's own records back by another interface, and avahi on this machine may have the same host name.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,29 +6,34 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use if_addrs::Interface;
-use mdns_sd::{HostnameResolutionEvent, ScopedIp, ServiceDaemon};
+use mdns_sd::{HostnameResolutionEvent, ScopedIp, ServiceDaemon, ServiceEvent};
 
-use super::interfaces::Scope;
+use super::INDEX_TYPE;
+use super::service::Service;
 
 /// How long answers are waited for. It is asked at once and after a second: a host repeats no answer within a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Who answers to a host name.
+/// Who answers to a name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     Nobody,
-    /// All that answers has addresses of this machine.
+    /// All that answers has addresses of this machine, and speaks of no other server there.
     ThisMachine,
-    /// Another host was heard on the interfaces of these names.
-    AnotherHost(BTreeSet<String>),
+    /// Another host, or another server of this machine, was heard on the interfaces of these names.
+    Another {
+        what: &'static str,
+        heard_on: BTreeSet<String>,
+    },
 }
 
 impl Holder {
-    /// Asks the LAN for the addresses of `label.local`.
-    pub(super) fn of(label: &str, scope: &Scope) -> Result<Self, mdns_sd::Error> {
+    /// Asks the LAN for the addresses of `label.local`, and for the ports of the index of this name.
+    pub(super) fn of(label: &str, service: &Service) -> Result<Self, mdns_sd::Error> {
         let deadline = Instant::now() + PATIENCE;
         let asker = ServiceDaemon::new()?;
-        asker.disable_interface(scope.excluded())?;
+        asker.disable_interface(service.scope().excluded())?;
+        let indexes = asker.browse(INDEX_TYPE)?;
         let events = asker.resolve_hostname(&format!("{label}.local."), None)?;
         let mut heard = Heard::default();
         while let Ok(event) = events.recv_deadline(deadline) {
@@ -36,15 +41,24 @@ impl Holder {
                 addresses.iter().for_each(|address| heard.note(address));
             }
         }
+        let name = format!("{label}.{INDEX_TYPE}");
+        heard.other_port = indexes.try_iter().any(|event| {
+            matches!(event, ServiceEvent::ServiceResolved(index) if index.fullname == name && index.port != service.port)
+        });
         // It fails if the thread has ended already, which is what is wanted.
         let _ = asker.shutdown();
         Ok(heard.judge(&if_addrs::get_if_addrs().unwrap_or_default()))
     }
 }
 
-/// The addresses that were answered with, and the interfaces that each was heard on.
+/// What was answered with.
 #[derive(Default)]
-struct Heard(BTreeMap<IpAddr, BTreeSet<String>>);
+struct Heard {
+    /// The addresses, and the interfaces that each was heard on.
+    addresses: BTreeMap<IpAddr, BTreeSet<String>>,
+    /// Whether an index has another port than this server's.
+    other_port: bool,
+}
 
 impl Heard {
     fn note(&mut self, address: &ScopedIp) {
@@ -54,18 +68,23 @@ impl Heard {
             _ => &[],
         };
         let names = interfaces.iter().map(|interface| interface.name.clone());
-        self.0.entry(address.to_ip_addr()).or_default().extend(names);
+        self.addresses.entry(address.to_ip_addr()).or_default().extend(names);
     }
 
     fn judge(self, own: &[Interface]) -> Holder {
-        if self.0.is_empty() {
+        if self.addresses.is_empty() {
             return Holder::Nobody;
         }
         let is_own = |ip: &IpAddr| own.iter().any(|interface| interface.ip() == *ip);
-        let mut others = self.0.into_iter().filter(|(ip, _)| !is_own(ip)).peekable();
-        match others.peek() {
-            Some(_) => Holder::AnotherHost(others.flat_map(|(_, interfaces)| interfaces).collect()),
-            None => Holder::ThisMachine,
+        let (own, others): (BTreeMap<_, _>, _) = self.addresses.into_iter().partition(|(ip, _)| is_own(ip));
+        let another = |what, heard: BTreeMap<_, BTreeSet<_>>| Holder::Another {
+            what,
+            heard_on: heard.into_values().flatten().collect(),
+        };
+        match others.is_empty() {
+            false => another("host of this network", others),
+            true if self.other_port => another("server of this machine", own),
+            true => Holder::ThisMachine,
         }
     }
 }
@@ -76,8 +95,11 @@ mod tests {
     use crate::mdns::interfaces::tests::interface;
     use mdns_sd::{InterfaceId, ScopedIpV4};
 
-    fn heard(answers: &[([u8; 4], &str)]) -> Holder {
-        let mut heard = Heard::default();
+    fn heard(answers: &[([u8; 4], &str)], other_port: bool) -> Holder {
+        let mut heard = Heard {
+            other_port,
+            ..Heard::default()
+        };
         for (ip, name) in answers {
             let interface = InterfaceId {
                 name: (*name).to_owned(),
@@ -88,14 +110,30 @@ mod tests {
         heard.judge(&[interface("eth0", [10, 77, 0, 1]), interface("eth1", [10, 78, 0, 1])])
     }
 
+    fn another(what: &'static str, heard_on: &[&str]) -> Holder {
+        Holder::Another {
+            what,
+            heard_on: heard_on.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
     #[test]
     fn a_name_is_another_hosts_where_one_address_is() {
-        assert_eq!(heard(&[]), Holder::Nobody);
+        assert_eq!(heard(&[], false), Holder::Nobody);
         let reflected = ([10, 78, 0, 1], "eth0");
-        assert_eq!(heard(&[reflected, ([10, 77, 0, 1], "eth0")]), Holder::ThisMachine);
-        assert_eq!(
-            heard(&[reflected, ([10, 77, 0, 2], "eth1")]),
-            Holder::AnotherHost(BTreeSet::from(["eth1".to_owned()]))
-        );
+        let own = [reflected, ([10, 77, 0, 1], "eth0")];
+        assert_eq!(heard(&own, false), Holder::ThisMachine);
+        let with_another = [reflected, ([10, 77, 0, 2], "eth1")];
+        for other_port in [false, true] {
+            let holder = another("host of this network", &["eth1"]);
+            assert_eq!(heard(&with_another, other_port), holder);
+        }
+    }
+
+    #[test]
+    fn a_name_is_another_servers_where_this_machine_has_one_at_another_port() {
+        let own = [([10, 77, 0, 1], "eth0"), ([10, 78, 0, 1], "eth1")];
+        let holder = another("server of this machine", &["eth0", "eth1"]);
+        assert_eq!(heard(&own, true), holder);
     }
 }

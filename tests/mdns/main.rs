@@ -184,6 +184,27 @@ fn the_second_of_a_name_is_another_server() {
 }
 
 #[test]
+fn so_is_the_second_on_one_host() {
+    let Some(lan) = Lan::new() else { return };
+    let client = lan.host_at("client", &["10.77.0.9/24"]);
+    let host = lan.host_at("server", &["10.77.0.1/24"]);
+    let first = Server::announced(&host, LISTEN);
+    let heard = Listener::sniff(&client, "10.77.0.9");
+    let second = Server::announced(&host, "listen = [\"[::]:8090\"]");
+    second.logged("another server of this machine is micropypi.local: this server is micropypi-2.local");
+    for (name, url) in [
+        ("micropypi", "http://10.77.0.1:8089"),
+        ("micropypi-2", "http://10.77.0.1:8090"),
+    ] {
+        let mip = discovered(&client, &["--mip", name]);
+        assert!(mip.contains(&format!("index=\"{url}\"")), "{name}: {mip}");
+    }
+    let withdrawn = |line: &String| line.contains(" 0 ");
+    assert!(!heard.lines().iter().any(withdrawn), "{:#?}", heard.lines());
+    assert!(!first.log().contains("micropypi-2"), "{}", first.log());
+}
+
+#[test]
 fn two_that_start_at_once_agree_on_two_names() {
     let Some(lan) = Lan::new() else { return };
     let hosts = [lan.host_at("a", &["10.77.0.1/24"]), lan.host_at("b", &["10.77.0.2/24"])];

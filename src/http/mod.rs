@@ -32,6 +32,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use connections::{ConnectionLimits, Connections, Listener, serve_connections};
+pub use origin::with_port;
 pub use service::Service;
 pub use welcome::Welcome;
 
@@ -54,7 +55,7 @@ pub struct App {
 /// How this site presents itself.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
-    /// The URL that clients know this server by, when it is not to be told from the request.
+    /// The URL that clients know this server by, [`with_port`], when it is not to be told from the request.
     pub base_url: Option<String>,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,

@@ -27,23 +27,11 @@ impl FromRequestParts<Arc<App>> for BoardOrigin {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        let Origin(base) = Origin::from_request_parts(parts, app).await?;
         let connection = &exchange(parts).connection;
-        let host = parts
-            .headers
-            .get(HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
         // Who is trusted and speaks of no other client may be a board itself.
         let is_forwarded = is_proxy(app, connection) && says_anything(&parts.headers);
-        let is_direct = app.site.base_url.is_none() && !is_forwarded;
-        let scheme = if connection.tls { "https" } else { "http" };
-        let is_portless = base == with_explicit_port(&format!("{scheme}://{host}")) && !base.ends_with(host);
-        Ok(Self(if is_direct && is_portless {
-            format!("{scheme}://{host}:{}", connection.local.port())
-        } else {
-            base
-        }))
+        let port = (!is_forwarded).then(|| connection.local.port());
+        Origin::of(app, connection, &parts.headers, port).map(|Origin(base)| Self(base))
     }
 }
 
@@ -51,31 +39,37 @@ impl FromRequestParts<Arc<App>> for Origin {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        Self::of(app, &exchange(parts).connection, &parts.headers)
+        Self::of(app, &exchange(parts).connection, &parts.headers, None)
     }
 }
 
 impl Origin {
-    /// The base URL in a request with these headers.
+    /// The base URL in a request with these headers, with `port` where the client names none; None: the scheme's.
     ///
     /// # Errors
     /// [`HttpError::BadHost`].
-    pub(super) fn of(app: &App, connection: &Connection, headers: &HeaderMap) -> Result<Self, HttpError> {
+    pub(super) fn of(
+        app: &App,
+        connection: &Connection,
+        headers: &HeaderMap,
+        port: Option<u16>,
+    ) -> Result<Self, HttpError> {
         if let Some(base) = &app.site.base_url {
-            return Ok(Self(with_explicit_port(base)));
+            return Ok(Self(base.clone()));
         }
         let forwarded = if is_proxy(app, connection) {
             Forwarded::of(headers)
         } else {
             Forwarded::default()
         };
-        Self::from_request(connection, headers, &forwarded)
+        Self::from_request(connection, headers, &forwarded, port)
     }
 
     fn from_request(
         connection: &Connection,
         headers: &HeaderMap,
         forwarded: &Forwarded<'_>,
+        port: Option<u16>,
     ) -> Result<Self, HttpError> {
         let scheme = match forwarded.proto {
             Some(proto @ ("http" | "https")) => proto,
@@ -86,7 +80,7 @@ impl Origin {
             .host
             .or_else(|| headers.get(HOST)?.to_str().ok())
             .filter(|host| !host.is_empty());
-        let host = match asked {
+        let authority = match asked {
             Some(host) if is_authority(host) => Cow::Borrowed(host),
             Some(_) => return Err(HttpError::BadHost),
             // HTTP/1.0 knows no Host; the address that was reached serves as well.
@@ -94,12 +88,8 @@ impl Origin {
                 .to_string()
                 .into(),
         };
-        let prefix = forwarded
-            .prefix
-            .filter(|prefix| is_path(prefix))
-            .unwrap_or_default()
-            .trim_end_matches('/');
-        Ok(Self(with_explicit_port(&[scheme, "://", &host, prefix].concat())))
+        let prefix = forwarded.prefix.filter(|prefix| is_path(prefix)).unwrap_or_default();
+        Ok(Self(url(scheme, &authority, prefix, port)))
     }
 }
 
@@ -184,21 +174,27 @@ fn is_path(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._~/+".contains(&b))
 }
 
-/// Writes the port that the scheme implies; the `url` crate would drop it again.
-fn with_explicit_port(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
+/// A configured URL with its port, and without a slash at its end.
+pub fn with_port(base_url: &str) -> String {
+    let (scheme, rest) = base_url.split_once("://").unwrap_or(("http", base_url));
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let has_port = authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    url(scheme, authority, path, None)
+}
+
+/// With this port where the authority has none, or else the scheme's, which the `url` crate would drop again.
+fn url(scheme: &str, authority: &str, path: &str, port: Option<u16>) -> String {
     let path = path.trim_end_matches('/');
-    if has_port {
+    if has_port(authority) {
         return [scheme, "://", authority, path].concat();
     }
-    let port = if scheme == "https" { 443 } else { 80 };
-    format!("{scheme}://{}:{port}{path}", authority.trim_end_matches(':'))
+    let host = authority.trim_end_matches(':');
+    let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
+    format!("{scheme}://{host}:{port}{path}")
+}
+
+fn has_port(authority: &str) -> bool {
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -216,7 +212,7 @@ mod tests {
             ("http://[fe80::1]:8089/x/", "http://[fe80::1]:8089/x"),
             ("https://example.org/pypi/", "https://example.org:443/pypi"),
         ] {
-            assert_eq!(with_explicit_port(url), expected);
+            assert_eq!(with_port(url), expected);
         }
     }
 
@@ -256,7 +252,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        Origin::from_request(&connection, &headers, &Forwarded::of(&headers))
+        Origin::from_request(&connection, &headers, &Forwarded::of(&headers), None)
     }
 
     #[test]

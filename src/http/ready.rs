@@ -55,7 +55,8 @@ fn manifest(catalog: &Catalog, rest: &str, exchange: &Exchange) -> Option<Respon
 fn json(app: &App, name: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
     let catalog = app.index.peek();
     let project = named(&catalog, name, exchange).filter(|project| project.is_for_boards())?;
-    upip::answer(&catalog, project, &Origin::of(app, &exchange.connection, headers).ok()?)
+    let origin = Origin::of(app, &exchange.connection, headers, None).ok()?;
+    upip::answer(&catalog, project, &origin)
 }
 
 /// The project of this very name.

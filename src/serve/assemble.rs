@@ -15,7 +15,7 @@ use crate::board::Patterns;
 use crate::board::mpy::MpyCross;
 use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect, Source};
 use crate::dist::Limits;
-use crate::http::{App, ConnectionLimits, FormLimits, Service, Site, Welcome};
+use crate::http::{App, ConnectionLimits, FormLimits, Service, Site, Welcome, with_port};
 use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
@@ -143,7 +143,7 @@ fn site(config: &Config) -> Result<Site, ServeError> {
         tracing::warn!("{doubt}");
     }
     Ok(Site {
-        base_url: config.base_url.clone(),
+        base_url: config.base_url.as_deref().map(with_port),
         trusted_proxies: config.trusted_proxies.clone(),
         fallback_url: config.index.fallback_url.clone(),
         welcome: config.welcome.as_deref().map(welcome).transpose()?,

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri};
 
 use ipnet::IpNet;
 
@@ -31,7 +32,7 @@ impl FromRequestParts<Arc<App>> for BoardOrigin {
         // Who is trusted and speaks of no other client may be a board itself.
         let is_forwarded = is_proxy(app, connection) && says_anything(&parts.headers);
         let port = (!is_forwarded).then(|| connection.local.port());
-        Origin::of(app, connection, &parts.headers, port).map(|Origin(base)| Self(base))
+        Origin::of(app, connection, &parts.uri, &parts.headers, port).map(|Origin(base)| Self(base))
     }
 }
 
@@ -39,18 +40,20 @@ impl FromRequestParts<Arc<App>> for Origin {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        Self::of(app, &exchange(parts).connection, &parts.headers, None)
+        Self::of(app, &exchange(parts).connection, &parts.uri, &parts.headers, None)
     }
 }
 
 impl Origin {
-    /// The base URL in a request with these headers, with `port` where the client names none; None: the scheme's.
+    /// The base URL in a request for this target, with these headers, and with `port` where the client names none; None:
+    /// the scheme's.
     ///
     /// # Errors
     /// [`HttpError::BadHost`].
     pub(super) fn of(
         app: &App,
         connection: &Connection,
+        uri: &Uri,
         headers: &HeaderMap,
         port: Option<u16>,
     ) -> Result<Self, HttpError> {
@@ -62,11 +65,12 @@ impl Origin {
         } else {
             Forwarded::default()
         };
-        Self::from_request(connection, headers, &forwarded, port)
+        Self::from_request(connection, uri, headers, &forwarded, port)
     }
 
     fn from_request(
         connection: &Connection,
+        uri: &Uri,
         headers: &HeaderMap,
         forwarded: &Forwarded<'_>,
         port: Option<u16>,
@@ -76,8 +80,10 @@ impl Origin {
             _ if connection.tls => "https",
             _ => "http",
         };
+        // A host in the request's target goes before the header (RFC 9112 section 3.2.2).
         let asked = forwarded
             .host
+            .or_else(|| uri.authority().map(Authority::as_str))
             .or_else(|| headers.get(HOST)?.to_str().ok())
             .filter(|host| !host.is_empty());
         let authority = match asked {
@@ -246,13 +252,23 @@ mod tests {
     }
 
     fn origin(headers: &[(&'static str, &'static str)]) -> Result<Origin, HttpError> {
+        origin_of("/", headers)
+    }
+
+    fn origin_of(target: &str, headers: &[(&'static str, &'static str)]) -> Result<Origin, HttpError> {
         let local = "[::ffff:192.0.2.2]:8089".parse().unwrap();
         let connection = Connection::new("192.0.2.1".parse().unwrap(), local, Some(Outgoing::default()));
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        Origin::from_request(&connection, &headers, &Forwarded::of(&headers), None)
+        Origin::from_request(
+            &connection,
+            &target.parse().unwrap(),
+            &headers,
+            &Forwarded::of(&headers),
+            None,
+        )
     }
 
     #[test]
@@ -267,5 +283,18 @@ mod tests {
         ];
         assert_eq!(origin(&proxied).unwrap().0, "https://a.example:443/pkg");
         assert!(origin(&[("host", "a\"onload=")]).is_err());
+    }
+
+    #[test]
+    fn a_host_in_the_target_goes_before_the_header() {
+        let of = |target| origin_of(target, &[("host", "x:1")]);
+        assert_eq!(
+            of("http://other.example:99/a/json").unwrap().0,
+            "http://other.example:99"
+        );
+        assert!(of("http://user:password@other.example/a/json").is_err());
+        let forwarded = [("x-forwarded-host", "a.example:8443")];
+        let proxied = origin_of("http://other.example:99/a/json", &forwarded);
+        assert_eq!(proxied.unwrap().0, "http://a.example:8443");
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn answer<B>(app: &App, request: &Request<B>, exchange: &Exchange) ->
         _ if app.auth.asks_for_password(Action::List) => None,
         "simple" => simple(&app.index.peek(), rest, headers, exchange),
         "package" => manifest(&app.index.peek(), rest, exchange),
-        name if rest == "json" => json(app, name, headers, exchange),
+        name if rest == "json" => json(app, name, request, exchange),
         _ => None,
     }
 }
@@ -52,10 +52,10 @@ fn manifest(catalog: &Catalog, rest: &str, exchange: &Exchange) -> Option<Respon
 }
 
 /// `/{project}/json`
-fn json(app: &App, name: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
+fn json<B>(app: &App, name: &str, request: &Request<B>, exchange: &Exchange) -> Option<Response> {
     let catalog = app.index.peek();
     let project = named(&catalog, name, exchange).filter(|project| project.is_for_boards())?;
-    let origin = Origin::of(app, &exchange.connection, headers, None).ok()?;
+    let origin = Origin::of(app, &exchange.connection, request.uri(), request.headers(), None).ok()?;
     upip::answer(&catalog, project, &origin)
 }
 

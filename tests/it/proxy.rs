@@ -87,6 +87,21 @@ fn the_configured_base_url_wins() {
 }
 
 #[test]
+fn a_target_with_a_host_goes_before_the_header() {
+    let server = site().start();
+    let url = |target: &str| {
+        let answer = server.send(Request::get(target).header("Host", "x:1"));
+        answer.json()["releases"]["1.0"][0]["url"].as_str().unwrap().to_owned()
+    };
+    for target in [
+        "http://other.example:99/blinky/json",
+        "http://other.example:99/Blinky/json",
+    ] {
+        assert!(url(target).starts_with("http://other.example:99/"), "{target}");
+    }
+}
+
+#[test]
 fn pages_hold_relative_links_so_that_any_prefix_works() {
     let server = site().start();
     for target in ["/simple/", "/simple/blinky/", "/blinky/", "/packages/"] {

@@ -1,4 +1,5 @@
-//! The base URL that the client knows this server by, for the answers that need absolute URLs. Called by the handlers, as an extractor.
+//! The base URL that the client knows this server by, for the answers that need absolute URLs. Called by the handlers, as
+//! an extractor, and by `service.rs`, which lets no request pass whose host is in doubt.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Request, Uri, Version};
 
 use ipnet::IpNet;
 
@@ -89,7 +90,7 @@ impl Origin {
         let authority = match asked {
             Some(host) if is_authority(host) => Cow::Borrowed(host),
             Some(_) => return Err(HttpError::BadHost),
-            // HTTP/1.0 knows no Host; the address that was reached serves as well.
+            // The address that was reached serves as well.
             None => SocketAddr::new(connection.local.ip().to_canonical(), connection.local.port())
                 .to_string()
                 .into(),
@@ -97,6 +98,20 @@ impl Origin {
         let prefix = forwarded.prefix.filter(|prefix| is_path(prefix)).unwrap_or_default();
         Ok(Self(url(scheme, &authority, prefix, port)))
     }
+}
+
+/// A request names one host, which may be empty, or none in HTTP/1.0, which knows no Host (RFC 9112 section 3.2).
+///
+/// # Errors
+/// [`HttpError::BadHost`].
+pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), HttpError> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_right = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_authority),
+        (None, _) => request.version() == Version::HTTP_10,
+        _ => false,
+    };
+    is_right.then_some(()).ok_or(HttpError::BadHost)
 }
 
 /// Whether the other end is a proxy that is believed.
@@ -165,12 +180,13 @@ fn hop(text: &[u8]) -> Option<IpAddr> {
         .map(|address| address.to_canonical())
 }
 
-/// Characters of a host and a port (RFC 3986 section 3.2.2), and none that means anything in HTML, JSON or a shell.
+/// Characters of a host and a port (RFC 3986 section 3.2.2; `%` comes before the zone of a link-local address), and none
+/// that means anything in HTML, JSON or a shell.
 fn is_authority(text: &str) -> bool {
     text.len() <= 261
         && text
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]%".contains(&b))
 }
 
 fn is_path(text: &str) -> bool {

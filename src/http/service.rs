@@ -10,10 +10,11 @@ use axum::body::Body;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Request, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
+use super::origin::check_host;
 use super::request_log::Entry;
 use super::router::router;
 use super::{App, Connection, Exchange, ready};
@@ -55,7 +56,10 @@ pub(super) async fn answer(
 ) -> Result<Response, Infallible> {
     let entry = Entry::begin();
     let exchange = Exchange::new(connection);
-    let ready = ready::answer(&service.load().app, &request, &exchange);
+    let ready = match check_host(&request) {
+        Ok(()) => ready::answer(&service.load().app, &request, &exchange),
+        Err(error) => Some(error.into_response()),
+    };
     if let Some(response) = ready {
         entry.end(request.method(), request.uri(), &response, &exchange);
         return Ok(response);

@@ -622,6 +622,39 @@ fn broken_requests_do_no_harm() {
     assert_eq!(server.get("/health").status, 200);
 }
 
+/// RFC 9112 section 3.2; HTTP/1.0 knows no Host.
+#[test]
+fn a_request_names_one_host() {
+    let server = Site::new().package(&Dist::sdist("blinky", "1.0")).start();
+    // Ready answers, others, and no route at all.
+    for target in [
+        "/simple/blinky/",
+        "/blinky/json",
+        "/Blinky/json",
+        "/health",
+        "/absent/a",
+    ] {
+        let status = |request: &str| {
+            let mut stream = connect(server.address).unwrap();
+            write!(stream, "GET {target} {request}Connection: close\r\n\r\n").unwrap();
+            Response::read(&mut stream).unwrap().status
+        };
+        let usual = if target == "/absent/a" { 404 } else { 200 };
+        for (request, expected) in [
+            ("HTTP/1.1\r\nHost: x\r\n", usual),
+            ("HTTP/1.1\r\nHost:\r\n", usual),
+            ("HTTP/1.1\r\nHost: [fe80::1%25eth0]:8089\r\n", usual),
+            ("HTTP/1.0\r\n", usual),
+            ("HTTP/1.1\r\n", 400),
+            ("HTTP/1.1\r\nHost: a\"b\r\n", 400),
+            ("HTTP/1.1\r\nHost: x\r\nHost: x\r\n", 400),
+            ("HTTP/1.0\r\nHost: x\r\nHost: y\r\n", 400),
+        ] {
+            assert_eq!(status(request), expected, "{target} {request:?}");
+        }
+    }
+}
+
 /// Writes a gzipped sdist of so many bytes, which compress to nothing less.
 fn write_large_sdist(stored: u64, out: impl Write) {
     let text = metadata("large", "1.0", "");

@@ -43,7 +43,7 @@ pub struct Request {
 ///
 /// # Errors
 /// [`MdnsError::NoServer`], [`MdnsError::NoSuchServer`], and [`MdnsError::SeveralServers`] for a format that describes
-/// one server when no name was given.
+/// one server when no name was given, or two have it.
 pub fn discover(request: &Request) -> Result<String, MdnsError> {
     let name = request.name.as_deref().map(short_name);
     let found = browse(request.timeout, name.as_deref())?;
@@ -153,6 +153,17 @@ mod tests {
         assert_eq!(only(&chosen).unwrap().name, "micropypi");
         let error = choose(found, Some("attic".to_owned())).unwrap_err().to_string();
         assert!(error.contains("`attic`") && error.contains("lab, micropypi"), "{error}");
+    }
+
+    #[test]
+    fn two_of_one_name_are_told_apart_by_their_urls() {
+        let mut found = vec![server("lab", None), server("lab", None)];
+        found[1].url = "http://192.168.1.5:8090".to_owned();
+        let chosen = choose(found, Some("lab".to_owned())).unwrap();
+        let error = only(&chosen).unwrap_err().to_string();
+        for word in ["mdns.name", "http://192.168.1.5:8089", "http://192.168.1.5:8090"] {
+            assert!(error.contains(word), "{error}");
+        }
     }
 
     #[test]

@@ -58,7 +58,10 @@ pub enum MdnsError {
         others: String,
     },
     /// There is a choice to make.
-    #[error("several package servers answer; choose one by adding its name:\n\n{0}")]
+    #[error(
+        "several package servers answer; choose one by adding its name, or, where two have the same, give one another \
+         (mdns.name) or use a URL of these:\n\n{0}"
+    )]
     SeveralServers(String),
 }
 

@@ -2,6 +2,7 @@
 //! MicroPython and the extras left out. (Source: PEP 508.) Called by `view.rs`; what it gives, `resolve.rs` pins.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -21,6 +22,16 @@ pub struct Requirement {
     pub name: String,
     /// The versions that will do; empty: any.
     pub range: VersionSpecifiers,
+}
+
+/// As a note names it.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.range.is_empty() {
+            true => f.write_str(&self.name),
+            false => write!(f, "{} {}", self.name, self.range),
+        }
+    }
 }
 
 /// Most bytes of a requirement. Uploads are anyone's, and what reads and resolves them takes time for each byte.

@@ -124,18 +124,13 @@ fn explain(graph: &Graph<'_>, requirement: &Requirement, resolution: &mut Resolu
     if graph.find(requirement).is_some_and(fits) {
         return;
     }
-    let Requirement { name, range } = requirement;
     if !graph.is_missing(requirement) {
-        let wanted = if range.is_empty() {
-            name.clone()
-        } else {
-            format!("{name} {range}")
-        };
         resolution.notes.push(format!(
-            "{wanted} is required, and no release here will do: a board goes without it"
+            "{requirement} is required, and no release here will do: a board goes without it"
         ));
         return;
     }
+    let Requirement { name, range } = requirement;
     resolution.notes.push(format!(
         "{name} is required and is not here: mip asks for it by name, upip goes without it"
     ));

@@ -1,11 +1,12 @@
 //! The versions of all requirements together, by PubGrub. Called by `graph.rs`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Bound;
 
 use pubgrub::{
-    DefaultStringReporter, Dependencies, DependencyConstraints, DependencyProvider, PackageResolutionStatistics,
-    PubGrubError, Ranges, Reporter,
+    Dependencies, DependencyConstraints, DependencyProvider, DerivationTree, External, PackageResolutionStatistics,
+    PubGrubError, Ranges,
 };
 
 use super::Candidate;
@@ -15,8 +16,12 @@ use crate::dist::ProjectName;
 /// A release as an index into its project's releases by rising preference.
 pub(super) type Choice = usize;
 
-/// Most characters of the reason why there is no solution.
+/// Most characters of the reason why there is no solution, and most of its parts that are looked up for it.
 const MAX_REASON: usize = 500;
+const MAX_PARTS: usize = 30;
+
+/// Why PubGrub finds no solution.
+type Conflict = DerivationTree<ProjectName, Ranges<Choice>, Never>;
 
 /// PubGrub's view of the releases, with one of them fixed.
 pub(super) struct Provider<'a> {
@@ -33,10 +38,7 @@ impl Provider<'_> {
                 .into_iter()
                 .filter(|(project, _)| project != self.root)
                 .collect()),
-            Err(PubGrubError::NoSolution(tree)) => {
-                let reason = DefaultStringReporter::report(&tree).replace('\n', " ");
-                Err(reason.chars().take(MAX_REASON).collect())
-            }
+            Err(PubGrubError::NoSolution(conflict)) => Err(self.reason(&conflict)),
             Err(
                 PubGrubError::ErrorInShouldCancel(error)
                 | PubGrubError::ErrorChoosingVersion { source: error, .. }
@@ -66,6 +68,32 @@ impl Provider<'_> {
         constraints
     }
 
+    /// The requirements that exclude each other. PubGrub's own reporter would write choices, which say nothing to a person.
+    fn reason(&self, conflict: &Conflict) -> String {
+        let parts = dependencies(conflict).into_iter().take(MAX_PARTS);
+        let told: BTreeSet<String> = parts.flat_map(|(of, range, on)| self.told(of, range, on)).collect();
+        let reason = told.into_iter().collect::<Vec<_>>().join("; ");
+        reason.chars().take(MAX_REASON).collect()
+    }
+
+    /// What the best release of a range, all of which lead to the same choices, requires of another project.
+    fn told(&self, of: &ProjectName, range: &Ranges<Choice>, on: &ProjectName) -> Vec<String> {
+        let releases = self.graph.releases(of);
+        let release = match of == self.root {
+            true => Some(self.release),
+            false => (0..releases.len())
+                .rfind(|choice| range.contains(choice))
+                .map(|choice| &releases[choice]),
+        };
+        let told = |release: &Candidate| {
+            let requires = release.requires.iter();
+            let requires = requires.filter(|requirement| self.graph.find(requirement).as_ref() == Some(on));
+            let told = requires.map(|requirement| format!("{of} {} requires {requirement}", release.version));
+            told.collect()
+        };
+        release.map(told).unwrap_or_default()
+    }
+
     fn root_if(&self, requirement: &super::Requirement) -> Vec<Choice> {
         let fits = self
             .release
@@ -74,6 +102,28 @@ impl Provider<'_> {
             .is_some_and(|version| requirement.range.contains(version));
         if fits { vec![0] } else { Vec::new() }
     }
+}
+
+/// What a conflict follows from: the releases of one project that require another, each part of the tree told once.
+fn dependencies(conflict: &Conflict) -> Vec<(&ProjectName, &Ranges<Choice>, &ProjectName)> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![conflict];
+    let mut dependencies = Vec::new();
+    while let Some(part) = open.pop() {
+        match part {
+            DerivationTree::Derived(derived) => {
+                if derived.shared_id.is_none_or(|id| seen.insert(id)) {
+                    open.extend([&*derived.cause1, &*derived.cause2]);
+                }
+            }
+            DerivationTree::External(External::FromDependencyOf(of, range, on, _)) => {
+                dependencies.push((of, range, on));
+            }
+            // What there is none of is told by what requires it.
+            DerivationTree::External(_) => {}
+        }
+    }
+    dependencies
 }
 
 /// Rising choices as ranges, of which those that follow one another are one.

@@ -199,7 +199,31 @@ fn a_conflict_is_told_and_each_is_taken_alone() {
     let shelf = shelf(&["a 1:b;c", "b 1:d<2", "c 1:d>=2", "d 1", "d 2"]);
     let (pinned, notes) = pins(&shelf, "a");
     assert_eq!(pinned, ["c==1", "b==1"]);
-    assert!(notes[0].starts_with("the requirements exclude each other"), "{notes:?}");
+    assert_eq!(
+        notes[0],
+        "the requirements exclude each other, so each is taken alone: a 1 requires b; a 1 requires c; b 1 requires d <2; \
+         c 1 requires d >=2"
+    );
+}
+
+/// A release that is not the first of its project, and a pre-release, which the solver prefers less than any other.
+#[test]
+fn a_conflict_is_told_by_versions_and_not_by_their_order() {
+    let shelf = shelf(&[
+        "a 1.0:d>=2;b",
+        "b 0.9:d<2",
+        "b 1.0:d<2",
+        "d 1.0",
+        "d 1.5",
+        "d 2.0",
+        "d 2.1rc1",
+    ]);
+    let (pinned, notes) = pins(&shelf, "a");
+    assert_eq!(pinned, ["b==1.0", "d==2.0"]);
+    assert_eq!(
+        notes[0],
+        "the requirements exclude each other, so each is taken alone: a 1.0 requires b; a 1.0 requires d >=2; b 1.0 requires d <2"
+    );
 }
 
 /// One release more than there are places for, each to be alone in its own: PubGrub tries all orders.

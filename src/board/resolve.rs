@@ -7,6 +7,8 @@
 mod graph;
 mod solve;
 
+use std::collections::BTreeSet;
+
 use crate::board::Requirement;
 use crate::dist::{ProjectName, ReleaseVersion};
 use graph::Graph;
@@ -84,9 +86,6 @@ pub fn alias(project: &ProjectName) -> Option<ProjectName> {
 pub fn resolve(project: &ProjectName, release: &Candidate, universe: &dyn Universe) -> Resolution {
     let graph = Graph::new(universe);
     let mut resolution = Resolution::default();
-    for requirement in &release.requires {
-        explain(&graph, requirement, &mut resolution);
-    }
     let solution = match graph.solve(project, release) {
         Ok(solution) => solution,
         Err(conflict) => {
@@ -114,19 +113,27 @@ pub fn resolve(project: &ProjectName, release: &Candidate, universe: &dyn Univer
     resolution
         .notes
         .extend(graph.disagreements(&resolution.pins, &solution));
+    let followed = graph.followed(&resolution.pins);
+    for requirement in &release.requires {
+        explain(&graph, requirement, &followed, &mut resolution);
+    }
     resolution
 }
 
 /// Notes a requirement that is not here, or not in a version that would do. Passed on by name is only what is not here at
 /// all: mip asks this server first, and any other release of the project may lead back to this one.
-fn explain(graph: &Graph<'_>, requirement: &Requirement, resolution: &mut Resolution) {
+fn explain(graph: &Graph<'_>, requirement: &Requirement, followed: &BTreeSet<Pin>, resolution: &mut Resolution) {
     let fits = |found| !graph.matching(&found, &requirement.range).is_empty();
     if graph.find(requirement).is_some_and(fits) {
         return;
     }
     if !graph.is_missing(requirement) {
+        let outcome = match Graph::named(requirement, followed) {
+            Some(pin) => format!("gets {} {}, as others require it", pin.project, pin.version),
+            None => "goes without it".to_owned(),
+        };
         resolution.notes.push(format!(
-            "{requirement} is required, and no release here will do: a board goes without it"
+            "{requirement} is required, and no release here will do: a board {outcome}"
         ));
         return;
     }

@@ -66,6 +66,11 @@ impl<'a> Graph<'a> {
         own.into_iter().chain(other)
     }
 
+    /// The first release of what is required that a board comes by, whether it will do or not.
+    pub(super) fn named<'p>(requirement: &Requirement, followed: &'p BTreeSet<Pin>) -> Option<&'p Pin> {
+        Self::names(requirement).find_map(|name| followed.iter().find(|pin| pin.project == name))
+    }
+
     /// The name under which a requirement is here: the first with a release that is not yanked, or that it names itself.
     pub(super) fn find(&self, requirement: &Requirement) -> Option<ProjectName> {
         let is_here = |project: &ProjectName| {
@@ -184,8 +189,8 @@ impl<'a> Graph<'a> {
         releases.iter().find(|release| release.version == pin.version).cloned()
     }
 
-    /// Every release that a board comes by when it follows pins, the cycles not yet broken.
-    fn followed(&self, pins: &[Pin]) -> BTreeSet<Pin> {
+    /// Every release that a board comes by when it follows pins, the cycles below them not yet broken.
+    pub(super) fn followed(&self, pins: &[Pin]) -> BTreeSet<Pin> {
         let mut seen = BTreeSet::new();
         let mut open = pins.to_vec();
         while let Some(pin) = open.pop() {

@@ -131,6 +131,26 @@ fn what_is_here_in_another_version_is_not_passed_on() {
 }
 
 #[test]
+fn what_others_bring_in_another_version_is_told() {
+    let lines = ["d 1.0", "d 1.5", "d 2.0", "b 1.0:d<2", "e 1.0:f==1", "f 1"];
+    let note = |requires: &str| {
+        let release = format!("a 1.0:{requires}");
+        let mut shelf = shelf(&[&lines[..], &[&*release]].concat());
+        shelf.0.get_mut(&name("f")).unwrap()[0].yanked = true;
+        pins(&shelf, "a").1
+    };
+    let told = |wanted: &str, outcome: &str| {
+        vec![format!(
+            "{wanted} is required, and no release here will do: a board {outcome}"
+        )]
+    };
+    assert_eq!(note("d==9;b"), told("d ==9", "gets d 1.5, as others require it"));
+    assert_eq!(note("d==9;d<2"), told("d ==9", "gets d 1.5, as others require it"));
+    assert_eq!(note("f;e"), told("f", "gets f 1, as others require it"));
+    assert_eq!(note("d==9;e"), told("d ==9", "goes without it"));
+}
+
+#[test]
 fn what_leads_to_something_missing_comes_last() {
     let shelf = shelf(&["a 1:b;c;d;x", "b 1:e", "c 1", "d 1", "e 1:y"]);
     let (pinned, _) = pins(&shelf, "a");

@@ -31,7 +31,8 @@ pub struct BoardFile {
     pub size: u64,
 }
 
-/// A path that a board cannot take: an upload that holds one is refused, a file found in the folder is served without it.
+/// A path that a board cannot take: an upload that would describe its release is refused for one, a file found in the folder
+/// is served without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{path} cannot be installed on a board: {reason}")]
 pub struct Refusal {

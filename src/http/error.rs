@@ -134,7 +134,7 @@ fn publish_status(error: &PublishError) -> StatusCode {
         | PublishError::Digest(_)
         | PublishError::Archive(_)
         | PublishError::Metadata(_)
-        | PublishError::Refused(_)
+        | PublishError::Refused { .. }
         | PublishError::Unsignable(_) => StatusCode::BAD_REQUEST,
     }
 }

@@ -153,6 +153,17 @@ impl Release {
         files().find(|file| file.name == *chosen)
     }
 
+    /// Whether a file of this name would be the one that says best what a board gets, if it came now.
+    pub(super) fn would_be_described_by(&self, new: &DistFilename) -> bool {
+        let is_rival = |file: &&Arc<File>| {
+            let is_good = file.defect.is_none() && file.yanked.is_none();
+            // One of the same kind is the file that the new one replaces.
+            is_good && file.name.kind() != new.kind()
+        };
+        let rivals = self.files.iter().filter(is_rival).map(|file| &file.name);
+        board::choose(rivals.chain([new])) == Some(new)
+    }
+
     /// Whether there is something to install on a board, as far as anybody knows: of what came a moment ago, nobody has
     /// looked at the members yet.
     pub fn is_for_boards(&self) -> bool {

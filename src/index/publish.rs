@@ -66,10 +66,8 @@ pub enum PublishError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-    #[error(
-        "{0}; leave it out by exclude = [...] under [tool.micropypi] in pyproject.toml, and upload the sdist first"
-    )]
-    Refused(Refusal),
+    #[error("{refusal}; {remedy}")]
+    Refused { refusal: Refusal, remedy: &'static str },
     #[error(
         "File already exists: {file} is here with other content (sha256 {sha256}); raise the version, or set overwrite = true"
     )]
@@ -81,6 +79,14 @@ pub enum PublishError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// A wheel does not hold the `pyproject.toml` of its project; the sdist beside it does.
+const WHEEL_REMEDY: &str =
+    "leave it out by exclude = [...] under [tool.micropypi] in pyproject.toml, and upload the sdist first";
+
+/// Where a pure wheel is, boards take nothing from the sdist.
+const SDIST_REMEDY: &str = "upload a pure wheel first, or make it a file that a board can take, or leave it out by exclude = [...] \
+                            under [tool.micropypi] in pyproject.toml";
 
 /// An upload that passed every check that needs nothing but itself.
 struct Checked {
@@ -166,13 +172,20 @@ impl Index {
         })
     }
 
-    /// What a board cannot take is told to whoever can mend it: the uploader.
+    /// What a board cannot take is told to whoever can mend it: the uploader of the file that boards would get.
     fn check_paths(&self, upload: &Upload, name: &DistFilename) -> Result<(), PublishError> {
-        if board::choose([name]).is_none() {
+        let catalog = self.catalog();
+        let project = catalog.project(name.project());
+        let is_taken = match project.and_then(|project| project.release(name.version())) {
+            Some(release) => release.would_be_described_by(name),
+            None => board::choose([name]).is_some(),
+        };
+        if !is_taken {
             return Ok(());
         }
+        let remedy = if name.is_wheel() { WHEEL_REMEDY } else { SDIST_REMEDY };
         let refusal = self.refusal(upload.staged.reader()?, name);
-        refusal.map_or(Ok(()), |refusal| Err(PublishError::Refused(refusal)))
+        refusal.map_or(Ok(()), |refusal| Err(PublishError::Refused { refusal, remedy }))
     }
 
     /// The file of this name, wherever it lies and however it spells project and version.

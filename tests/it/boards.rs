@@ -1,6 +1,8 @@
 //! What decides beside the packages themselves: `[boards]`, `[tool.micropypi]`, and what is told of it to the uploader and
 //! on the project's page.
 
+use std::fs;
+
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -130,7 +132,10 @@ fn the_uploader_reads_why_a_path_is_refused() {
         (wheel(&long), [&*long, "it is 130 bytes long, and a board takes 98"]),
         (
             with_a_link(),
-            ["blinky/link.py cannot be installed on a board", "it is a link"],
+            [
+                "blinky/link.py cannot be installed on a board: it is a link",
+                "upload a pure wheel first, or make it a file",
+            ],
         ),
         (wheel("../blinky.py"), ["../blinky.py", "leaves the archive"]),
         (wheel("/blinky.py"), ["/blinky.py", "leaves the archive"]),
@@ -139,6 +144,35 @@ fn the_uploader_reads_why_a_path_is_refused() {
         let outcome = twine("twine/bin/twine", &server).dists(&[&dist]).run();
         outcome.failed_saying(&words);
         server.site.assert_holds(&[]);
+    }
+}
+
+/// As `twine upload dist/*` sends the two: the wheel, of which pip made files, goes first.
+#[test]
+fn a_link_in_an_sdist_is_no_matter_where_a_wheel_is() {
+    let dists = [with_a_link(), Dist::wheel("blinky", "1.0")];
+    let server = Server::start();
+    twine("twine/bin/twine", &server)
+        .dists(&dists.each_ref())
+        .run()
+        .succeeded();
+    assert_eq!(paths(&server, "blinky"), ["blinky/__init__.py"]);
+    server.site.assert_holds(&dists);
+}
+
+#[test]
+fn a_link_in_an_sdist_matters_where_boards_get_no_other_file() {
+    let of_a_platform = "blinky-1.0-cp311-cp311-linux_x86_64.whl";
+    let platform = Dist::new("blinky", "1.0", of_a_platform, Dist::wheel("blinky", "1.0").bytes);
+    let yanked = Site::holding(&[Dist::wheel("blinky", "1.0")]);
+    fs::write(yanked.packages().join("blinky-1.0-py3-none-any.whl.yanked"), "").unwrap();
+    for site in [
+        Site::holding(&[platform]),
+        Site::holding(&[Dist::wheel("blinky", "2.0")]),
+        yanked,
+    ] {
+        let answer = Form::upload(&with_a_link()).post(&site.start());
+        answer.assert_says(400, &["it is a link", "upload a pure wheel first"]);
     }
 }
 

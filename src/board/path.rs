@@ -83,10 +83,12 @@ fn is_leftover_file(name: &str) -> bool {
     }
 }
 
-/// Made by Python or by macOS on the machine that packed the archive; nothing that a board can use.
+/// Made by Python or by macOS on the machine that packed the archive, or for type checkers (PEP 561); nothing that a board
+/// can use.
 pub(super) fn is_litter(path: &str) -> bool {
-    let is_litter = |part: &str| part.starts_with("._") || [".DS_Store", "__MACOSX", "__pycache__"].contains(&part);
-    path.ends_with(".pyc") || path.ends_with(".pyo") || path.split('/').any(is_litter)
+    const LITTER: [&str; 4] = [".DS_Store", "__MACOSX", "__pycache__", "py.typed"];
+    let is_litter = |part: &str| part.starts_with("._") || LITTER.contains(&part);
+    [".pyc", ".pyo", ".pyi"].iter().any(|end| path.ends_with(end)) || path.split('/').any(is_litter)
 }
 
 #[cfg(test)]
@@ -121,6 +123,23 @@ mod tests {
         }
         for path in ["news.py", "foo/tests/a.py", "foo/LICENSE", "testing/a.py", "data.json"] {
             assert!(!is_leftover(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_only_host_tools_read_is_litter() {
+        for path in [
+            "foo/__pycache__/a.cpython-311.pyc",
+            "._foo.py",
+            "foo/.DS_Store",
+            "foo.pyi",
+            "foo-stubs/a.pyi",
+            "foo/py.typed",
+        ] {
+            assert!(is_litter(path), "{path}");
+        }
+        for path in ["foo.py", "foo/typed.py", "foo/data/a.pyix", "foo/py.typed.json"] {
+            assert!(!is_litter(path), "{path}");
         }
     }
 }

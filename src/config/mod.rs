@@ -195,7 +195,7 @@ pub struct BoardsConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Upip {
-    /// A tarball made for boards: 4 KiB window, plain ustar, only what a board imports.
+    /// A tarball made for boards: 4 KiB window, plain ustar, what the package installs.
     Tarball,
     /// The sdist as it was uploaded.
     Original,

@@ -73,16 +73,10 @@ fn setuptools_flat() {
         ("small_board/__init__.py", "x = 1"),
         ("small_board/sub/deep.py", "y = 2"),
         ("small_board/py.typed", ""),
+        ("small_board/sub/deep.pyi", "y: int"),
     ];
     let board = same_on_board_and_host(&files);
-    assert_eq!(
-        board,
-        [
-            "small_board/__init__.py",
-            "small_board/py.typed",
-            "small_board/sub/deep.py"
-        ]
-    );
+    assert_eq!(board, ["small_board/__init__.py", "small_board/sub/deep.py"]);
 }
 
 #[test]

@@ -81,7 +81,8 @@ pub(crate) fn read(folder: &Path) -> Tree {
     tree
 }
 
-/// What `pip install --target` gives, less its metadata and its scripts; an sdist is built by its own backend.
+/// What `pip install --target` gives, less its metadata, its scripts and what only type checkers read; an sdist is built by
+/// its own backend.
 pub(crate) fn pip_installed(dist: &Path, home: &Path) -> Tree {
     let (python, target) = (installed("build/bin/python"), home.join("installed"));
     let arguments = [
@@ -98,6 +99,10 @@ pub(crate) fn pip_installed(dist: &Path, home: &Path) -> Tree {
     ];
     run("pip/bin/pip", home, &arguments);
     let mut tree = read(&target);
-    tree.retain(|path, _| !path.contains(".dist-info/") && !path.starts_with("bin/"));
+    tree.retain(|path, _| !path.contains(".dist-info/") && !path.starts_with("bin/") && !is_for_type_checkers(path));
     tree
+}
+
+fn is_for_type_checkers(path: &str) -> bool {
+    path.ends_with(".pyi") || path.ends_with("/py.typed")
 }

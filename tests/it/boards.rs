@@ -60,6 +60,20 @@ fn the_configuration_includes_and_excludes() {
 }
 
 #[test]
+fn what_only_type_checkers_read_stays_off_the_board() {
+    let mut files = FILES.to_vec();
+    files.extend([
+        ("blinky/py.typed", b"".as_slice()),
+        ("blinky/led.pyi", b"ON: int"),
+        ("blinky-stubs/x.pyi", b""),
+    ]);
+    let server = Site::holding(&[Dist::wheel_of("blinky", "1.0", "", &files)]).start();
+    let expected = ["blinky/__init__.py", "blinky/big/photo.bin", "blinky/led.py"];
+    assert_eq!(paths(&server, "blinky"), expected);
+    assert_eq!(unpacked(&server, "blinky"), expected);
+}
+
+#[test]
 fn other_patterns_make_other_views_of_the_same_cache() {
     let site = Site::holding(&[Dist::wheel_of("blinky", "1.0", "", &FILES)]);
     assert_eq!(paths(&site.start(), "blinky").len(), 3);

@@ -272,10 +272,11 @@ pub(crate) fn built_files(sdist: &Path) -> Tree {
     pip_tree(target.path())
 }
 
-/// What pip left in a directory, less its metadata and the programs for a shell.
+/// What pip left in a directory, less its metadata, the programs for a shell and what only type checkers read.
 fn pip_tree(target: &Path) -> Tree {
     let mut files = tree(target);
-    files.retain(|path, _| !path.contains(".dist-info/") && !path.starts_with("bin/"));
+    let is_for_type_checkers = |path: &str| path.ends_with(".pyi") || path.ends_with("/py.typed");
+    files.retain(|path, _| !path.contains(".dist-info/") && !path.starts_with("bin/") && !is_for_type_checkers(path));
     files
 }
 

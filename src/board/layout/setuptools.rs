@@ -149,7 +149,7 @@ impl Top<'_> {
         let mut undecided = 0;
         for path in self.project.below(&self.folder) {
             let target = join(&self.name, &path[self.folder.len() + 1..]);
-            match self.is_module(path) || self.is_implied_data(path) {
+            match self.is_module(path) {
                 true => layout.place(target, path),
                 false => match self.data(path) {
                     Data::Installed => layout.place(target, path),
@@ -167,12 +167,6 @@ impl Top<'_> {
     /// A `.py` file directly in a package's folder.
     fn is_module(&self, path: &str) -> bool {
         path.ends_with(".py") && self.packages_of(path).next() == self.folders(path).next()
-    }
-
-    /// What setuptools takes along by itself, from version 69.
-    fn is_implied_data(&self, path: &str) -> bool {
-        (path.ends_with(".pyi") || path.ends_with("/py.typed"))
-            && self.packages_of(path).next() == self.folders(path).next()
     }
 
     fn data(&self, path: &str) -> Data {

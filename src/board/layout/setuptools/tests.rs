@@ -54,9 +54,8 @@ fn folders_without_init_are_no_packages_for_setup_py() {
         ("foo.egg-info/top_level.txt", "foo"),
         ("foo/__init__.py", ""),
         ("foo/scripts/x.py", ""),
-        ("foo/py.typed", ""),
     ];
-    assert_eq!(board(&files), ["foo/__init__.py", "foo/py.typed"]);
+    assert_eq!(board(&files), ["foo/__init__.py"]);
 }
 
 #[test]

@@ -26,7 +26,10 @@ pub(super) async fn json(
     let missing = || HttpError::NotFound(format!("the project {name}"));
     let catalog = app.index.catalog();
     let project = catalog.project_for_board(&name).ok_or_else(missing)?;
-    answer(&catalog, project, &origin).ok_or_else(missing)
+    answer(&catalog, project, &origin).ok_or_else(|| match project.for_board().next() {
+        None => HttpError::NothingForBoards(format!("the project {name}")),
+        Some(_) => missing(),
+    })
 }
 
 /// None where upip would find nothing to install.

@@ -233,6 +233,12 @@ fn a_release_with_nothing_for_a_board_says_so() {
         let reason = "holds nothing that a board could import; the project's page says why";
         server.get(target).assert_says(404, &["blinky 1.0", reason]);
     }
+    let reason = "blinky holds nothing that a board could import; the project's page says why";
+    let told = eventually("upip is told that it holds nothing", || {
+        let answer = server.get("/blinky/json");
+        (answer.status == 404).then_some(answer)
+    });
+    told.assert_says(404, &[reason]);
     let board = tempfile::tempdir().unwrap();
     mip_install(board.path(), &format!("'blinky', index='{}'", server.url())).says(&["Package not found"]);
     server

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::App;
@@ -15,7 +16,7 @@ use super::respond::{REVALIDATE, blocking_in_turn};
 use super::right::{List, May};
 use crate::auth::Action;
 use crate::dist::ProjectName;
-use crate::index::{Catalog, Index, Project, Release};
+use crate::index::{Catalog, Depth, Index, Project, Release};
 
 /// Projects that the page names; the rest is behind a link.
 const NAMED: usize = 200;
@@ -144,13 +145,16 @@ fn row(catalog: &Catalog, project: &Project) -> Markup {
     }
 }
 
-/// `GET /project/{project}/`: what a person wants to know of a project, and what a board gets of each release.
-pub(super) async fn project(
-    State(app): State<Arc<App>>,
-    _: May<List>,
-    Path(name): Path<String>,
-    origin: Origin,
-) -> Result<Response, HttpError> {
+/// What a person wants to know of `{project}`, and what a board gets of each release; so deep below the base URL.
+pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
+    get(
+        move |State(app): State<Arc<App>>, _: May<List>, Path(name): Path<String>, origin: Origin| {
+            project_at(app, name, origin, depth)
+        },
+    )
+}
+
+async fn project_at(app: Arc<App>, name: String, origin: Origin, depth: Depth) -> Result<Response, HttpError> {
     let Ok(name) = ProjectName::parse(&name) else {
         return Err(HttpError::NotFound(name));
     };
@@ -159,16 +163,17 @@ pub(super) async fn project(
         return Err(HttpError::NotFound(format!("the project {name}")));
     };
     let page = blocking_in_turn(app.index.board_turn().await, move || {
-        project_page(&app.index, &catalog, &project, &origin.0)
+        project_page(&app.index, &catalog, &project, &origin.0, depth)
     })
     .await?;
     Ok(html_response(page))
 }
 
-fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str) -> Markup {
+fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str, depth: Depth) -> Markup {
     let latest = project.latest(catalog.latest());
     let newest_first = project.releases().iter().rev().take(RELEASES);
     let rest = project.releases().len().saturating_sub(RELEASES);
+    let home = depth.to_base();
     let title = format!("{} {}", project.display_name(), latest.version);
     let body = html! {
         header {
@@ -178,15 +183,15 @@ fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str)
         section { (install(base, project.name().as_str())) }
         section {
             h2 { "Releases" }
-            @for release in newest_first { (release_section(index, catalog, project, release)) }
-            @if rest > 0 { p { "… and " a href=(format!("../../simple/{}/", project.name())) { (rest) " older ones" } } }
+            @for release in newest_first { (release_section(index, catalog, project, release, home)) }
+            @if rest > 0 { p { "… and " a href=(format!("{home}simple/{}/", project.name())) { (rest) " older ones" } } }
         }
-        (footer("../../"))
+        (footer(home))
     };
     document(&title, &body)
 }
 
-fn release_section(index: &Index, catalog: &Catalog, project: &Project, release: &Release) -> Markup {
+fn release_section(index: &Index, catalog: &Catalog, project: &Project, release: &Release, home: &str) -> Markup {
     let board = release
         .describing()
         .and_then(|_| index.board(catalog, project, release).ok());
@@ -195,7 +200,7 @@ fn release_section(index: &Index, catalog: &Catalog, project: &Project, release:
         ul {
             @for file in &release.files {
                 li {
-                    a href=(format!("../../packages/{}", file.url_path())) { (file.name.as_str()) }
+                    a href=(format!("{home}packages/{}", file.url_path())) { (file.name.as_str()) }
                     " " (size(file.stamp.size))
                     @if let Some(reason) = &file.yanked { " — yanked: " (reason) }
                     @if let Some(defect) = &file.defect { " — " (defect) }

@@ -27,6 +27,7 @@ pub(super) fn answer<B>(app: &App, request: &Request<B>, exchange: &Exchange) ->
         _ if app.auth.asks_for_password(Action::List) => None,
         "simple" => simple(&app.index.peek(), rest, headers, exchange),
         "package" => manifest(&app.index.peek(), rest, exchange),
+        "project" => None,
         name if rest == "json" => json(app, name, request, exchange),
         _ => None,
     }

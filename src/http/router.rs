@@ -9,7 +9,7 @@ use super::{App, board_module, files, json, mip, ops, pages, simple, upip, uploa
 use crate::index::Depth;
 
 /// All routes, over the shared state. Static segments win over `{project}`, so a project called `simple` is found
-/// below `/simple/` only.
+/// below `/simple/` only, and upip finds one called `project` below `/pypi/`.
 pub(super) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/", get(pages::home).post(upload::post))
@@ -35,7 +35,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/boards/{project}/{file}", get(mip::tarball))
         .route("/micropypi.py", get(board_module::source))
         .route("/micropypi.mpy", get(board_module::bytecode))
-        .route("/project/{project}/", get(pages::project))
+        .route("/project/{project}", pages::project(Depth::One))
+        .route("/project/{project}/", pages::project(Depth::Two))
         .route("/health", get(ops::health))
         .route("/RPC2", post(ops::xml_rpc))
         .fallback(ops::nothing_here)

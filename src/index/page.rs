@@ -24,9 +24,9 @@ pub enum Format {
 pub enum Depth {
     /// `/{project}`, `/simple`
     Zero,
-    /// `/{project}/`, `/simple/`, `/simple/{project}`
+    /// `/{project}/`, `/simple/`, `/simple/{project}`, `/project/{project}`
     One,
-    /// `/simple/{project}/`
+    /// `/simple/{project}/`, `/project/{project}/`
     Two,
 }
 

@@ -51,6 +51,50 @@ fn the_page_of_a_project_says_how_to_install_it_wherever_it_can_be() {
     }
 }
 
+/// Every link of a page, as a browser follows it.
+fn links(server: &Server, target: &str) -> Vec<String> {
+    let page = server.get(target);
+    page.assert_says(200, &["<h1>Blinky-LED 1.0</h1>"]);
+    let text = page.text();
+    let links = text
+        .split("<a href=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap());
+    let folder = target.rsplit_once('/').unwrap().0;
+    let absolute = |link: &str| {
+        let (mut folder, mut link) = (folder, link);
+        while let Some(rest) = link.strip_prefix("../") {
+            (folder, link) = (folder.rsplit_once('/').expect("a link within the server").0, rest);
+        }
+        format!("{folder}/{link}")
+    };
+    links.map(absolute).collect()
+}
+
+#[test]
+fn the_page_of_a_project_is_found_without_its_slash_and_by_any_spelling() {
+    let server = Site::holding(&[Dist::wheel("Blinky-LED", "1.0")]).start();
+    let linked = links(&server, "/project/blinky-led/");
+    assert_eq!(linked.len(), 4, "{linked:?}");
+    for target in ["/project/blinky-led", "/project/Blinky_LED", "/project/Blinky.LED/"] {
+        assert_eq!(links(&server, target), linked, "{target}");
+    }
+    for link in linked {
+        assert_eq!(server.get(&link).status, 200, "{link}");
+    }
+    server
+        .get("/project/nothing")
+        .assert_says(404, &["the project nothing is not here"]);
+}
+
+/// `/project/json` is the page of another project.
+#[test]
+fn upip_finds_a_project_called_project_below_pypi() {
+    let server = Site::holding(&[Dist::wheel("project", "1.0"), Dist::wheel("json", "1.0")]).start();
+    server.get("/project/json").assert_says(200, &["<h1>json 1.0</h1>"]);
+    assert_eq!(server.get("/pypi/project/json").json()["info"]["version"], "1.0");
+}
+
 #[test]
 fn the_listings_fit_a_phone_and_a_dark_room_and_pips_pages_stay_small() {
     let server = Site::holding(&[Dist::wheel("blinky", "1.0")]).start();

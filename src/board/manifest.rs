@@ -1,12 +1,11 @@
 //! mip's manifest: the package JSON of a release. (Source: micropython-lib's mip and mpremote's mip.py.)
 //! Called by `index/`.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use super::resolve::{Missing, Pin};
 use super::view::View;
+use crate::dist::Hex;
 
 /// Hexadecimal digits of a content's digest in a manifest: enough that no two of a million files are taken for one
 /// another, and few enough for a board's memory.
@@ -32,19 +31,12 @@ pub fn manifest_json(view: &View, mpy: bool, version: &str, requires: &[Pin], mi
         version,
         hashes: files
             .iter()
-            .map(|file| (&*file.path, short_hash(&file.sha256)))
+            .map(|file| (&*file.path, Hex(&file.sha256[..HASH_DIGITS / 2]).to_string()))
             .collect(),
         urls: [],
         deps: pins.chain(missing).collect(),
     };
     serde_json::to_vec(&manifest).expect("strings and lists have a JSON form")
-}
-
-fn short_hash(sha256: &[u8; 32]) -> String {
-    sha256[..HASH_DIGITS / 2].iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes everything");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -75,18 +75,14 @@ pub(super) async fn get(
     };
     let catalog = app.index.catalog();
     if let Some(file) = catalog.file(&path) {
-        return match send(&app, file, &asked).await {
-            // Its owner or its links changed and its bytes did not, as a backup makes it: the client need not know.
-            Err(HttpError::Changing) => match app
-                .index
-                .catalog()
-                .file(&path)
-                .filter(|now| now.digests == file.digests)
-            {
-                Some(now) => send(&app, now, &asked).await,
-                None => Err(HttpError::Changing),
-            },
-            sent => sent,
+        let sent = send(&app, file, &asked).await;
+        if !matches!(sent, Err(HttpError::Changing)) {
+            return sent;
+        }
+        // Its owner or its links changed and its bytes did not, as a backup makes it: the client need not know.
+        return match app.index.catalog().file(&path) {
+            Some(now) if now.digests == file.digests => send(&app, now, &asked).await,
+            _ => sent,
         };
     }
     let sidecar = path

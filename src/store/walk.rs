@@ -198,19 +198,19 @@ impl Kind {
 
 impl Walk<'_> {
     fn directory(&mut self, directory: &Path, prefix: &str) {
-        let Some(metadata) = self.tell(fs::metadata(directory), prefix) else {
+        let Some(metadata) = self.note_unseen(fs::metadata(directory), prefix) else {
             return;
         };
         self.note_link(directory);
         if !self.visited.insert((metadata.dev(), metadata.ino())) {
             return;
         }
-        let Some(entries) = self.tell(fs::read_dir(directory), prefix) else {
+        let Some(entries) = self.note_unseen(fs::read_dir(directory), prefix) else {
             return;
         };
         let mut names = Vec::new();
         for entry in entries {
-            let Some(entry) = self.tell(entry, prefix) else {
+            let Some(entry) = self.note_unseen(entry, prefix) else {
                 continue;
             };
             match visible(&entry.file_name()) {
@@ -223,7 +223,7 @@ impl Walk<'_> {
         let start = self.found.len();
         let kinds = on_all_cores(&names, |name| Kind::of(&directory.join(&**name)));
         for (name, kind) in names.iter().zip(kinds) {
-            match (self.tell(kind, prefix), split_sidecar(name)) {
+            match (self.note_unseen(kind, prefix), split_sidecar(name)) {
                 (Some(Kind::Directory), _) => self.directory(&directory.join(&**name), &format!("{prefix}{name}/")),
                 (Some(Kind::File(stamp)), Some((owner, kind))) => {
                     sidecars.entry(owner.into()).or_default()[kind] = Some(stamp);
@@ -247,9 +247,7 @@ impl Walk<'_> {
             }
         }
     }
-}
 
-impl Walk<'_> {
     /// A link may lead to a stick that is plugged in later, or pulled out.
     fn note_link(&mut self, path: &Path) {
         if path.is_symlink() {
@@ -258,12 +256,13 @@ impl Walk<'_> {
         }
     }
 
-    /// What went away in the meantime is not there; what cannot be looked at may be.
-    fn tell<T>(&mut self, result: io::Result<T>, prefix: &str) -> Option<T> {
+    /// Gives what was seen, or notes that it was not. What went away in the meantime is not there; what cannot be looked at
+    /// may be.
+    fn note_unseen<T>(&mut self, result: io::Result<T>, prefix: &str) -> Option<T> {
         result
             .inspect_err(|error| {
-                let is_told = self.unseen.last().is_some_and(|last| **last == *prefix);
-                if !is_gone(error) && !is_told {
+                let is_noted = self.unseen.last().is_some_and(|last| **last == *prefix);
+                if !is_gone(error) && !is_noted {
                     self.unseen.push(prefix.into());
                 }
             })

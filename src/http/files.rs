@@ -17,6 +17,7 @@ use maud::{PreEscaped, html};
 
 use super::error::HttpError;
 use super::file_body;
+use super::form::SIGNATURE_BYTES;
 use super::negotiate;
 use super::range::{self, Wanted};
 use super::respond::{Headers, REVALIDATE, blocking, caching};
@@ -131,15 +132,23 @@ async fn core_metadata(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpE
 }
 
 async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError> {
-    let path = app.index.store().locate(file.root, &format!("{}.asc", file.path));
-    match tokio::fs::read(path).await {
+    let missing = || HttpError::NotFound("a signature of this file".to_owned());
+    if !file.is_signed() {
+        return Err(missing());
+    }
+    let read = move || {
+        app.index
+            .store()
+            .read_sidecar(file.root, &file.path, ".asc", SIGNATURE_BYTES as u64)
+    };
+    match blocking(read).await? {
         Ok(bytes) => Ok((
             [(CONTENT_TYPE, "application/pgp-signature")],
             [(CACHE_CONTROL, REVALIDATE)],
             bytes,
         )
             .into_response()),
-        Err(error) if is_gone(&error) => Err(HttpError::NotFound("a signature of this file".to_owned())),
+        Err(error) if is_gone(&error) => Err(missing()),
         Err(error) => Err(error.into()),
     }
 }

@@ -29,7 +29,7 @@ const BETWEEN_FIELDS: usize = 256 << 10;
 /// How long a refused client may go on sending.
 const LINGER: Duration = Duration::from_secs(30);
 /// Bytes of a detached OpenPGP signature; PyPI's own limit.
-const SIGNATURE_BYTES: usize = 8 << 10;
+pub(super) const SIGNATURE_BYTES: usize = 8 << 10;
 
 /// Why a form cannot be used. Each is a sentence for the uploader.
 #[derive(Debug, thiserror::Error)]

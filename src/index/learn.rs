@@ -28,7 +28,8 @@ pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &
         defect: None,
     };
     let read = match found.sidecars.metadata() {
-        Some(_) => read_sidecar(store, found, limits)
+        Some(_) => store
+            .read_sidecar(found.root, &found.path, ".metadata", limits.metadata_bytes)
             .map(Some)
             .map_err(|error| sentence(&error)),
         None => read_archive(store, found, name, limits)?,
@@ -97,19 +98,6 @@ fn read_archive(
     }
     let archive = store.open_file(found.root, &found.path)?;
     Ok(dist::read_core_metadata(archive, name, limits).map_err(|error| sentence(&error)))
-}
-
-fn read_sidecar(store: &Store, found: &Found, limits: &Limits) -> io::Result<Vec<u8>> {
-    let file = store.open_file(found.root, &format!("{}.metadata", found.path))?;
-    let mut bytes = Vec::new();
-    file.take(limits.metadata_bytes + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limits.metadata_bytes {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "the .metadata file is too large",
-        ));
-    }
-    Ok(bytes)
 }
 
 /// Why a file was yanked: the first line of `NAME.yanked`, which may be empty.

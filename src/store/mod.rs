@@ -13,12 +13,12 @@ mod watch;
 mod writing;
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, Mode, OFlags, access};
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::{Content, Contents};
@@ -197,6 +197,27 @@ impl Store {
     /// What the system says; [`io::ErrorKind::NotFound`] when it went away.
     pub fn open_file(&self, root: u8, path: &str) -> io::Result<File> {
         File::open(self.locate(root, path))
+    }
+
+    /// Reads what stands beside a file under its name plus `ending`. A pipe that has taken its place is not waited for.
+    ///
+    /// # Errors
+    /// What the system says; [`ErrorKind::NotFound`] for anything but a file, [`ErrorKind::FileTooLarge`] for more than
+    /// `most` bytes.
+    pub fn read_sidecar(&self, root: u8, path: &str, ending: &str, most: u64) -> io::Result<Vec<u8>> {
+        let sidecar = self.locate(root, &format!("{path}{ending}"));
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = File::from(rustix::fs::open(sidecar, flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let mut bytes = Vec::new();
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            let reason = format!("the {ending} file is too large");
+            return Err(io::Error::new(ErrorKind::FileTooLarge, reason));
+        }
+        Ok(bytes)
     }
 
     /// Makes a file of the upload directory durable that somebody else may have put there a moment ago.

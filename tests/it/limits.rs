@@ -555,6 +555,27 @@ fn make_pipe(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
 }
 
+/// To open a pipe is to wait for its other end.
+#[test]
+fn a_signature_is_a_small_file() {
+    let dist = Dist::sdist("blinky", "1.0");
+    let site = Site::new().package(&dist).set("store.watch", r#""off""#);
+    let beside = site.packages().join("blinky-1.0.tar.gz.asc");
+    let target = "/packages/blinky-1.0.tar.gz.asc";
+    make_pipe(&beside);
+    assert_eq!(site.start().get(target).status, 404);
+    fs::remove_file(&beside).unwrap();
+    fs::write(&beside, "signature").unwrap();
+    let server = site.start();
+    assert_eq!(server.get(target).text(), "signature");
+    fs::write(&beside, vec![b'x'; 8193]).unwrap();
+    assert_eq!(server.get(target).status, 500);
+    server.await_log("the .asc file is too large");
+    fs::remove_file(&beside).unwrap();
+    make_pipe(&beside);
+    assert_eq!(server.get(target).status, 404);
+}
+
 /// More clients than the server has threads, each with this request.
 fn crowd(server: &Server, request: &Request) -> Vec<TcpStream> {
     let clients = thread::available_parallelism().unwrap().get() * 20;

@@ -19,6 +19,10 @@ use crate::dist::{self, ArchiveError, CoreMetadata, DistFilename, Limits, Member
 /// a few bytes.
 const MAX_PATHS: usize = 8 << 20;
 
+/// Most notes, and most characters of one. Uploads are anyone's, and so is the page that shows the notes.
+const MAX_NOTES: usize = 256;
+const MAX_NOTE: usize = 1_000;
+
 /// What is known of a staged member.
 struct Staged {
     content: Content,
@@ -186,6 +190,7 @@ impl<'a> Reading<'a> {
             self.sink.keep(content)?;
         }
         view.notes.extend(notes);
+        bound(&mut view.notes);
         if view.files.is_empty() {
             view.notes
                 .push("there is nothing in it that a board could import".to_owned());
@@ -224,6 +229,20 @@ fn sort(notes: &mut Vec<String>, path: &str, head: &[u8; 3], has_source: bool) -
             ));
             Place::Nowhere
         }
+    }
+}
+
+fn bound(notes: &mut Vec<String>) {
+    let more = notes.len().saturating_sub(MAX_NOTES);
+    notes.truncate(MAX_NOTES);
+    for note in &mut *notes {
+        if let Some((end, _)) = note.char_indices().nth(MAX_NOTE) {
+            note.truncate(end);
+            note.push('…');
+        }
+    }
+    if more > 0 {
+        notes.push(format!("and {more} more notes"));
     }
 }
 

@@ -27,7 +27,7 @@ impl Sink for Shelf {
 
 fn limits() -> Limits {
     Limits {
-        members: 100,
+        members: 1_000,
         unpacked_bytes: 1 << 20,
         ratio: 1_000,
         metadata_bytes: 1 << 16,
@@ -92,6 +92,21 @@ fn a_classic_sdist_gives_what_upip_unpacked() {
         ["bar"]
     );
     assert!(view.refused.is_empty());
+}
+
+/// Anybody may upload, and anybody may ask for the page that shows the notes.
+#[test]
+fn notes_are_few_and_short() {
+    let names = |start: &str| -> Vec<String> { (0..300).map(|n| format!("{start}{n}")).collect() };
+    let wheel = |names: &[String]| {
+        let members: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b""[..])).collect();
+        view_of("foo-1.0-py3-none-any.whl", zip(&members), &Patterns::default()).0
+    };
+    let many = wheel(&names("foo?")).notes;
+    assert_eq!(many.len(), 257);
+    assert_eq!(many[256], "and 44 more notes");
+    let long = &wheel(&names("README")).notes[0];
+    assert!(long.starts_with("left out, as tests") && long.ends_with('…') && long.chars().count() == 1_001);
 }
 
 #[test]

@@ -44,8 +44,6 @@ pub struct Listener {
 pub struct ConnectionLimits {
     /// How long a client may take for the head of a request, and between two requests.
     pub head: Duration,
-    /// How long a client may take nothing of its answer.
-    pub idle: Duration,
     /// Open connections; further ones wait.
     pub open: usize,
 }
@@ -187,7 +185,7 @@ async fn converse(
     connections: &Connections,
 ) -> Result<(), String> {
     let local = stream.local_addr().map_err(|error| error.to_string())?;
-    tune(&stream, connections.limits.idle).map_err(|error| error.to_string())?;
+    tune(&stream, connections.service.load().idle()).map_err(|error| error.to_string())?;
     let connection = |outgoing| Arc::new(Connection::new(peer.ip(), local, outgoing));
     match tls {
         None => {

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -31,6 +32,11 @@ impl Service {
     pub fn new(app: Arc<App>) -> Self {
         let router = router(Arc::clone(&app));
         Self { app, router }
+    }
+
+    /// How long a client may take nothing of its answer.
+    pub(super) fn idle(&self) -> Duration {
+        self.app.form.idle
     }
 
     async fn route(&self, request: Request<Incoming>, exchange: Arc<Exchange>) -> Response {

@@ -242,7 +242,6 @@ fn find_compiler(path: &Path) -> io::Result<(PathBuf, Stamp)> {
 pub(super) fn connection_limits(config: &LimitsConfig) -> ConnectionLimits {
     ConnectionLimits {
         head: Duration::from_secs(config.header_seconds),
-        idle: Duration::from_secs(config.body_idle_seconds),
         open: config.connections,
     }
 }

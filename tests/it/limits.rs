@@ -587,15 +587,8 @@ fn crowd(server: &Server, request: &Request) -> Vec<TcpStream> {
     (0..clients).map(client).collect()
 }
 
-#[test]
-fn a_client_that_takes_nothing_is_cut_off() {
-    // More than the buffers of both ends hold.
-    let dist = Dist::noise(64 << 20);
-    let server = Site::new()
-        .package(&dist)
-        .set("limits.body_idle_seconds", "1")
-        .set("limits.connections", "1")
-        .start();
+/// Has a client take one byte of an answer, and waits until it is cut off.
+fn assert_cut_off(server: &Server, dist: &Dist) {
     let mut stuck = connect(server.address).unwrap();
     let request = Request::get(&format!("/packages/{}", dist.filename));
     stuck.write_all(request.head(server.address).as_bytes()).unwrap();
@@ -604,6 +597,21 @@ fn a_client_that_takes_nothing_is_cut_off() {
     assert_eq!(server.get("/health").status, 200);
     let cut = Response::read(&mut stuck).map_or(0, |answer| answer.body.len());
     assert!(cut < dist.bytes.len());
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut_off() {
+    // More than the buffers of both ends hold.
+    let dist = Dist::noise(64 << 20);
+    let site = Site::new().package(&dist).set("limits.connections", "1");
+    let brief = site.clone().set("limits.body_idle_seconds", "1");
+    assert_cut_off(&brief.start(), &dist);
+    // A reload has the same effect.
+    let server = site.start();
+    brief.configure();
+    server.signal(Signal::HUP);
+    server.await_log("reloaded");
+    assert_cut_off(&server, &dist);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::database::Guarded;
 use super::Stamps;
-use crate::dist::Digests;
+use crate::dist::{Digests, sha256_of};
 
 /// Relative path → postcard of [`Facts`].
 const FILES: TableDefinition<&str, &[u8]> = TableDefinition::new("files");
@@ -221,7 +221,7 @@ impl Cache {
         pending.files.insert(path.into(), facts.clone());
     }
 
-    /// The core metadata of this sha256, if it is here. Reads the disk.
+    /// The core metadata of this sha256, if it is here undamaged. Reads the disk.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -236,7 +236,9 @@ impl Cache {
             };
             let mut bytes = Vec::new();
             let whole = DeflateDecoder::new(deflated.value()).read_to_end(&mut bytes);
-            Ok(whole.is_ok().then_some(bytes))
+            // A damaged disk may give anything.
+            let is_it = whole.is_ok() && sha256_of(&*bytes).is_ok_and(|digest| digest == *sha256);
+            Ok(is_it.then_some(bytes))
         })
     }
 

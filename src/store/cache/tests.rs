@@ -3,8 +3,12 @@
 use super::*;
 use crate::store::Stamp;
 
-fn facts(text: &str) -> Facts {
-    let sha256 = [7; 32];
+/// Of the core metadata of a project.
+fn sha256(name: &str) -> [u8; 32] {
+    sha256_of(format!("Name: {name}").as_bytes()).unwrap()
+}
+
+fn facts(name: &str) -> Facts {
     Facts {
         stamps: (
             Stamp {
@@ -15,10 +19,10 @@ fn facts(text: &str) -> Facts {
             },
             None,
         ),
-        digests: Digests::of(text.as_bytes()).unwrap(),
+        digests: Digests::of(name.as_bytes()).unwrap(),
         project: None,
         metadata: Some(MetadataFacts {
-            sha256,
+            sha256: sha256(name),
             requires_python: Some(">=3".into()),
             is_static: true,
             summary: None,
@@ -40,14 +44,23 @@ fn remembers_across_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path()).unwrap();
     cache.remember("a-1.zip", &facts("a"), Some(b"Name: a".to_vec()));
-    assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: a");
+    assert_eq!(cache.metadata(&sha256("a")).unwrap().unwrap(), b"Name: a");
     cache.flush().unwrap();
     cache.remember("b-1.zip", &facts("b"), None);
     cache.flush().unwrap();
     drop(cache);
     let cache = Cache::open(dir.path()).unwrap();
     assert_eq!(recalled(&cache, &["b-1.zip", "c-1.zip"]), [(0, facts("b"))]);
-    assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: a");
+    assert_eq!(cache.metadata(&sha256("a")).unwrap().unwrap(), b"Name: a");
+}
+
+#[test]
+fn damaged_metadata_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(dir.path()).unwrap();
+    cache.remember("a-1.zip", &facts("a"), Some(b"Name: damaged".to_vec()));
+    cache.flush().unwrap();
+    assert_eq!(cache.metadata(&sha256("a")).unwrap(), None);
 }
 
 #[test]
@@ -69,10 +82,8 @@ fn many_are_recalled_as_few_are() {
 fn a_sweep_leaves_what_is_needed() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path()).unwrap();
-    let mut other = facts("b");
-    other.metadata.as_mut().unwrap().sha256 = [8; 32];
     cache.remember("a-1.zip", &facts("a"), Some(b"Name: a".to_vec()));
-    cache.remember("b-1.zip", &other, Some(b"Name: b".to_vec()));
+    cache.remember("b-1.zip", &facts("b"), Some(b"Name: b".to_vec()));
     cache.derive(&[1; 32], b"a".to_vec());
     cache.derive(&[2; 32], b"b".to_vec());
     cache.flush().unwrap();
@@ -82,8 +93,8 @@ fn a_sweep_leaves_what_is_needed() {
         derived: &[[2; 32]].into(),
     };
     cache.sweep(&needed).unwrap();
-    assert_eq!(recalled(&cache, &["a-1.zip", "b-1.zip"]), [(1, other)]);
-    let metadata = [[7; 32], [8; 32]].map(|key| cache.metadata(&key).unwrap().is_some());
+    assert_eq!(recalled(&cache, &["a-1.zip", "b-1.zip"]), [(1, facts("b"))]);
+    let metadata = ["a", "b"].map(|name| cache.metadata(&sha256(name)).unwrap().is_some());
     assert_eq!((metadata, cache.known().unwrap()), ([false, true], 1));
     assert_eq!(
         [1, 2, 3].map(|key| cache.derived(&[key; 32]).is_some()),
@@ -154,7 +165,7 @@ fn a_database_that_failed_is_opened_again_at_the_next_flush() {
     let path = dir.path().join(FILE_NAME);
     fs::create_dir(&path).unwrap();
     assert!(cache.flush().is_err() && cache.flush().is_err());
-    assert_eq!(cache.metadata(&[7; 32]).unwrap().unwrap(), b"Name: b");
+    assert_eq!(cache.metadata(&sha256("b")).unwrap().unwrap(), b"Name: b");
     fs::remove_dir(path).unwrap();
     cache.flush().unwrap();
     drop(cache);

@@ -46,6 +46,8 @@ pub(super) enum HttpError {
     NotForReading { path: String },
     #[error("the Host header is none")]
     BadHost,
+    #[error("a page of another site asks for this; upload with twine, uv publish or curl")]
+    AnotherSite,
     #[error("the range lies outside of the file")]
     RangeNotSatisfiable { size: u64 },
     #[error("{0}")]
@@ -68,6 +70,7 @@ impl HttpError {
             Self::NotFound(_) | Self::NothingForBoards(_) | Self::NotForUploads { .. } => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } | Self::NotForReading { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadHost => StatusCode::BAD_REQUEST,
+            Self::AnotherSite => StatusCode::FORBIDDEN,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Gone(_) => StatusCode::GONE,
             Self::Changing => StatusCode::SERVICE_UNAVAILABLE,

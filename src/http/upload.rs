@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::http::header::EXPECT;
+use axum::http::header::{EXPECT, HOST, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
@@ -34,6 +34,9 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
 
 /// Refuses what can be refused before the first byte of the body.
 async fn admit(parts: &Parts, app: &App) -> Result<(), HttpError> {
+    if is_sent_by_another_site(&parts.headers) {
+        return Err(HttpError::AnotherSite);
+    }
     check(parts, app, Action::Upload).await?;
     let announced = parts
         .headers
@@ -47,6 +50,20 @@ async fn admit(parts: &Parts, app: &App) -> Result<(), HttpError> {
         .into());
     }
     Ok(())
+}
+
+/// Whether a browser sends this for a page of another site, which may know neither the password that the browser keeps nor
+/// the LAN that it is in. All browsers say so (<https://www.w3.org/TR/fetch-metadata/>) over HTTPS; over HTTP they name the
+/// page's origin. Other clients send neither.
+fn is_sent_by_another_site(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = headers.get(ORIGIN) else {
+        return false;
+    };
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    authority.map(|(_, authority)| authority.as_bytes()) != headers.get(HOST).map(HeaderValue::as_bytes)
 }
 
 async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, HttpError> {

@@ -318,3 +318,31 @@ fn behind_a_proxy_each_client_is_throttled_alone() {
     assert_eq!(attempt("192.0.2.7:40000", PASSWORD), 200);
     assert_eq!(attempt("[2001:db8::7]:40000", PASSWORD), 200);
 }
+
+/// A browser sends the password that it keeps for a site with what pages of other sites have it send there.
+#[test]
+fn no_page_of_another_site_uploads() {
+    let server = Server::start();
+    let own = server.url();
+    let dist = Dist::sdist("blinky", "1.0");
+    let upload = || Form::upload(&dist).request("/").by_user();
+    for (name, value) in [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "http://elsewhere.example"),
+        ("Origin", "null"),
+    ] {
+        let answer = server.send(upload().header(name, value));
+        answer.assert_says(403, &["another site"]);
+    }
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+    for (name, value) in [("Origin", &*own), ("Sec-Fetch-Site", "same-origin")] {
+        assert_eq!(server.send(upload().header(name, value)).status, 200, "{name}: {value}");
+    }
+    // The page may be known by another name than the proxy asks for.
+    let behind_proxy = upload().header("Origin", "https://pypi.example");
+    assert_eq!(
+        server.send(behind_proxy.header("Sec-Fetch-Site", "same-origin")).status,
+        200
+    );
+}

@@ -132,8 +132,10 @@ fn tls(config: &Config) -> Option<Contradiction> {
     None
 }
 
-/// The first parts of the paths that answer something else.
-const TAKEN: [&str; 7] = ["simple", "packages", "legacy", "pypi", "package", "file", "RPC2"];
+/// The first parts of the paths that answer something else: those of `http/router.rs`.
+const TAKEN: [&str; 9] = [
+    "simple", "packages", "legacy", "pypi", "package", "file", "boards", "project", "RPC2",
+];
 
 fn health_endpoint(config: &Config) -> Option<Contradiction> {
     let path = config.health_endpoint.as_deref()?;
@@ -179,6 +181,23 @@ mod tests {
             blamed(|c| c.tls = Some(super::super::TlsConfig::default())),
             ["tls.certificate"]
         );
+    }
+
+    #[test]
+    fn a_health_endpoint_takes_the_place_of_nothing_else() {
+        let blamed = |path: &str| blamed(|c| c.health_endpoint = Some(path.to_owned()));
+        assert!(blamed("/health").is_empty() && blamed("/healthz").is_empty());
+        let routes = include_str!("../http/router.rs").split(".route(\"/").skip(1);
+        let firsts = routes.filter_map(|route| route.split(['/', '"']).next());
+        // No health endpoint has a dot or a brace.
+        let legal = |first: &&str| !first.is_empty() && *first != "health" && !first.contains(['.', '{']);
+        let taken: Vec<_> = firsts.filter(legal).collect();
+        assert!(taken.len() >= TAKEN.len());
+        for first in taken {
+            for path in [format!("/{first}"), format!("/{first}/up")] {
+                assert_eq!(blamed(&path), ["health_endpoint"], "{path}");
+            }
+        }
     }
 
     #[test]

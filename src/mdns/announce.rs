@@ -370,18 +370,20 @@ pub(super) fn share_port() -> Result<(), MdnsError> {
     open().map_err(MdnsError::Port)
 }
 
-/// `micropypi` → `micropypi-2` → `micropypi-3`.
+/// `micropypi` → `micropypi-2` → `micropypi-3`, and after 99 from 2 again: a longer number need not fit in a label.
 fn next_label(name: &str, lost: &str) -> String {
     let number = lost
         .strip_prefix(name)
         .and_then(|rest| rest.strip_prefix('-'))
         .and_then(|number| number.parse::<u32>().ok())
         .unwrap_or(1);
-    format!("{name}-{}", number + 1)
+    let next = if number < 99 { number + 1 } else { 2 };
+    format!("{name}-{next}")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::service::NAME_MAX;
     use super::*;
 
     #[test]
@@ -389,6 +391,14 @@ mod tests {
         assert_eq!(next_label("micropypi", "micropypi"), "micropypi-2");
         assert_eq!(next_label("micropypi", "micropypi-9"), "micropypi-10");
         assert_eq!(next_label("lab-3", "lab-3"), "lab-3-2");
+        assert_eq!(next_label("micropypi", "micropypi-99"), "micropypi-2");
+    }
+
+    #[test]
+    fn a_taken_name_gives_way_to_one_that_fits() {
+        let name = "a".repeat(NAME_MAX);
+        let labels = std::iter::successors(Some(name.clone()), |lost| Some(next_label(&name, lost)));
+        assert!(labels.take(300).all(|label| label.len() <= 63));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod file;
 mod mounts;
 mod small;
 mod stage;
+mod stamp;
 mod walk;
 mod watch;
 mod writing;
@@ -26,7 +27,8 @@ pub use cores::on_all_cores;
 pub use file::{Pieces, open, open_at_once};
 pub use small::{SmallFiles, Source};
 pub use stage::{Placing, Staged};
-pub use walk::{Found, SIDECARS, Sidecars, Stamp, Stamps, Walked};
+pub use stamp::{Stamp, Stamps};
+pub use walk::{Found, SIDECARS, Sidecars, Walked};
 pub use watch::{Changes, Ground, Watcher};
 pub use writing::Writer;
 

@@ -2,51 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
+use super::stamp::{Stamp, Stamps};
 use super::{Look, is_gone, on_all_cores};
 
 /// What stands beside a distribution under its name plus one of these: the signature, the core metadata, the reason
 /// for which it was yanked (PEP 592).
 pub const SIDECARS: [&str; 3] = [".asc", ".metadata", ".yanked"];
-
-/// What tells two states of a file apart without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Stamp {
-    /// Bytes.
-    pub size: u64,
-    /// Nanoseconds since 1970 of the last change of the content.
-    pub modified: i64,
-    /// Nanoseconds since 1970 of the last change of the inode: tells a copy with the old date (`rsync -t`) from the original.
-    pub changed: i64,
-    /// The inode: tells two files that took one name within a tick of the clock.
-    pub inode: u64,
-}
-
-impl Stamp {
-    /// Reads a stamp off stat(2)'s answer.
-    pub fn of(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.len(),
-            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-        }
-    }
-}
-
-/// The states of a file and of its core metadata: of all that is read to know it.
-pub type Stamps = (Stamp, Option<Stamp>);
-
-fn nanoseconds(seconds: i64, rest: i64) -> i64 {
-    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
-}
 
 /// The states of what stands beside a distribution. Few have any, so it is small where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The composition root: configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye.
 //! Called by the commands `serve` and `run`.
 
+mod announce;
 mod assemble;
 mod listen;
 mod scan;
@@ -23,13 +24,13 @@ use crate::board::PatternError;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::http::{Connections, serve_connections};
 use crate::index::{Index, Rescan, follow, prepare};
-use crate::mdns::{Announcer, MdnsError, Service, State};
+use crate::mdns::Announcer;
 use crate::store::{CacheError, StoreError};
 use crate::systemd::{self, SystemdError};
 use crate::telemetry::{self, Chain, TelemetryError};
 use crate::tls::TlsError;
+use announce::announce;
 use assemble::Assembly;
-use listen::Bound;
 use workers::Workers;
 
 /// How often systemd and the LAN learn of new numbers of projects.
@@ -291,46 +292,6 @@ impl Server {
         let index = self.assembly.index;
         spawn_blocking(move || index.flush()).await.ok();
     }
-}
-
-/// Announces the server, where anybody could reach it.
-fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Announcer> {
-    let front = front(bound)?;
-    let same_port = bound
-        .iter()
-        .map(|bound| bound.address)
-        .filter(|address| address.port() == front.address.port());
-    let service = Service {
-        name: config.mdns.name.clone(),
-        port: front.address.port(),
-        tls: front.tls,
-        state: State {
-            projects: assembly.index.catalog().project_count(),
-            uploads_need_password: assembly.auth.asks_for_password(Action::Upload),
-        },
-        listen: same_port.map(|address| address.ip()).collect(),
-        interfaces: config.mdns.interfaces.clone(),
-    };
-    if !config.mdns.enabled || !service.reaches_the_lan() {
-        return None;
-    }
-    // The server serves without; a port 5353 that is taken is no reason not to.
-    let announced: Result<_, MdnsError> = Announcer::start(service);
-    announced
-        .inspect_err(|error| {
-            tracing::warn!(
-                error = error as &dyn std::error::Error,
-                "the server is not announced on the LAN"
-            );
-        })
-        .ok()
-}
-
-/// The socket that the LAN is sent to: what others can reach before what they cannot, HTTPS before HTTP.
-fn front(bound: &[Bound]) -> Option<&Bound> {
-    bound
-        .iter()
-        .min_by_key(|bound| (bound.address.ip().is_loopback(), !bound.tls))
 }
 
 /// Keeps systemd and the LAN informed about the size of the index.

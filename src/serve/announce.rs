@@ -1,0 +1,47 @@
+//! What the LAN is told of the sockets that were bound. Called by `serve/mod.rs`.
+
+use super::assemble::Assembly;
+use super::listen::Bound;
+use crate::auth::Action;
+use crate::config::Config;
+use crate::mdns::{Announcer, MdnsError, Service, State};
+
+/// Announces the server, where anybody could reach it.
+pub(super) fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Announcer> {
+    let front = front(bound)?;
+    let same_port = bound
+        .iter()
+        .map(|bound| bound.address)
+        .filter(|address| address.port() == front.address.port());
+    let service = Service {
+        name: config.mdns.name.clone(),
+        port: front.address.port(),
+        tls: front.tls,
+        state: State {
+            projects: assembly.index.catalog().project_count(),
+            uploads_need_password: assembly.auth.asks_for_password(Action::Upload),
+        },
+        listen: same_port.map(|address| address.ip()).collect(),
+        interfaces: config.mdns.interfaces.clone(),
+    };
+    if !config.mdns.enabled || !service.reaches_the_lan() {
+        return None;
+    }
+    // The server serves without; a port 5353 that is taken is no reason not to.
+    let announced: Result<_, MdnsError> = Announcer::start(service);
+    announced
+        .inspect_err(|error| {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the server is not announced on the LAN"
+            );
+        })
+        .ok()
+}
+
+/// The socket that the LAN is sent to: what others can reach before what they cannot, HTTPS before HTTP.
+fn front(bound: &[Bound]) -> Option<&Bound> {
+    bound
+        .iter()
+        .min_by_key(|bound| (bound.address.ip().is_loopback(), !bound.tls))
+}

@@ -243,10 +243,13 @@ impl Store {
     /// Removes a distribution and its sidecars, durably, from every directory: a namesake that it hid must not come forth.
     ///
     /// # Errors
-    /// When a directory cannot be written. A file that is gone already is no error.
+    /// When a directory cannot be looked into or written. A file that is gone already is no error.
     pub fn remove(&self, path: &str) -> Result<(), StoreError> {
-        let files = self.roots.iter().map(|root| root.join(path));
-        files.filter(|file| file.exists()).try_for_each(|file| {
+        let mut files = self.roots.iter().map(|root| root.join(path));
+        files.try_for_each(|file| {
+            if !is_there(&file).map_err(|e| StoreError::new("look at", &file, e))? {
+                return Ok(());
+            }
             remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
             for ending in SIDECARS {
                 let mut sidecar = file.clone().into_os_string();
@@ -325,6 +328,14 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// Whether nothing lies at a path: no file, or a plain file where a directory should be.
 pub fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Whether there is a file. A directory that this user may not look into tells nothing of it, and that is an error.
+fn is_there(path: &Path) -> io::Result<bool> {
+    match path.metadata() {
+        Err(error) if is_gone(&error) || error.kind() == ErrorKind::InvalidFilename => Ok(false),
+        other => other.map(|_| true),
+    }
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -179,6 +179,14 @@ fn a_file_name_leaves_room_for_its_sidecars() {
     assert_eq!(server.site.stored().len(), 2, "the longest and its signature");
 }
 
+/// Asks for a release to be removed.
+fn removal(dist: &Dist) -> Form {
+    Form::default()
+        .field(":action", "remove_pkg")
+        .field("name", &dist.name)
+        .field("version", &dist.version)
+}
+
 #[test]
 fn a_copied_file_whose_name_leaves_no_room_for_a_signature_is_replaced_without_one() {
     let copied = wheel_named_in(252);
@@ -212,11 +220,7 @@ fn a_copied_file_whose_name_leaves_no_room_is_removed_as_any_other() {
     let server = Site::holding(std::slice::from_ref(&copied)).start();
     let page = format!("/simple/{}/", copied.name);
     assert!(server.get(&page).text().contains(&copied.filename));
-    let removal = Form::default()
-        .field(":action", "remove_pkg")
-        .field("name", &copied.name)
-        .field("version", &copied.version);
-    assert_eq!(removal.post(&server).status, 200);
+    assert_eq!(removal(&copied).post(&server).status, 200);
     assert_eq!(server.get(&page).status, 404);
     server.site.assert_holds(&[]);
 }
@@ -355,6 +359,20 @@ fn a_directory_of_another_user_is_told_at_the_start() {
     assert_eq!(warned(server), 1);
     let nobody_uploads = site.without("auth.passwords").without_file("htpasswd");
     assert_eq!(warned(nobody_uploads.start_unprivileged()), 0);
+}
+
+#[test]
+fn what_the_server_may_not_look_at_is_not_taken_for_removed() {
+    let dist = Dist::sdist("blinky", "1.0");
+    let server = Site::holding(std::slice::from_ref(&dist)).start_unprivileged();
+    for mode in [0o555, 0o000] {
+        fs::set_permissions(server.site.packages(), Permissions::from_mode(mode)).unwrap();
+        removal(&dist).post(&server).assert_says(503, &["packages directory"]);
+    }
+    fs::set_permissions(server.site.packages(), Permissions::from_mode(0o755)).unwrap();
+    server.site.assert_holds(std::slice::from_ref(&dist));
+    assert_eq!(removal(&dist).post(&server).status, 200);
+    server.site.assert_holds(&[]);
 }
 
 #[test]

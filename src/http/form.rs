@@ -31,6 +31,9 @@ const LINGER: Duration = Duration::from_secs(30);
 /// Bytes of a detached OpenPGP signature; PyPI's own limit.
 pub(super) const SIGNATURE_BYTES: usize = 8 << 10;
 
+/// What a form may ask for.
+const ACTIONS: [&str; 5] = ["file_upload", "submit", "verify", "remove_pkg", "doc_upload"];
+
 /// Why a form cannot be used. Each is a sentence for the uploader.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FormError {
@@ -56,7 +59,7 @@ pub(super) enum FormError {
     NotText(String),
     #[error("the form field content has no file name")]
     NoFileName,
-    #[error("the action {0:?} is none of file_upload, submit, verify, remove_pkg, doc_upload")]
+    #[error("the action {0:?} is none of {actions}", actions = ACTIONS.join(", "))]
     UnknownAction(String),
     #[error(transparent)]
     Digest(#[from] DigestMismatch),
@@ -191,6 +194,11 @@ impl Reader<'_> {
         let text = String::from_utf8(bytes).map_err(|_| FormError::NotText(name.clone()))?;
         if is_taken {
             return Err(FormError::Twice(name));
+        }
+        if name == ":action"
+            && let Some(action) = ACTIONS.iter().find(|action| **action == text.trim())
+        {
+            self.subject.note_action(action);
         }
         if name == "name"
             && let Ok(project) = ProjectName::parse(text.trim())

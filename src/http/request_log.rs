@@ -14,11 +14,16 @@ use crate::dist::ProjectName;
 /// What a request is about. It is noted as soon as the names are parsed, so that the log knows it however the request ends.
 #[derive(Debug, Default)]
 pub(super) struct Subject {
+    action: OnceLock<&'static str>,
     project: OnceLock<ProjectName>,
     file: OnceLock<Arc<str>>,
 }
 
 impl Subject {
+    pub(super) fn note_action(&self, action: &'static str) {
+        self.action.get_or_init(|| action);
+    }
+
     pub(super) fn note_project(&self, name: &ProjectName) {
         self.project.get_or_init(|| name.clone());
     }
@@ -55,7 +60,7 @@ impl Entry {
 
     /// Writes the line. The query is left out: it is the one part of a URL that people put secrets into.
     pub(super) fn end(self, method: &Method, uri: &Uri, response: &Response, exchange: &Exchange) {
-        let Subject { project, file } = &exchange.subject;
+        let Subject { action, project, file } = &exchange.subject;
         let (project, file) = (project.get().map(ProjectName::as_str), file.get().map(|file| &**file));
         let failure = response.extensions().get::<Failure>();
         if let Some(error) = failure.and_then(|failure| failure.error.as_deref()) {
@@ -71,6 +76,7 @@ impl Entry {
             request_id = self.id,
             bytes = length(response),
             user = exchange.user.get().map(crate::auth::UserName::as_str),
+            action = action.get(),
             project,
             file,
             reason = failure.map(|failure| failure.reason.as_str()),

@@ -166,8 +166,8 @@ impl Index {
         Ok(learnt.metadata.filter(|_| is_known))
     }
 
-    /// Removes the files of a release, or of all releases. Blocks. Gives the paths of what was removed; none when
-    /// there was nothing.
+    /// Removes the files of a release, or of all releases, and tells the log of each. Blocks. Gives the paths of what was
+    /// removed; none when there was nothing.
     ///
     /// # Errors
     /// When the directory cannot be written; what was removed until then stays removed.
@@ -185,6 +185,7 @@ impl Index {
         let outcome = files.try_for_each(|file| {
             requests.push(self.request(&file.path));
             self.store.remove(&file.path)?;
+            tracing::info!(project = project.name().as_str(), file = %file.path, "removed as a request asks");
             removed.push(Arc::clone(file));
             Ok(())
         });

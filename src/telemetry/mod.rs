@@ -2,7 +2,7 @@
 //! `serve.rs`; everybody else just says `tracing::info!`.
 //!
 //! A request is one line at info with `target: "http"` and the fields `request_id`, `method`, `path`, `status`, `bytes`,
-//! `user`, `project`, `file`, `duration_us`. The journal stores them in upper case, which makes
+//! `user`, `action`, `project`, `file`, `duration_us`. The journal stores them in upper case, which makes
 //! `journalctl -u micropypi PROJECT=foo` a package's history.
 
 mod file;

@@ -98,6 +98,38 @@ fn a_failure_and_its_request_are_found_together() {
 }
 
 #[test]
+fn a_removal_names_the_files_and_every_form_its_action() {
+    let dists = Dist::both("blinky", "1.0");
+    let server = Site::holding(&dists).start();
+    let act = |action: &str| {
+        let form = Form::default().field(":action", action).field("name", "blinky");
+        form.field("version", "1.0").post(&server).status
+    };
+    assert_eq!(act("remove_pkg"), 200);
+    for dist in &dists {
+        let file = format!("file={}", dist.filename);
+        line(&server, &["INFO removed as a request asks", "project=blinky", &file]);
+    }
+    line(&server, &["POST / 200", "user=alice action=remove_pkg project=blinky"]);
+    assert_eq!(act("remove_pkg"), 404);
+    line(
+        &server,
+        &[
+            "POST / 404",
+            "action=remove_pkg",
+            "project=blinky",
+            "blinky 1.0 is not here",
+        ],
+    );
+    for action in ["submit", "verify"] {
+        assert_eq!(act(action), 200);
+        line(&server, &["POST / 200", &format!("action={action} ")]);
+    }
+    assert_eq!(act("dance"), 400);
+    line(&server, &["POST / 400", "the action \\\"dance\\\""]);
+}
+
+#[test]
 fn what_happens_by_hand_is_told_file_by_file() {
     let [first, second] = ["1.0", "2.0"].map(|version| Dist::sdist("blinky", version));
     let server = Site::holding(std::slice::from_ref(&first)).start();

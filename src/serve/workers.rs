@@ -3,7 +3,8 @@
 
 use std::io;
 use std::num::NonZero;
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -11,9 +12,15 @@ use tokio_util::sync::CancellationToken;
 /// Threads of each worker that may wait for disks and hashes at once.
 const BLOCKING_THREADS: usize = 16;
 
-/// The workers. Dropping them ends them, with all that they still do.
+/// How long a thread may take to finish what belongs to a request that was cut off, such as the write of a piece of an
+/// upload. Without such a request, nothing is waited for.
+const FINISH: Duration = Duration::from_millis(500);
+
+/// The workers. Dropping them ends them, with all that they still do; when that returns, every request is gone, and has
+/// taken what it had staged with it.
 pub(super) struct Workers {
     handles: Vec<Handle>,
+    threads: Vec<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
@@ -26,6 +33,7 @@ impl Workers {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let mut workers = Self {
             handles: Vec::with_capacity(cores),
+            threads: Vec::with_capacity(cores),
             stop: CancellationToken::new(),
         };
         for number in 1..=cores {
@@ -35,9 +43,8 @@ impl Workers {
                 .build()?;
             workers.handles.push(runtime.handle().clone());
             let stop = workers.stop.clone();
-            thread::Builder::new()
-                .name(format!("worker {number}"))
-                .spawn(move || work(runtime, &stop))?;
+            let thread = thread::Builder::new().name(format!("worker {number}"));
+            workers.threads.push(thread.spawn(move || work(runtime, &stop))?);
         }
         Ok(workers)
     }
@@ -51,11 +58,15 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         self.stop.cancel();
+        for thread in self.threads.drain(..) {
+            // One that has panicked has told of it.
+            thread.join().ok();
+        }
     }
 }
 
 fn work(runtime: Runtime, stop: &CancellationToken) {
     runtime.block_on(stop.cancelled());
-    // What threads still do for boards is derived, and done again.
-    runtime.shutdown_background();
+    // What threads then still do for boards is derived, and done again.
+    runtime.shutdown_timeout(FINISH);
 }

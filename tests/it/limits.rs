@@ -475,8 +475,9 @@ fn a_body_that_stops_is_given_up() {
 }
 
 #[test]
-fn a_second_signal_cuts_off_what_the_first_waits_for() {
-    let server = Server::start();
+fn a_second_signal_cuts_off_what_the_first_waits_for_and_leaves_nothing_of_it() {
+    let site = Site::new();
+    let server = site.start();
     let head = Request::new("POST", "/")
         .by_user()
         .header("Content-Type", &content_type())
@@ -490,6 +491,7 @@ fn a_second_signal_cuts_off_what_the_first_waits_for() {
     server.await_log("waiting for 1 open requests");
     let (status, log) = server.stop();
     assert!(status.success() && log.contains("open requests are cut off"), "{log}");
+    site.assert_holds(&[]);
 }
 
 #[test]

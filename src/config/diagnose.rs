@@ -2,6 +2,7 @@
 //! Built by `load.rs`; shown by `main.rs` as part of `ConfigError`.
 
 use std::fmt;
+use std::iter;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -48,24 +49,35 @@ impl Report {
         Self { file, problems }
     }
 
-    fn write_problem(&self, f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
+    /// All of it in one line, without the text of the file: for the log.
+    pub(super) fn in_one_line(&self) -> String {
+        let in_one_line = |problem: &Problem| {
+            let help = problem.help.iter().map(|help| format!(" ({help})"));
+            iter::once(self.sentence(problem)).chain(help).collect::<String>()
+        };
+        self.problems.iter().map(in_one_line).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Where it is, and what is wrong.
+    fn sentence(&self, problem: &Problem) -> String {
+        let message = &problem.message;
         match (&problem.place, &self.file) {
             (Place::File(span), Some((path, text))) => {
-                let spot = Spot::find(text, span);
-                writeln!(
-                    f,
-                    "{}:{}:{}: {}",
-                    path.display(),
-                    spot.line,
-                    spot.column,
-                    problem.message
-                )?;
-                return spot.write(f, problem.help.as_deref());
+                let Spot { line, column, .. } = Spot::find(text, span);
+                format!("{}:{line}:{column}: {message}", path.display())
             }
-            (Place::Variable(name), _) => write!(f, "{name} in the environment: {}", problem.message)?,
-            (Place::Flag(path), _) => write!(f, "{path} on the command line: {}", problem.message)?,
-            (Place::Default(path), _) => write!(f, "{path}: {}", problem.message)?,
-            (Place::File(_), None) => f.write_str(&problem.message)?,
+            (Place::Variable(name), _) => format!("{name} in the environment: {message}"),
+            (Place::Flag(path), _) => format!("{path} on the command line: {message}"),
+            (Place::Default(path), _) => format!("{path}: {message}"),
+            (Place::File(_), None) => message.clone(),
+        }
+    }
+
+    fn write_problem(&self, f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
+        f.write_str(&self.sentence(problem))?;
+        if let (Place::File(span), Some((_, text))) = (&problem.place, &self.file) {
+            f.write_str("\n")?;
+            return Spot::find(text, span).write(f, problem.help.as_deref());
         }
         problem.help.iter().try_for_each(|help| write!(f, "\n  = {help}"))
     }

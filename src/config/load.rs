@@ -34,6 +34,14 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// With its cause, and without the text of the file: for the log.
+    pub fn in_one_line(&self) -> String {
+        match self {
+            Self::Read { source, .. } => format!("{self}: {source}"),
+            Self::Invalid(report) => report.in_one_line(),
+        }
+    }
+
     /// Whether it stays wrong until somebody mends it. A file that is not there may come with its disk.
     pub fn is_lasting(&self) -> bool {
         match self {

@@ -243,7 +243,7 @@ impl Server {
         }
         match self.loaded.reload() {
             Ok(loaded) => self.adopt(loaded).await,
-            Err(error) => tracing::error!("the configuration is not reloaded: {error}"),
+            Err(error) => tracing::error!("the configuration is not reloaded: {}", error.in_one_line()),
         }
         scan::again(&self.rescan).await;
         systemd::ready(&status(&self.assembly.index, &self.addresses));

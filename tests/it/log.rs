@@ -176,3 +176,24 @@ fn what_takes_a_restart_is_told_until_there_is_one() {
     }
     assert_eq!(told, [[1, 0], [2, 1], [2, 1]]);
 }
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_told_in_one_line() {
+    let site = Site::new();
+    let server = site.start();
+    let path = site.configure();
+    let tells = |expected: String| {
+        server.signal(Signal::HUP);
+        server.await_log(&format!("the configuration is not reloaded: {expected}\n"));
+    };
+    let file = path.display();
+    fs::write(&path, "lisen = 1\n[store]\noverwrite = 'yes'\n").unwrap();
+    let expected = format!(
+        "{file}:1:1: unknown key `lisen` (did you mean `listen`?); {file}:3:13: invalid type: string \"yes\", expected a \
+         boolean (for example `overwrite = false`)"
+    );
+    tells(expected);
+    fs::remove_file(&path).unwrap();
+    let expected = format!("cannot read the configuration file {file}: No such file or directory (os error 2)");
+    tells(expected);
+}

@@ -44,8 +44,10 @@ pub(super) enum HttpError {
     WrongMethod { method: Method, path: String },
     #[error("{path} takes POST only; all projects are at /simple/")]
     NotForReading { path: String },
-    #[error("the Host header is none")]
-    BadHost,
+    #[error("the host in the {place} {flaw}: it must be HOST or HOST:PORT, such as micropypi.local:8089")]
+    BadHost { place: &'static str, flaw: String },
+    #[error("the request has {0} Host header; it takes one")]
+    NotOneHost(&'static str),
     #[error("a page of another site asks for this; upload with twine, uv publish or curl")]
     AnotherSite,
     #[error("the range lies outside of the file")]
@@ -69,7 +71,7 @@ impl HttpError {
             Self::Store(error) => store_status(error),
             Self::NotFound(_) | Self::NothingForBoards(_) | Self::NotForUploads { .. } => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } | Self::NotForReading { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadHost => StatusCode::BAD_REQUEST,
+            Self::BadHost { .. } | Self::NotOneHost(_) => StatusCode::BAD_REQUEST,
             Self::AnotherSite => StatusCode::FORBIDDEN,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Gone(_) => StatusCode::GONE,

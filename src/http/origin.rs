@@ -8,7 +8,6 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Request, Uri, Version};
 
 use ipnet::IpNet;
@@ -82,14 +81,14 @@ impl Origin {
             _ => "http",
         };
         // A host in the request's target goes before the header (RFC 9112 section 3.2.2).
-        let asked = forwarded
-            .host
-            .or_else(|| uri.authority().map(Authority::as_str))
-            .or_else(|| headers.get(HOST)?.to_str().ok())
-            .filter(|host| !host.is_empty());
+        let asked = None
+            .or_else(|| Some(("X-Forwarded-Host header", forwarded.host?)))
+            .or_else(|| Some(("request's target", uri.authority()?.as_str())))
+            .or_else(|| Some(("Host header", headers.get(HOST)?.to_str().ok()?)))
+            .filter(|(_, host)| !host.is_empty());
         let authority = match asked {
-            Some(host) if is_authority(host) => Cow::Borrowed(host),
-            Some(_) => return Err(HttpError::BadHost),
+            Some((_, host)) if is_authority(host) => Cow::Borrowed(host),
+            Some((place, host)) => return Err(bad_host(place, host)),
             // The address that was reached serves as well.
             None => SocketAddr::new(connection.local.ip().to_canonical(), connection.local.port())
                 .to_string()
@@ -103,15 +102,25 @@ impl Origin {
 /// A request names one host, which may be empty, or none in HTTP/1.0, which knows no Host (RFC 9112 section 3.2).
 ///
 /// # Errors
-/// [`HttpError::BadHost`].
+/// [`HttpError::BadHost`], [`HttpError::NotOneHost`].
 pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), HttpError> {
     let mut hosts = request.headers().get_all(HOST).iter();
-    let is_right = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().is_ok_and(is_authority),
-        (None, _) => request.version() == Version::HTTP_10,
-        _ => false,
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if host.to_str().is_ok_and(is_authority) => Ok(()),
+        (Some(host), None) => Err(bad_host("Host header", &String::from_utf8_lossy(host.as_bytes()))),
+        (None, _) if request.version() == Version::HTTP_10 => Ok(()),
+        (None, _) => Err(HttpError::NotOneHost("no")),
+        (Some(_), Some(_)) => Err(HttpError::NotOneHost("more than one")),
+    }
+}
+
+/// Without the host itself: before an `@` stands a password.
+fn bad_host(place: &'static str, host: &str) -> HttpError {
+    let flaw = match host.chars().find(|&character| !is_of_authority(character)) {
+        Some(character) => format!("holds {character:?}"),
+        None => "is too long".to_owned(),
     };
-    is_right.then_some(()).ok_or(HttpError::BadHost)
+    HttpError::BadHost { place, flaw }
 }
 
 /// Whether the other end is a proxy that is believed.
@@ -180,13 +189,14 @@ fn hop(text: &[u8]) -> Option<IpAddr> {
         .map(|address| address.to_canonical())
 }
 
+fn is_authority(text: &str) -> bool {
+    text.len() <= 261 && text.chars().all(is_of_authority)
+}
+
 /// Characters of a host and a port (RFC 3986 section 3.2.2; `%` comes before the zone of a link-local address), and none
 /// that means anything in HTML, JSON or a shell.
-fn is_authority(text: &str) -> bool {
-    text.len() <= 261
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]%".contains(&b))
+fn is_of_authority(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-._:[]%".contains(character)
 }
 
 fn is_path(text: &str) -> bool {
@@ -298,7 +308,17 @@ mod tests {
             ("x-forwarded-prefix", "/pkg/"),
         ];
         assert_eq!(origin(&proxied).unwrap().0, "https://a.example:443/pkg");
-        assert!(origin(&[("host", "a\"onload=")]).is_err());
+        let refused = |headers| origin(headers).unwrap_err().to_string();
+        let said = refused(&[("host", "a\"onload=")]);
+        assert!(
+            said.starts_with("the host in the Host header holds '\"': it must be HOST or HOST:PORT"),
+            "{said}"
+        );
+        let said = refused(&[("host", "a"), ("x-forwarded-host", "a b")]);
+        assert!(
+            said.starts_with("the host in the X-Forwarded-Host header holds ' ': "),
+            "{said}"
+        );
     }
 
     #[test]
@@ -308,7 +328,11 @@ mod tests {
             of("http://other.example:99/a/json").unwrap().0,
             "http://other.example:99"
         );
-        assert!(of("http://user:password@other.example/a/json").is_err());
+        let said = of("http://user:password@other.example/a/json").unwrap_err().to_string();
+        assert!(
+            said.starts_with("the host in the request's target holds '@': "),
+            "{said}"
+        );
         let forwarded = [("x-forwarded-host", "a.example:8443")];
         let proxied = origin_of("http://other.example:99/a/json", &forwarded);
         assert_eq!(proxied.unwrap().0, "http://a.example:8443");

@@ -17,6 +17,9 @@ const MAX_BYTES: usize = 255;
 /// As much of an upload: its sidecars, of which `.metadata` ends longest, have names of their own.
 const MAX_UPLOAD_BYTES: usize = MAX_BYTES - ".metadata".len();
 
+/// How the names of files end that can be uploaded.
+const UPLOADED: [&str; 3] = [".tar.gz", ".zip", ".whl"];
+
 /// The platform marks with which old binary distributions end, after a `.` or a `-`.
 const PLATFORM_MARKS: [&str; 7] = ["macosx", "linux", "sunos", "solaris", "irix", "cygwin", "win"];
 
@@ -152,7 +155,13 @@ impl DistFilename {
         if let Some(stem) = file.strip_suffix(".zip") {
             return Self::split_knowing(file, stem, project, SdistFormat::Zip);
         }
+        let is_of_today = || {
+            UPLOADED
+                .iter()
+                .any(|extension| strip_extension(file, extension).is_some())
+        };
         Err(match Self::parse(file) {
+            Ok(_) if is_of_today() => FilenameError::UpperCase(file.to_owned()),
             Ok(_) => FilenameError::OldKind(file.to_owned()),
             Err(error) => error,
         })
@@ -220,8 +229,11 @@ impl DistFilename {
             [name, version, build, python, abi, platform] => (name, version, Some(build), [python, abi, platform]),
             _ => return Err(FilenameError::Wheel(file.to_owned())),
         };
-        let build_is_odd = build.is_some_and(|build| !build.starts_with(|first: char| first.is_ascii_digit()));
-        if build_is_odd || [python, abi, platform].contains(&"") {
+        if let Some(build) = build.filter(|build| !build.starts_with(|first: char| first.is_ascii_digit())) {
+            let (file, build) = (file.to_owned(), build.to_owned());
+            return Err(FilenameError::BuildTag { file, build });
+        }
+        if [python, abi, platform].contains(&"") {
             return Err(FilenameError::Wheel(file.to_owned()));
         }
         let kind = DistKind::Wheel(Box::new(WheelTags {

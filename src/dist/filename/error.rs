@@ -33,12 +33,25 @@ pub enum FilenameError {
     /// A kind of old, which cannot be uploaded any more.
     #[error("{0:?} is of an old kind that cannot be uploaded; make an sdist (.tar.gz, .zip) or a wheel (.whl)")]
     OldKind(String),
+    /// The ending of a kind that can be uploaded, in other letters.
+    #[error("the file name {0:?} must end in lower case: .tar.gz, .zip or .whl")]
+    UpperCase(String),
     /// Name and version cannot be told apart.
     #[error("the file name {0:?} has no version; it must be NAME-VERSION and the extension")]
     NoVersion(String),
     /// A wheel with too few or too many parts.
     #[error("the file name {0:?} is not NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl")]
     Wheel(String),
+    /// A wheel whose third part of six is no build tag.
+    #[error(
+        "the file name {file:?} has the build tag {build:?}; in NAME-VERSION-BUILD-PYTHON-ABI-PLATFORM.whl it begins with a digit"
+    )]
+    BuildTag {
+        /// The file name.
+        file: String,
+        /// What stands for the build tag.
+        build: String,
+    },
     /// The name in it is no project name.
     #[error("the file name {file:?} does not begin with a project name")]
     Name {

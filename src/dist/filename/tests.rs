@@ -164,7 +164,14 @@ fn uploads_are_refused_with_the_reason() {
     assert!(matches!(refusal("foo-1.0-py3.8.egg"), FilenameError::OldKind(_)));
     assert!(matches!(refusal("foo-1.0.tgz"), FilenameError::OldKind(_)));
     assert!(matches!(refusal("foo-1.0.tar.bz2"), FilenameError::OldKind(_)));
-    assert!(matches!(refusal("foo-1.0.TAR.GZ"), FilenameError::OldKind(_)));
+    for file in ["foo-1.0.TAR.GZ", "foo-1.0.Zip", "foo-1.0-py3-none-any.WHL"] {
+        assert!(matches!(refusal(file), FilenameError::UpperCase(_)), "{file}");
+    }
+    assert!(matches!(
+        refusal("foo-1.0-x-py3-none-any.whl"),
+        FilenameError::BuildTag { build, .. } if build == "x"
+    ));
+    assert!(matches!(refusal("foo-1.0-py3-none.whl"), FilenameError::Wheel(_)));
     assert!(matches!(refusal("foo-1.0.rpm"), FilenameError::Extension(_)));
 }
 

@@ -98,7 +98,7 @@ impl<'i> Gathered<'i> {
                     _ => place.clone(),
                 },
                 message: in_plain_words(error.message()),
-                help: usage(&place, &path).map(|usage| format!("for example `{usage}`")),
+                help: usage(&place, &path).map(|usage| format!("for example `{usage}`{}", and_nothing(&place, &path))),
             });
         }
         self.settings.insert(path, (place, value));
@@ -143,6 +143,15 @@ fn usage(place: &Place, path: &str) -> Option<String> {
         Place::Flag(_) => schema::usage_as_text(path),
         Place::Variable(name) => Some(format!("{name}={}", schema::usage_as_text(path)?)),
         Place::File(_) | Place::Default(_) => schema::usage(path),
+    }
+}
+
+/// How rights are written when there are none, which no list of them shows.
+fn and_nothing(place: &Place, path: &str) -> &'static str {
+    match place {
+        _ if path != "auth.protect" => "",
+        Place::Flag(_) | Place::Variable(_) => "; `none` protects nothing",
+        Place::File(_) | Place::Default(_) => "; `[]` protects nothing",
     }
 }
 

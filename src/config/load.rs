@@ -394,7 +394,10 @@ mod tests {
     fn none_protects_nothing_and_goes_with_nothing_else() {
         let protect = |value| load_text("", &[("MICROPYPI_AUTH_PROTECT", value)], Flags::default());
         assert!(protect("none").unwrap().config.auth.protect.is_empty());
-        assert!(protect("none, list").is_err());
+        let told = protect("none, list").unwrap_err().to_string();
+        assert!(told.contains("; `none` protects nothing"), "{told}");
+        let told = errors("[auth]\nprotect = ['none']", &[]);
+        assert!(told.contains("; `[]` protects nothing"), "{told}");
         let mut flags = Flags::default();
         flags.set_text("auth.protect", "none");
         assert!(load_text("", &[], flags).unwrap().config.auth.protect.is_empty());

@@ -253,9 +253,7 @@ fn tell_malformed(path: &Path, errors: &[LineError]) {
 }
 
 fn tell_unreadable(error: &AuthError) {
-    let source = std::error::Error::source(error)
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let source = std::error::Error::source(error).map(ToString::to_string);
     tracing::error!(%error, source, "the password file cannot be read again: its last reading stays in force");
 }
 

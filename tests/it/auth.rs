@@ -158,6 +158,16 @@ fn a_malformed_line_at_a_reload_leaves_the_good_ones() {
 }
 
 #[test]
+fn a_password_file_that_is_gone_is_told_with_what_mends_it() {
+    let server = Site::new().start();
+    fs::remove_file(server.site.path("htpasswd")).unwrap();
+    server.signal(Signal::HUP);
+    server.await_log("its last reading stays in force error=the password file htpasswd does not exist");
+    server.await_log("--file htpasswd`\n");
+    assert_eq!(verify(&server, USER, PASSWORD).status, 200);
+}
+
+#[test]
 fn a_reload_protects_more_even_with_a_malformed_line() {
     let server = Server::start();
     assert_eq!(server.get("/simple/").status, 200);

@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 pub use parse::parse;
+use rustix::process::geteuid;
 use thiserror::Error;
 
 use crate::auth::passwd::PasswdError;
@@ -45,6 +46,21 @@ pub enum CommandError {
     /// The password file was not changed.
     #[error(transparent)]
     Passwd(#[from] PasswdError),
+    /// The quick trial has no right to make its files where it was started. Root would own what it made there.
+    #[error(
+        "the quick trial cannot {what} {path} as this user: start it in a folder of your own, or let the user {user} write \
+         there",
+        path = path.display(),
+        user = geteuid()
+    )]
+    NoTrialHere {
+        /// What was tried.
+        what: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The directory of the password file cannot be made.
     #[error("cannot make the directory {}", path.display())]
     Directory {

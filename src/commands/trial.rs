@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, print};
-use crate::auth::passwd::{self, Unseen};
+use crate::auth::passwd::{self, PasswdError, Unseen};
 use crate::config::{Config, Loaded};
 use crate::telemetry::Chain;
 
@@ -45,7 +45,7 @@ pub(super) struct Newcomer {
 
 impl Newcomer {
     fn make(file: &Path, url: &str) -> Result<Self, CommandError> {
-        let secret = Unseen::set(file, USER)?;
+        let secret = Unseen::set(file, USER).map_err(in_trial)?;
         let password = &secret.password;
         let welcome = Welcome { file, url, password }.to_string();
         Ok(Self { secret, welcome })
@@ -57,6 +57,14 @@ impl Newcomer {
         if let Err(error) = shown.and_then(|()| Ok(self.secret.note_seen()?)) {
             tracing::error!("{USER} gets another password from the next start: {}", Chain(&error));
         }
+    }
+}
+
+/// Whoever lacks a right here is to go elsewhere: as root, the trial would leave files of root's.
+fn in_trial(error: PasswdError) -> CommandError {
+    match error {
+        PasswdError::Denied { what, path, source } => CommandError::NoTrialHere { what, path, source },
+        other => other.into(),
     }
 }
 

@@ -368,6 +368,17 @@ fn the_quick_trial_makes_one_user_once() {
 }
 
 #[test]
+fn a_trial_in_a_folder_of_others_is_sent_elsewhere() {
+    let home = home();
+    fs::set_permissions(home.path(), Permissions::from_mode(0o555)).unwrap();
+    let mut trial = unprivileged(home.path(), &["--listen", "127.0.0.1:0", "--mdns=false"]);
+    let said = failure(&trial.output().unwrap());
+    let expected =
+        "error: the quick trial cannot make the directory data/auth as this user: start it in a folder of your own";
+    assert!(said.starts_with(expected) && !said.contains("sudo"), "{said}");
+}
+
+#[test]
 fn a_trial_that_does_not_get_to_its_greeting_uses_no_password_up() {
     let home = home();
     let file = home.path().join("data/auth/.htpasswd");

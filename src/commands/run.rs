@@ -44,6 +44,8 @@ fn defaults() -> Result<Flags, CommandError> {
     defaults.set("listen", [format!("[::]:{}", default_port()?)]);
     if let Some(home) = std::env::home_dir() {
         defaults.set("store.packages", [home.join("packages").to_string_lossy()]);
+        // Until the packages directory is known. The working directory, where `serve` has its own, may be served.
+        defaults.set("store.cache", [caches(&home).to_string_lossy()]);
     }
     Ok(defaults)
 }
@@ -53,7 +55,11 @@ fn defaults() -> Result<Flags, CommandError> {
 fn cache_directory(packages: &Path) -> Option<PathBuf> {
     let packages = std::path::absolute(packages).ok()?;
     let name = packages.to_string_lossy().trim_matches('/').replace('/', "-");
-    Some(std::env::home_dir()?.join(".cache/micropypi").join(name))
+    Some(caches(&std::env::home_dir()?).join(name))
+}
+
+fn caches(home: &Path) -> PathBuf {
+    home.join(".cache/micropypi")
 }
 
 /// What was given, as our settings.

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::error::Error;
+use std::ffi::OsStr;
 use std::hash::Hash;
 use std::path::{Component, Path, PathBuf};
 
@@ -80,11 +81,20 @@ fn directories(config: &Config) -> Option<Contradiction> {
         ));
     }
     let cache = normalized(&config.store.cache);
-    absolute.contains(&cache).then(|| {
-        let cache = config.store.cache.display();
-        let message = format!("{cache} holds packages: the cache needs a directory of its own");
-        ("store.cache", message)
-    })
+    let packages = absolute.iter().find(|packages| is_served(&cache, packages))?;
+    let (cache, packages) = (config.store.cache.display(), packages.display());
+    Some((
+        "store.cache",
+        format!("{cache} would be served with the packages of {packages}: the cache needs a directory of its own"),
+    ))
+}
+
+/// Whether what lies in a directory is served with the packages of another: below it, and not hidden.
+fn is_served(directory: &Path, packages: &Path) -> bool {
+    let is_hidden = |part: &OsStr| part.as_encoded_bytes().starts_with(b".");
+    directory
+        .strip_prefix(packages)
+        .is_ok_and(|below| !below.iter().any(is_hidden))
 }
 
 /// The path as it reads from the root. The disk is not asked: where the check runs, the directories may not be there.
@@ -225,6 +235,29 @@ mod tests {
             ["a/b", "."],
         ] {
             assert_eq!(blamed(&wrong), ["store.packages"], "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_cache_is_not_served() {
+        let blamed = |packages: &str, cache: &str| {
+            blamed(|c| (c.store.packages, c.store.cache) = (vec![packages.into()], cache.into()))
+        };
+        for (packages, cache) in [
+            ("a", "a"),
+            ("a", "a/cache"),
+            ("/srv/a", "/srv/b/../a/b/c"),
+            (".", "cache"),
+        ] {
+            assert_eq!(blamed(packages, cache), ["store.cache"], "{packages} {cache}");
+        }
+        // Beside, around, and in a hidden folder, where `run` has it for somebody who serves a home directory.
+        for (packages, cache) in [
+            ("a", "ab"),
+            ("data/packages", "data"),
+            ("/home/a", "/home/a/.cache/micropypi/x"),
+        ] {
+            assert!(blamed(packages, cache).is_empty(), "{packages} {cache}");
         }
     }
 

@@ -369,7 +369,7 @@ mod tests {
         );
         let told = errors("", &[("MICROPYPI_STORE_CACHE", "data/packages")]);
         assert!(
-            told.contains("MICROPYPI_STORE_CACHE in the environment: data/packages holds packages"),
+            told.contains("MICROPYPI_STORE_CACHE in the environment: data/packages would be served with"),
             "{told}"
         );
     }

@@ -579,6 +579,22 @@ fn run_refuses_what_it_cannot_mean() {
 }
 
 #[test]
+fn run_serves_the_working_directory_and_no_cache_with_it() {
+    let home = home();
+    // Nothing is served for ever: this address is taken.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let run = |cache| {
+        let mut command = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", &port, "."]);
+        command.envs(cache).output().unwrap()
+    };
+    let said = failure(&run(None));
+    assert!(said.contains("is another server running?"), "{said}");
+    let said = misconfiguration(&run(Some(("MICROPYPI_STORE_CACHE", "cache"))));
+    assert!(said.contains("cache would be served with the packages of "), "{said}");
+}
+
+#[test]
 fn run_makes_the_first_directory_and_no_mistyped_one() {
     let home = home();
     // Whatever becomes of the directories, nothing is served for ever: this cache cannot be made.

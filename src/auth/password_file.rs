@@ -176,6 +176,14 @@ impl PasswordFile {
     }
 }
 
+/// Whether a server would start with this password file.
+///
+/// # Errors
+/// Why it would not.
+pub fn check(path: &Path) -> Result<(), AuthError> {
+    PasswordFile::open(path.to_owned()).map(drop)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,16 @@
 //! `check-config`: is the configuration right? Reads it and changes nothing, so that it runs at build time, too.
 
-use std::io::ErrorKind;
-use std::path::Path;
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
 use super::{CommandError, load, print};
+use crate::auth;
 use crate::cli::CheckConfigArgs;
 use crate::config::{Config, Flags, Source, TlsConfig};
+use crate::serve;
+use crate::store::{Cache, Store};
+use crate::telemetry::Chain;
 use crate::tls::{self, TlsError};
 
 pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
@@ -18,9 +23,7 @@ pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
         text.push('\n');
         text.push_str(&toml::to_string(&loaded.config).expect("a configuration is made of TOML's types"));
     }
-    if let Some(tls) = &loaded.config.tls {
-        check_pair(tls)?;
-    }
+    check(&loaded.config)?;
     // Files may be missing where the check runs (a build machine), so that is no error.
     for (setting, path) in files(&loaded.config).filter(|(_, path)| !path.exists()) {
         eprintln!("warning: {setting}: {} is not there", path.display());
@@ -29,6 +32,37 @@ pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
         eprintln!("warning: {doubt}");
     }
     print(text.as_bytes())
+}
+
+/// Looks at the files and directories that are there as the server will, as far as this user may.
+fn check(config: &Config) -> Result<(), CommandError> {
+    Store::check(&config.store.packages)?;
+    Cache::check(&config.store.cache)?;
+    if let Some(tls) = &config.tls {
+        check_pair(tls)?;
+    }
+    let there = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
+    if let Some(passwords) = there(&config.auth.passwords) {
+        unless_denied(auth::check(&passwords))?;
+    }
+    if let Some(page) = there(&config.welcome) {
+        unless_denied(serve::welcome(&page))?;
+    }
+    if let Some(compiler) = there(&config.boards.mpy_cross) {
+        unless_denied(serve::compiler(&compiler))?;
+    }
+    Ok(())
+}
+
+/// What this user may not read, the server's user may.
+fn unless_denied<T, E: Error + Into<CommandError> + 'static>(checked: Result<T, E>) -> Result<(), CommandError> {
+    let Err(error) = checked else { return Ok(()) };
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    if cause.is_some_and(|cause| cause.kind() == ErrorKind::PermissionDenied) {
+        eprintln!("warning: {}; this user may not, and the server's must", Chain(&error));
+        return Ok(());
+    }
+    Err(error.into())
 }
 
 /// Reads the certificate and its key as the server will, as far as they are there and this user may.
@@ -46,7 +80,7 @@ fn check_pair(tls: &TlsConfig) -> Result<(), TlsError> {
     }
 }
 
-/// The files that the server will want to read.
+/// The files and directories that the server will want to read.
 fn files(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let tls = config.tls.as_ref();
     let named = [
@@ -56,5 +90,9 @@ fn files(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
         ("tls.certificate", tls.map(|tls| tls.certificate.as_path())),
         ("tls.key", tls.map(|tls| tls.key.as_path())),
     ];
-    named.into_iter().filter_map(|(setting, path)| Some((setting, path?)))
+    // The first is made.
+    let further = config.store.packages.iter().skip(1);
+    let further = further.map(|path| ("store.packages", path.as_path()));
+    let named = named.into_iter().filter_map(|(setting, path)| Some((setting, path?)));
+    named.chain(further)
 }

@@ -18,11 +18,13 @@ pub use parse::parse;
 use rustix::process::geteuid;
 use thiserror::Error;
 
+use crate::auth::AuthError;
 use crate::auth::passwd::PasswdError;
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::config::{self, Config, ConfigError, Flags, Loaded};
 use crate::mdns::MdnsError;
 use crate::serve::ServeError;
+use crate::store::{CacheError, StoreError};
 use crate::tls::TlsError;
 
 /// The variable of pypiserver's image.
@@ -43,6 +45,15 @@ pub enum CommandError {
     /// HTTPS would not work.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The password file cannot be used.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The packages directories cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cache directory cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The password file was not changed.
     #[error(transparent)]
     Passwd(#[from] PasswdError),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, load, print, trial};
-use crate::auth;
+use crate::auth::{self, AuthError};
 use crate::cli::PasswdArgs;
 use crate::config::{self, Flags, Source};
 
@@ -13,7 +13,12 @@ pub(super) fn run(args: &PasswdArgs) -> Result<(), CommandError> {
         None => configured_file(args)?,
     };
     let done = auth::passwd::run(&file, &args.user, args.delete)?;
-    print(format!("{done}\n").as_bytes())
+    print(format!("{done}\n").as_bytes())?;
+    // The other lines stay as they are.
+    if let Err(error @ AuthError::Malformed { .. }) = auth::check(&file) {
+        eprintln!("warning: {error}; no server starts with that");
+    }
+    Ok(())
 }
 
 /// The file that the server would read, or will once it is made. The quick trial's is made with its directory.

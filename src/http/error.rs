@@ -149,7 +149,9 @@ fn store_status(error: &StoreError) -> StatusCode {
         StoreError::Exists(_) => StatusCode::CONFLICT,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         StoreError::ReadOnly { .. } | StoreError::Gone { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        StoreError::Missing(_) | StoreError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        StoreError::Missing(_) | StoreError::NotADirectory(_) | StoreError::Io { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
     }
 }
 

@@ -193,7 +193,8 @@ fn owner(directory: &Path) -> Option<String> {
     Some(format!("; or, in a container's compose file: user: \"{user}:{group}\""))
 }
 
-fn welcome(path: &Path) -> Result<Welcome, ServeError> {
+/// The page that is to be shown in place of the built-in one.
+pub(crate) fn welcome(path: &Path) -> Result<Welcome, ServeError> {
     let page = fs::read_to_string(path).map_err(|source| ServeError::Welcome {
         path: path.display().to_string(),
         source,
@@ -212,17 +213,19 @@ fn welcome(path: &Path) -> Result<Welcome, ServeError> {
 
 fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {
     // A compiler that was replaced compiles everything anew.
-    let compiler = config.mpy_cross.as_deref().map(|path| {
-        find_compiler(path).map_err(|source| ServeError::Compiler {
-            path: path.display().to_string(),
-            source,
-        })
-    });
-    let compiler = compiler.transpose()?;
+    let compiler = config.mpy_cross.as_deref().map(compiler).transpose()?;
     Ok(BoardOptions {
         patterns: Patterns::new(&config.include, &config.exclude)?,
         fingerprint: format!("{:?} {:?} {compiler:?}", config.include, config.exclude),
         compiler: compiler.map(|(path, _)| MpyCross::new(path)),
+    })
+}
+
+/// The compiler at this path, and what tells it from one that takes its place.
+pub(crate) fn compiler(path: &Path) -> Result<(PathBuf, Stamp), ServeError> {
+    find_compiler(path).map_err(|source| ServeError::Compiler {
+        path: path.display().to_string(),
+        source,
     })
 }
 

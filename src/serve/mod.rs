@@ -31,6 +31,7 @@ use crate::telemetry::{self, Chain, TelemetryError};
 use crate::tls::TlsError;
 use announce::announce;
 use assemble::Assembly;
+pub(crate) use assemble::{compiler, welcome};
 use workers::Workers;
 
 /// How often systemd and the LAN learn of new numbers of projects.

@@ -17,7 +17,7 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableM
 use serde::{Deserialize, Serialize};
 
 use self::database::Guarded;
-use super::Stamps;
+use super::{Stamps, is_no_directory};
 use crate::dist::{Digests, sha256_of};
 
 /// Relative path → postcard of [`Facts`].
@@ -166,6 +166,18 @@ impl Cache {
             database,
             pending: Mutex::default(),
         })
+    }
+
+    /// Whether the directory, if it is there, can be one. Changes nothing.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`].
+    pub fn check(directory: &Path) -> Result<(), CacheError> {
+        if is_no_directory(directory) {
+            let (path, source) = (directory.to_owned(), io::ErrorKind::NotADirectory.into());
+            return Err(CacheError::Io { path, source });
+        }
+        Ok(())
     }
 
     /// The directory for everything else that is derived.

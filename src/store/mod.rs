@@ -45,6 +45,9 @@ pub enum StoreError {
     /// A further directory is missing: made, it would hide a slip of the pen.
     #[error("the packages directory {path} is not there; only the first one is made", path = .0.display())]
     Missing(PathBuf),
+    /// A plain file is there, or on the way there.
+    #[error("the packages directory {path} is not a directory", path = .0.display())]
+    NotADirectory(PathBuf),
     /// No space, or a quota is used up.
     #[error("no space left in {path}")]
     Full {
@@ -114,6 +117,7 @@ impl Store {
     /// # Errors
     /// When the first cannot be made, or another is missing.
     pub fn open(roots: Vec<PathBuf>) -> Result<Self, StoreError> {
+        Self::check(&roots)?;
         if let Some(inbox) = roots.first() {
             make(inbox).map_err(|e| StoreError::new("make", inbox, e))?;
         }
@@ -133,6 +137,15 @@ impl Store {
             mounts: Mounts::open(),
             linked: Mutex::default(),
         })
+    }
+
+    /// Whether the directories that are there can be some. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotADirectory`].
+    pub fn check(roots: &[PathBuf]) -> Result<(), StoreError> {
+        let wrong = roots.iter().find(|root| is_no_directory(root));
+        wrong.map_or(Ok(()), |root| Err(StoreError::NotADirectory(root.clone())))
     }
 
     /// The directories, absolute.
@@ -328,6 +341,14 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// Whether nothing lies at a path: no file, or a plain file where a directory should be.
 pub fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Whether a plain file lies at a path, or on the way there.
+fn is_no_directory(path: &Path) -> bool {
+    path.metadata().map_or_else(
+        |error| error.kind() == ErrorKind::NotADirectory,
+        |there| !there.is_dir(),
+    )
 }
 
 /// Whether there is a file. A directory that this user may not look into tells nothing of it, and that is an error.

@@ -184,6 +184,74 @@ fn check_config_refuses_what_serve_would() {
 }
 
 #[test]
+fn check_config_looks_at_what_is_there_as_serve_does() {
+    let home = home();
+    let write = |file: &str, content: &str| fs::write(home.path().join(file), content).unwrap();
+    write("secrets", "# staff\nalice\n");
+    fs::set_permissions(home.path().join("secrets"), Permissions::from_mode(0o600)).unwrap();
+    write("script", "#!/bin/sh\n");
+    fs::create_dir(home.path().join("folder")).unwrap();
+    let check = || {
+        micropypi(home.path(), &["check-config", "-c", "c.toml"])
+            .output()
+            .unwrap()
+    };
+    for (settings, expected) in [
+        (
+            "auth.passwords = 'secrets'",
+            "the password file secrets, line 2: it is not `user:hash`: there is no colon\n",
+        ),
+        (
+            "auth.passwords = 'folder'",
+            "the password file folder is not a regular file\n",
+        ),
+        (
+            "store.packages = ['script']",
+            "the packages directory script is not a directory\n",
+        ),
+        (
+            "store.packages = ['folder', 'script/a']",
+            "the packages directory script/a is not a directory\n",
+        ),
+        ("store.cache = 'script'", "cannot use the cache directory "),
+        (
+            "welcome = 'folder'",
+            "cannot read the page folder ([welcome])\ncaused by: ",
+        ),
+        (
+            "boards.mpy_cross = 'script'",
+            "cannot use mpy-cross at script ([boards] mpy_cross)\ncaused by: it is a script",
+        ),
+    ] {
+        write(
+            "c.toml",
+            &format!("listen = ['127.0.0.1:0']\nmdns.enabled = false\n{settings}\n"),
+        );
+        let said = failure(&check());
+        assert!(said.starts_with(&format!("error: {expected}")), "{said}");
+        assert!(!home.path().join("data").exists(), "{settings}");
+        let serve = failure(&micropypi(home.path(), &["-c", "c.toml"]).output().unwrap());
+        assert!(serve.contains(&format!("error: {expected}")), "{serve}");
+        fs::remove_dir_all(home.path().join("data")).ok();
+    }
+    write("c.toml", "store.packages = ['none', 'stick']\n");
+    let missing = check();
+    assert_eq!(success(&missing), "c.toml: OK\n");
+    assert_eq!(text(&missing.stderr), "warning: store.packages: stick is not there\n");
+    fs::set_permissions(home.path().join("secrets"), Permissions::from_mode(0o000)).unwrap();
+    write("c.toml", "auth.passwords = 'secrets'\n");
+    let denied = unprivileged(home.path(), &["check-config", "-c", "c.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(success(&denied), "c.toml: OK\n");
+    assert_eq!(
+        text(&denied.stderr),
+        "warning: cannot read the password file secrets: Permission denied (os error 13); this user may not, and the \
+         server's must\n"
+    );
+}
+
+#[test]
 fn check_config_reads_the_certificate_and_its_key() {
     let home = home();
     let write = |file: &str, content: &str| fs::write(home.path().join(file), content).unwrap();
@@ -434,6 +502,23 @@ fn passwd_writes_the_file_that_the_server_reads() {
         .unwrap();
     assert_eq!(success(&delete), "deleted the user alice from secrets\n");
     assert_eq!(fs::read_to_string(home.path().join("secrets")).unwrap(), "");
+}
+
+#[test]
+fn passwd_tells_of_lines_that_keep_a_server_from_its_start() {
+    let home = home();
+    fs::write(home.path().join("secrets"), "# staff\nalice\n").unwrap();
+    let mut carol = micropypi(home.path(), &["passwd", "carol", "-f", "secrets"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    carol.stdin.take().unwrap().write_all(b"open sesame\n").unwrap();
+    let output = carol.wait_with_output().unwrap();
+    assert_eq!(success(&output), "added the user carol to secrets\n");
+    assert_eq!(
+        text(&output.stderr),
+        "warning: the password file secrets, line 2: it is not `user:hash`: there is no colon; no server starts with that\n"
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The one place where errors become statuses. The matches are exhaustive on purpose: a new error forces a decision.
 //! Called by the handlers, through `?`.
 
+use std::io::{self, ErrorKind};
+
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +12,7 @@ use tokio::task::JoinError;
 use super::form::FormError;
 use super::request_log::Failure;
 use crate::auth::{CHALLENGE, Denied};
+use crate::board::TarballError;
 use crate::dist::ArchiveError;
 use crate::index::{BoardFileError, PublishError, ViewError};
 use crate::store::{CacheError, StoreError};
@@ -57,7 +60,7 @@ pub(super) enum HttpError {
     #[error("the file is being replaced; ask again in a second")]
     Changing,
     #[error("a file cannot be read")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
     #[error("a worker ended early")]
     Worker(#[from] JoinError),
 }
@@ -76,16 +79,21 @@ impl HttpError {
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Gone(_) => StatusCode::GONE,
             Self::Changing => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Cache(_) | Self::BoardFile(_) | Self::View(_) | Self::Io(_) | Self::Worker(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::BoardFile(error) => board_file_status(error),
+            Self::View(error) => view_status(error),
+            Self::Cache(_) | Self::Io(_) | Self::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     /// What the client is told: a sentence where it can do something about it.
     fn sentence(&self, status: StatusCode) -> String {
         match status {
-            StatusCode::INSUFFICIENT_STORAGE => "The server's disk is full; nothing was stored".to_owned(),
+            StatusCode::INSUFFICIENT_STORAGE => match self {
+                Self::BoardFile(_) | Self::View(_) => {
+                    "The server cannot make what boards get: the cache's disk is full".to_owned()
+                }
+                _ => "The server's disk is full; nothing was stored".to_owned(),
+            },
             StatusCode::SERVICE_UNAVAILABLE => match self {
                 Self::Changing => self.to_string(),
                 _ => "The server cannot write its packages directory; nothing was stored".to_owned(),
@@ -152,6 +160,31 @@ fn store_status(error: &StoreError) -> StatusCode {
         StoreError::Missing(_) | StoreError::NotADirectory(_) | StoreError::Io { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
+    }
+}
+
+fn board_file_status(error: &BoardFileError) -> StatusCode {
+    match error {
+        BoardFileError::View(error) => view_status(error),
+        BoardFileError::Cache(error)
+        | BoardFileError::Tarball(TarballError::File(_, error) | TarballError::Write(error)) => disk_status(error),
+        BoardFileError::Tarball(TarballError::Length(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn view_status(error: &ViewError) -> StatusCode {
+    match error {
+        ViewError::Io(error) => disk_status(error),
+        // Made in the background; boards get the sources meanwhile.
+        ViewError::Compiler(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// While a board waits, nothing but the cache is written: it is the disk of the cache that is full.
+fn disk_status(error: &io::Error) -> StatusCode {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -415,6 +415,29 @@ fn fill(directory: &Path) {
 }
 
 #[test]
+fn boards_are_told_that_the_disk_of_the_cache_is_full() {
+    let site = Site::new();
+    let server = site.start_with_tmpfs("data/cache", "size=8m");
+    let cache = server.sees(&site.path("data/cache"));
+    fill(&cache);
+    let dist = Dist::wheel("blinky", "1.0");
+    assert_eq!(Form::upload(&dist).post(&server).status, 200);
+    let targets = [
+        "/package/6/blinky/latest.json",
+        "/blinky/package.json",
+        "/boards/blinky/1.0.tar.gz",
+    ];
+    for target in targets {
+        let answer = server.get(target);
+        answer.assert_says(507, &["the cache's disk is full"]);
+    }
+    fs::remove_file(cache.join("ballast")).unwrap();
+    for target in targets {
+        assert_eq!(server.get(target).status, 200, "{target}");
+    }
+}
+
+#[test]
 fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
     let site = Site::new();
     let first = site.start_with_tmpfs("data/cache", "size=8m");

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use super::Index;
 use super::catalog::Catalog;
 use super::project::{Project, Release};
 use super::views::ViewError;
-use super::{Index, lock};
 use crate::board::{self, BoardFile, Candidate, Resolution, TarballError, Universe, View};
 use crate::dist::{Hex, ProjectName};
 
@@ -141,7 +141,7 @@ impl Index {
             .collect();
         let folder = self.tarballs().join(tarballs_of(&board.key));
         let name = format!("{}.tar.gz", Hex(&Sha256::digest(lines)[..16]));
-        let making = lock(&self.packing);
+        let making = self.workshop.packing();
         let file = match FsFile::open(folder.join(&name)) {
             Ok(file) => file,
             Err(_) => self

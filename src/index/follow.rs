@@ -93,7 +93,7 @@ pub async fn prepare(index: Arc<Index>) {
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let is_time_to_sweep = tokio::select! {
-            () = index.arrival.notified() => false,
+            () = index.workshop.arrival() => false,
             _ = sweep.tick() => true,
         };
         let index = Arc::clone(&index);

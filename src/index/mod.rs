@@ -14,19 +14,18 @@ mod simple;
 mod sweep;
 mod upip;
 mod views;
+mod workshop;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::mem;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use boards::{Board, BoardFileError};
 pub use catalog::{Catalog, Rules};
@@ -36,6 +35,7 @@ pub use project::{File, Project, Release};
 pub use publish::{Outcome, PublishError, Upload};
 pub use scan::{Scope, Trust};
 pub use views::{BoardOptions, ViewError};
+use workshop::Workshop;
 
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
 use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Stamps, Store, StoreError};
@@ -86,24 +86,12 @@ pub struct Index {
     projects: [Mutex<()>; 32],
     /// Paths that a request is changing right now.
     requested: Mutex<HashSet<Arc<str>>>,
-    /// Files whose board views may be missing.
-    unprepared: Mutex<Vec<Arc<File>>>,
-    /// Wakes whoever prepares them.
-    arrival: Notify,
-    /// Projects of which other releases are for boards than was known when they were rendered.
-    outdated: Mutex<HashSet<ProjectName>>,
+    workshop: Workshop,
     /// One permit for each thread; see [`Index::upload_turn`] and [`Index::board_turn`].
     upload_turns: Arc<Semaphore>,
     board_turns: Arc<Semaphore>,
-    /// Held while a view is made, and while a tarball is.
-    making: Mutex<()>,
-    packing: Mutex<()>,
     /// When the cache could not be written at the last try.
     unwritten: Mutex<Option<Instant>>,
-    /// Whether a content was asked for that the cache should hold.
-    is_content_lost: AtomicBool,
-    /// Whether the cache may hold what nothing needs any more.
-    is_littered: AtomicBool,
 }
 
 impl Index {
@@ -124,16 +112,10 @@ impl Index {
             unseen: Mutex::default(),
             projects: Default::default(),
             requested: Mutex::default(),
-            unprepared: Mutex::default(),
-            arrival: Notify::new(),
-            outdated: Mutex::default(),
+            workshop: Workshop::default(),
             upload_turns: Arc::new(Semaphore::new(UPLOAD_THREADS)),
             board_turns: Arc::new(Semaphore::new(BOARD_THREADS)),
-            making: Mutex::default(),
-            packing: Mutex::default(),
             unwritten: Mutex::default(),
-            is_content_lost: AtomicBool::new(false),
-            is_littered: AtomicBool::new(false),
         }
     }
 
@@ -207,12 +189,12 @@ impl Index {
 
     /// Tells that a content is missing that a manifest may have named; what is lost is made again in a moment.
     pub fn miss_content(&self) {
-        self.is_content_lost.store(true, Ordering::Relaxed);
+        self.workshop.lose_content();
     }
 
     /// Mends what was missed, and writes what was learnt, unless that has just failed. Blocks. Cheap when there is nothing to do.
     pub(crate) fn tidy(&self) {
-        if self.is_content_lost.swap(false, Ordering::Relaxed) {
+        if self.workshop.take_loss() {
             self.forget_lost_views();
         }
         self.renew();
@@ -285,20 +267,20 @@ impl Index {
         }
         let catalog = self.catalog();
         if !gone.is_empty() || put.iter().any(|file| catalog.file(&file.path).is_some()) {
-            self.is_littered.store(true, Ordering::Relaxed);
+            self.workshop.litter();
         }
         changes.note(put.iter().chain(gone));
         let arrived = put.clone();
         self.catalog.store(Arc::new(catalog.with(put, gone)));
         // Last: whoever prepares them looks them up in the catalog.
-        self.unprepared(arrived);
+        self.workshop.order(arrived);
     }
 
     /// Has what boards are told of projects rendered again, where more is known now of what is for them.
     fn renew(&self) {
         // First: who finds nothing to do here finds it done.
         let _changes = lock(&self.writer);
-        let outdated = mem::take(&mut *lock(&self.outdated));
+        let outdated = self.workshop.take_outdated();
         if !outdated.is_empty() {
             self.catalog.store(Arc::new(self.catalog().renewed(&outdated)));
         }
@@ -312,12 +294,6 @@ impl Index {
             index: self,
             begin: changes.paths.len(),
         }
-    }
-
-    /// Has what boards get of these files made soon.
-    fn unprepared(&self, files: impl IntoIterator<Item = Arc<File>>) {
-        lock(&self.unprepared).extend(files);
-        self.arrival.notify_one();
     }
 
     /// Has requests that publish or remove files of a project wait for each other: from what they see of it to what they make

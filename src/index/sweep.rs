@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::sync::atomic::Ordering;
 
+use super::Index;
 use super::boards::tarballs_of;
 use super::catalog::Catalog;
 use super::views::{Bytecode, bytecode_key};
-use super::{Index, lock};
 use crate::board::View;
 use crate::store::{CacheError, Needed};
 
@@ -24,7 +23,7 @@ impl Index {
     /// Removes what nothing needs any more. Nobody may prepare boards meanwhile. Cheap when nothing went since the last call.
     pub fn sweep(&self) {
         if let Err(error) = self.try_sweep() {
-            self.is_littered.store(true, Ordering::Relaxed);
+            self.workshop.litter();
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the cache could not be swept");
         }
@@ -37,12 +36,12 @@ impl Index {
             return Ok(());
         }
         // What went while the server was away is still known of.
-        let is_littered = self.is_littered.swap(false, Ordering::Relaxed) || self.cache.known()? > files as u64;
+        let is_littered = self.workshop.take_litter() || self.cache.known()? > files as u64;
         if !is_littered {
             return Ok(());
         }
         // No view and no tarball comes meanwhile.
-        let (_making, _packing) = (lock(&self.making), lock(&self.packing));
+        let _closed = self.workshop.closed();
         let catalog = self.catalog();
         let needed = self.needed(&catalog);
         self.cache.sweep(&Needed {

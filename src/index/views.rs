@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+use super::Index;
 use super::project::{File, Release};
-use super::{Index, lock};
 use crate::board::mpy::{MpyCross, MpyError};
 use crate::board::{self, BoardError, BoardFile, Content, Patterns, Refusal, Sink, View};
 use crate::dist::{CoreMetadata, Digests, DistFilename};
@@ -56,7 +56,7 @@ impl Index {
     /// Makes the views and the bytecode that are missing, of the files that came since the last call. Blocks for as
     /// long as that takes; what is made is there for readers one by one.
     pub fn prepare_boards(&self) {
-        while let Some(file) = self.next_unprepared() {
+        while let Some(file) = self.workshop.next_unprepared() {
             let catalog = self.catalog();
             let project = catalog.project(file.name.project());
             let Some(release) = project.and_then(|project| project.release(file.name.version())) else {
@@ -69,10 +69,6 @@ impl Index {
             }
         }
         self.renew();
-    }
-
-    fn next_unprepared(&self) -> Option<Arc<File>> {
-        lock(&self.unprepared).pop()
     }
 
     fn prepare(&self, file: &File, release: &Release) -> Result<(), ViewError> {
@@ -95,7 +91,7 @@ impl Index {
         }
         let bytecode = self.compile(compiler, release, &*self.view(release)?)?;
         // Whoever reads a view without bytecode right now has kept it by then, and it is forgotten.
-        let _making = lock(&self.making);
+        let _making = self.workshop.making();
         self.derive(&bytecode_key(&key), &bytecode);
         // Not this release: another upload may have put one of the same version into the catalog meanwhile.
         let catalog = self.catalog();
@@ -118,7 +114,7 @@ impl Index {
             return Ok(view);
         }
         // One after another: what others wait for is then made once, and a board's curiosity costs one core.
-        let _making = lock(&self.making);
+        let _making = self.workshop.making();
         if let Some(view) = release.known_view() {
             return Ok(view);
         }
@@ -137,7 +133,7 @@ impl Index {
                 view.notes.extend(bytecode.notes);
             }
             // Somebody has emptied the cache; until it is compiled again, boards get the sources.
-            Some(_) => self.unprepared(release.describing().cloned()),
+            Some(_) => self.workshop.order(release.describing().cloned()),
             None => {}
         }
         self.remember_emptiness(release, &view);
@@ -148,7 +144,7 @@ impl Index {
     fn remember_emptiness(&self, release: &Release, view: &View) {
         let Some(file) = release.describing() else { return };
         if file.is_empty.swap(view.is_empty(), Ordering::Relaxed) != view.is_empty() {
-            lock(&self.outdated).insert(file.name.project().clone());
+            self.workshop.outdate(file.name.project());
         }
     }
 
@@ -159,7 +155,7 @@ impl Index {
             let is_lost = |view: &Arc<View>| !self.has_contents(&view.files) || !self.has_contents(&view.mpy);
             if release.known_view().is_some_and(|view| is_lost(&view)) {
                 release.forget_view();
-                self.unprepared(release.describing().cloned());
+                self.workshop.order(release.describing().cloned());
             }
         }
     }
@@ -190,7 +186,7 @@ impl Index {
             }
         };
         // It may take the place of one that was made otherwise.
-        self.is_littered.store(true, Ordering::Relaxed);
+        self.workshop.litter();
         self.derive(key, &view);
         Ok(view)
     }

@@ -5,6 +5,7 @@ mod catalog;
 mod follow;
 mod learn;
 mod mip;
+mod observed;
 mod page;
 mod project;
 mod publish;
@@ -16,7 +17,7 @@ mod upip;
 mod views;
 mod workshop;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Deref;
@@ -30,6 +31,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use boards::{Board, BoardFileError};
 pub use catalog::{Catalog, Rules};
 pub use follow::{Rescan, follow, prepare};
+use observed::Observed;
 pub use page::{Depth, Format, Page, Template};
 pub use project::{File, Project, Release};
 pub use publish::{Outcome, PublishError, Upload};
@@ -38,7 +40,7 @@ pub use views::{BoardOptions, ViewError};
 use workshop::Workshop;
 
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
-use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Stamps, Store, StoreError};
+use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Store, StoreError};
 
 /// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
@@ -74,14 +76,7 @@ pub struct Index {
     catalog: ArcSwap<Catalog>,
     /// Held from reading the catalog to replacing it, never while a file is read.
     writer: Mutex<Changes>,
-    /// Files that are no distributions: each is logged once.
-    ignored: Mutex<HashSet<Arc<str>>>,
-    /// Files that may still be growing, as they were last seen, and since when they have looked like that.
-    unsettled: Mutex<HashMap<Arc<str>, (Stamps, Instant)>>,
-    /// Files that could not be read, as they were then: each state is logged once.
-    unreadable: Mutex<HashMap<Arc<str>, Stamp>>,
-    /// Directories that could not be looked at: each is logged once.
-    unseen: Mutex<HashSet<PathBuf>>,
+    observed: Observed,
     /// Each project has one of them; see [`Index::alone_with`].
     projects: [Mutex<()>; 32],
     /// Paths that a request is changing right now.
@@ -106,10 +101,7 @@ impl Index {
             options,
             catalog,
             writer: Mutex::default(),
-            ignored: Mutex::default(),
-            unsettled: Mutex::default(),
-            unreadable: Mutex::default(),
-            unseen: Mutex::default(),
+            observed: Observed::default(),
             projects: Default::default(),
             requested: Mutex::default(),
             workshop: Workshop::default(),

@@ -1,15 +1,13 @@
 //! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve.rs`
 //! and `follow.rs`, where blocking is allowed.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::learn::{Learnt, learn};
 use super::{Catalog, File, Index, Survey, lock};
@@ -102,7 +100,7 @@ impl Index {
         let (found, gone) = match scope {
             Scope::All => {
                 let walked = self.store.walk();
-                self.tell_unseen(&walked);
+                self.observed.tell_unseen(self.unseen(&walked));
                 let gone = gone(&before, &walked);
                 (walked.found, gone)
             }
@@ -116,7 +114,7 @@ impl Index {
             let is_known = self.is_known(found);
             if is_known {
                 // Whatever grew beside it has gone again.
-                lock(&self.unsettled).remove(&found.path);
+                self.observed.settle(&found.path);
             }
             !is_known
         };
@@ -126,9 +124,9 @@ impl Index {
 
     /// Files that may still be growing, to be looked at again in a second.
     pub fn unsettled(&self) -> HashSet<PathBuf> {
-        let unsettled = lock(&self.unsettled);
+        let unsettled = self.observed.unsettled();
         unsettled
-            .keys()
+            .iter()
             .flat_map(|path| self.store.roots().iter().map(move |root| root.join(&**path)))
             .collect()
     }
@@ -149,7 +147,7 @@ impl Index {
                     if catalog.has_below(&directory) {
                         return None;
                     }
-                    lock(&self.unsettled).remove(&path);
+                    self.observed.settle(&path);
                     gone.extend(catalog.file(&path).cloned());
                 }
             }
@@ -230,68 +228,37 @@ impl Index {
             Trust::SeenTwice => true,
         };
         // Asked of a busy one, too: it is looked at again until it is closed, in case nobody hears that.
-        let is_settled = !may_grow || self.is_settled(found, self.options.settle);
+        let is_settled = !may_grow || self.observed.is_settled(found, self.options.settle);
         if !is_settled || writer == Writer::Busy {
             return None;
         }
         let project = name.project().as_str();
         let learnt = learn(&self.store, found, &name, &self.options.limits);
         let Learnt { facts, metadata } = learnt
-            .inspect_err(|error| self.tell_unreadable(found, project, error))
+            .inspect_err(|error| self.observed.tell_unreadable(found, project, error))
             .ok()?;
         if let Some(defect) = &facts.defect {
-            if is_young(found.stamp) && !self.is_settled(found, 2 * self.options.settle) {
+            if is_young(found.stamp) && !self.observed.is_settled(found, 2 * self.options.settle) {
                 return None;
             }
             tracing::warn!(project, file = %found.path, defect, "listed without metadata");
         }
-        lock(&self.unsettled).remove(&found.path);
+        self.observed.settle(&found.path);
         self.cache.remember(&found.path, &facts, metadata);
         Some(self.entry(found, name, facts))
     }
 
-    /// Whether the file was seen before in just this state, so long ago; the state is remembered if not.
-    fn is_settled(&self, found: &Found, time: Duration) -> bool {
-        match lock(&self.unsettled).entry(Arc::clone(&found.path)) {
-            Entry::Occupied(seen) if seen.get().0 == found.stamps() => seen.get().1.elapsed() >= time,
-            entry => {
-                entry.insert_entry((found.stamps(), Instant::now()));
-                false
-            }
-        }
-    }
-
-    /// It is read again once it changes, its mode included.
-    fn tell_unreadable(&self, found: &Found, project: &str, error: &io::Error) {
-        lock(&self.unsettled).remove(&found.path);
-        if lock(&self.unreadable).insert(Arc::clone(&found.path), found.stamp) != Some(found.stamp) {
-            tracing::warn!(project, file = %found.path, %error, "cannot read this file");
-        }
-    }
-
-    fn tell_unseen(&self, walked: &Walked) {
-        let directories = walked
-            .unseen
-            .iter()
-            .map(|(root, below)| self.store.locate(*root, below));
-        let directories: HashSet<_> = directories.collect();
-        let mut told = lock(&self.unseen);
-        for directory in directories.difference(&told) {
-            tracing::warn!(directory = %directory.display(), "cannot look at everything in this directory; may this server read it?");
-        }
-        *told = directories;
+    /// The directories that could not be looked at.
+    fn unseen(&self, walked: &Walked) -> HashSet<PathBuf> {
+        let unseen = walked.unseen.iter();
+        unseen.map(|(root, below)| self.store.locate(*root, below)).collect()
     }
 
     fn parse_name(&self, found: &Found) -> Option<DistFilename> {
-        match DistFilename::parse(found.file_name()) {
-            Ok(name) => Some(name),
-            Err(error) => {
-                if lock(&self.ignored).insert(Arc::clone(&found.path)) {
-                    tracing::info!(file = %found.path, reason = %error, "ignored: not a distribution");
-                }
-                None
-            }
-        }
+        let parsed = DistFilename::parse(found.file_name());
+        parsed
+            .inspect_err(|error| self.observed.tell_ignored(found, error))
+            .ok()
     }
 }
 

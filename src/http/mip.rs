@@ -33,8 +33,8 @@ pub(super) async fn manifest(
 ) -> Result<Response, HttpError> {
     let missing = || HttpError::NotFound(format!("/package/{abi}/{name}/{file}"));
     let version = version_in(&abi, &file).ok_or_else(missing)?;
-    let wanted = Wanted::find(&app, &name, version)?;
-    let (_, board) = wanted.board(app).await?;
+    let asked = AskedRelease::find(&app, &name, version)?;
+    let (_, board) = asked.board(app).await?;
     Ok(manifest_for(&abi, &board))
 }
 
@@ -135,10 +135,10 @@ pub(super) async fn tarball(
     let version = file
         .strip_suffix(".tar.gz")
         .ok_or_else(|| HttpError::NotFound(file.clone()))?;
-    let wanted = Wanted::find(&app, &name, version)?;
+    let asked = AskedRelease::find(&app, &name, version)?;
     let (file, size) = blocking_in_turn(app.index.board_turn().await, move || {
-        let (wanted, board) = wanted.make(&app)?;
-        Ok::<_, HttpError>(app.index.tarball(wanted.release(), &board)?)
+        let (asked, board) = asked.make(&app)?;
+        Ok::<_, HttpError>(app.index.tarball(asked.release(), &board)?)
     })
     .await??;
     let source = Source::File(file);
@@ -167,8 +167,8 @@ pub(super) async fn package_of_version(
 
 /// By URL, mip knows no index: files and requirements are named by absolute URLs, which firmware of every age takes.
 async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOrigin) -> Result<Response, HttpError> {
-    let wanted = Wanted::find(&app, name, version)?;
-    let (wanted, board) = wanted.board(app).await?;
+    let asked = AskedRelease::find(&app, name, version)?;
+    let (asked, board) = asked.board(app).await?;
     let base = origin.0;
     let file = |file: &BoardFile| {
         let digits = Hex(&file.sha256).to_string();
@@ -187,7 +187,7 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
     let json = serde_json::json!({
         "urls": board.files().into_iter().map(file).collect::<Vec<_>>(),
         "deps": deps.chain(missing).collect::<Vec<_>>(),
-        "version": wanted.version.as_str(),
+        "version": asked.version.as_str(),
     });
     Ok(respond::json(json.to_string()))
 }
@@ -205,20 +205,20 @@ fn release<'a>(catalog: &Catalog, project: &'a Project, version: &str) -> Option
     release.filter(|release| release.describing().is_some())
 }
 
-/// A release that a board asks for.
-struct Wanted {
+/// The release that a board's words stand for, at one state of the catalog.
+struct AskedRelease {
     /// The project and the version, as the board writes them.
-    asked: [String; 2],
+    words: [String; 2],
     catalog: Arc<Catalog>,
     project: Arc<Project>,
     version: ReleaseVersion,
 }
 
-impl Wanted {
+impl AskedRelease {
     /// `version` as the board writes it, or `latest`.
     fn find(app: &App, name: &str, version: &str) -> Result<Self, HttpError> {
         let missing = || HttpError::NotFound(format!("{name} {version}"));
-        let asked = [name, version].map(str::to_owned);
+        let words = [name, version].map(str::to_owned);
         let catalog = app.index.catalog();
         let parsed = ProjectName::parse(name).map_err(|_| missing())?;
         let project = Arc::clone(catalog.project_for_board(&parsed).ok_or_else(missing)?);
@@ -227,7 +227,7 @@ impl Wanted {
             .version
             .clone();
         Ok(Self {
-            asked,
+            words,
             catalog,
             project,
             version,
@@ -251,19 +251,19 @@ impl Wanted {
     /// With the release that the board gets, which is another where this one turns out to be empty: an installer would
     /// call nothing a success.
     fn make(self, app: &App) -> Result<(Self, Arc<Board>), HttpError> {
-        let mut wanted = self;
+        let mut asked = self;
         loop {
-            let board = app.index.board(&wanted.catalog, &wanted.project, wanted.release())?;
+            let board = app.index.board(&asked.catalog, &asked.project, asked.release())?;
             if !board.is_empty() {
-                return Ok((wanted, board));
+                return Ok((asked, board));
             }
-            wanted = wanted.other(app)?;
+            asked = asked.other(app)?;
         }
     }
 
     /// What the board's words stand for, now that this release is known to be empty.
     fn other(&self, app: &App) -> Result<Self, HttpError> {
-        let [name, version] = &self.asked;
+        let [name, version] = &self.words;
         let is_other = |other: &Self| (other.project.name(), &other.version) != (self.project.name(), &self.version);
         let other = Self::find(app, name, version).ok().filter(is_other);
         other.ok_or_else(|| HttpError::NothingForBoards(format!("{} {}", self.project.name(), self.version)))

@@ -21,6 +21,7 @@
 //! | [`serve`] | configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye |
 //! | [`telemetry`], [`systemd`] | the journal or stderr; readiness, watchdog, passed sockets |
 //! | [`tls`], [`secrets`] | HTTPS; a warning of secrets that others can read |
+//! | [`chain`] | an error with its sources, in one line |
 //! | [`dist`] | what a distribution is: name, version, file name, metadata, archive, digests; no I/O of its own |
 //! | [`board`] | what a board gets, made from a distribution; no I/O of its own |
 //! | [`store`] | the directory: stage, publish, open, walk, watch, remove; and the cache |
@@ -42,6 +43,7 @@
 
 pub mod auth;
 pub mod board;
+pub mod chain;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -13,6 +13,7 @@ use blake2::{Blake2s256, Digest};
 
 use super::verified::Verified;
 use super::{AuthError, LineError, Passwords};
+use crate::chain::Chain;
 
 /// Most that is read; 100,000 users take 8 MiB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -261,8 +262,7 @@ fn tell_malformed(path: &Path, errors: &[LineError]) {
 }
 
 fn tell_unreadable(error: &AuthError) {
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    tracing::error!(%error, source, "the password file cannot be read again: its last reading stays in force");
+    tracing::error!(error = %Chain(error), "the password file cannot be read again: its last reading stays in force");
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, load, print};
 use crate::auth;
+use crate::chain::Chain;
 use crate::cli::CheckConfigArgs;
 use crate::config::{Config, Flags, Source, TlsConfig};
 use crate::serve;
 use crate::store::{Cache, Store};
-use crate::telemetry::Chain;
 use crate::tls::{self, TlsError};
 
 pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, print};
 use crate::auth::passwd::{self, PasswdError, Unseen};
+use crate::chain::Chain;
 use crate::config::{Config, Loaded};
-use crate::telemetry::Chain;
 
 /// The user that is made up.
 const USER: &str = "micropypi";

@@ -13,6 +13,7 @@ use super::form::FormError;
 use super::request_log::Failure;
 use crate::auth::{CHALLENGE, Denied};
 use crate::board::TarballError;
+use crate::chain::Chain;
 use crate::dist::ArchiveError;
 use crate::index::{BoardFileError, PublishError, ViewError};
 use crate::store::{CacheError, StoreError};
@@ -99,7 +100,7 @@ impl HttpError {
                 _ => "The server cannot write its packages directory; nothing was stored".to_owned(),
             },
             status if status.is_server_error() => status.canonical_reason().unwrap_or_default().to_owned(),
-            _ => with_causes(self),
+            _ => Chain(self).to_string(),
         }
     }
 }
@@ -188,19 +189,13 @@ fn disk_status(error: &io::Error) -> StatusCode {
     }
 }
 
-/// An error and what lies behind it, on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |cause| cause.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let status = self.status();
         let sentence = self.sentence(status);
         let failure = Failure {
             reason: sentence.chars().take(REASON_CHARS).collect(),
-            error: status.is_server_error().then(|| with_causes(&self)),
+            error: status.is_server_error().then(|| Chain(&self).to_string()),
         };
         let mut response = (status, format!("{sentence}\n")).into_response();
         let headers = response.headers_mut();

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use pep440_rs::Version;
 use sha2::{Digest, Sha256};
 
+use crate::chain::Chain;
 use crate::dist::{self, CoreMetadata, Digests, DistFilename, Limits, ProjectName};
 use crate::store::{Facts, Found, MetadataFacts, Store};
 
@@ -31,7 +32,7 @@ pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &
         Some(_) => store
             .read_sidecar(found.root, &found.path, ".metadata", limits.metadata_bytes)
             .map(Some)
-            .map_err(|error| sentence(&error)),
+            .map_err(|error| Chain(&error).to_string()),
         None => read_archive(store, found, name, limits)?,
     };
     let parsed = read.and_then(|bytes| bytes.map(|bytes| Ok((parse(&bytes)?, bytes))).transpose());
@@ -64,7 +65,7 @@ pub(super) fn untold_project(name: &DistFilename) -> Option<Box<str>> {
 }
 
 fn parse(bytes: &[u8]) -> Result<CoreMetadata, String> {
-    CoreMetadata::parse(bytes).map_err(|error| sentence(&error))
+    CoreMetadata::parse(bytes).map_err(|error| Chain(&error).to_string())
 }
 
 /// What the index shows of core metadata.
@@ -97,7 +98,7 @@ fn read_archive(
         return Ok(Ok(None));
     }
     let archive = store.open_file(found.root, &found.path)?;
-    Ok(dist::read_core_metadata(archive, name, limits).map_err(|error| sentence(&error)))
+    Ok(dist::read_core_metadata(archive, name, limits).map_err(|error| Chain(&error).to_string()))
 }
 
 /// Why a file was yanked: the first line of `NAME.yanked`, which may be empty.
@@ -109,9 +110,4 @@ pub(super) fn yank_reason(store: &Store, found: &Found) -> Option<Box<str>> {
     // A mark that cannot be read is still a mark.
     let reason = read.map_or("", |_| text.lines().next().unwrap_or("").trim());
     Some(reason.into())
-}
-
-fn sentence(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |cause| cause.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

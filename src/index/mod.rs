@@ -39,6 +39,7 @@ pub use scan::{Scope, Trust};
 pub use views::{BoardOptions, ViewError};
 use workshop::Workshop;
 
+use crate::chain::Chain;
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
 use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Store, StoreError};
 
@@ -219,9 +220,8 @@ impl Index {
             }
             Err(error) => {
                 if unwritten.replace(Instant::now()).is_none() {
-                    let error = &error as &dyn std::error::Error;
                     tracing::warn!(
-                        error,
+                        error = %Chain(&error),
                         "the cache could not be written; that is tried again every few seconds"
                     );
                 }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::learn::{Learnt, learn};
 use super::{Catalog, File, Index, Survey, lock};
+use crate::chain::Chain;
 use crate::dist::DistFilename;
 use crate::store::{CacheError, Found, Look, Stamp, Walked, Writer, on_all_cores};
 
@@ -178,8 +179,7 @@ impl Index {
             // What closed it was told.
             Ok(()) | Err(CacheError::Closed) => {}
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "the cache cannot be read; the files are read again");
+                tracing::warn!(error = %Chain(&error), "the cache cannot be read; the files are read again");
             }
         }
         entries.extend(self.read_unknown(files.into_iter().flatten().collect(), trust, progress));

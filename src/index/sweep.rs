@@ -8,6 +8,7 @@ use super::boards::tarballs_of;
 use super::catalog::Catalog;
 use super::views::{Bytecode, bytecode_key};
 use crate::board::View;
+use crate::chain::Chain;
 use crate::store::{CacheError, Needed};
 
 /// What the releases that are here still need.
@@ -24,8 +25,7 @@ impl Index {
     pub fn sweep(&self) {
         if let Err(error) = self.try_sweep() {
             self.workshop.litter();
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "the cache could not be swept");
+            tracing::warn!(error = %Chain(&error), "the cache could not be swept");
         }
     }
 

@@ -17,6 +17,7 @@ use super::Index;
 use super::project::{File, Release};
 use crate::board::mpy::{MpyCross, MpyError};
 use crate::board::{self, BoardError, BoardFile, Content, Patterns, Refusal, Sink, View};
+use crate::chain::Chain;
 use crate::dist::{CoreMetadata, Digests, DistFilename};
 use crate::store::Contents;
 
@@ -64,8 +65,7 @@ impl Index {
             };
             if let Err(error) = self.prepare(&file, release) {
                 let project = file.name.project().as_str();
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(project, file = %file.path, error, "not everything is ready for boards yet");
+                tracing::warn!(project, file = %file.path, error = %Chain(&error), "not everything is ready for boards yet");
             }
         }
         self.renew();
@@ -178,7 +178,7 @@ impl Index {
             Err(BoardError::Store(error)) => return Err(error.into()),
             Err(error) => {
                 let project = file.name.project().as_str();
-                tracing::warn!(project, file = %file.path, error = &error as &dyn std::error::Error, "nothing in it for a board");
+                tracing::warn!(project, file = %file.path, error = %Chain(&error), "nothing in it for a board");
                 View {
                     notes: vec![format!("{}: {error}", file.name.as_str())],
                     ..View::default()
@@ -251,9 +251,8 @@ impl Index {
                 Ok(file) => bytecode.files.push(file),
                 Err(error @ MpyError::Run(..)) => return Err(error.into()),
                 Err(error) => {
-                    let cause = &error as &dyn std::error::Error;
                     let project = release.files.first().map(|file| file.name.project().as_str());
-                    tracing::warn!(project, file = source.path, error = cause, "boards get the source");
+                    tracing::warn!(project, file = source.path, error = %Chain(&error), "boards get the source");
                     bytecode
                         .notes
                         .push(format!("{} is served as source: {error}", source.path));

@@ -18,6 +18,7 @@ use tracing::{debug, info, warn};
 use super::holder::Holder;
 use super::service::{Service, State, host_label};
 use super::{INDEX_TYPE, MdnsError};
+use crate::chain::Chain;
 
 const MDNS_PORT: u16 = 5353;
 
@@ -150,7 +151,7 @@ impl Shared {
             }
             DaemonEvent::Announce(..) => self.note_announced(),
             DaemonEvent::IpDel(address) => debug!(%address, "mDNS: an address is gone"),
-            DaemonEvent::Error(error) => warn!(error = &error as &dyn std::error::Error, "mDNS"),
+            DaemonEvent::Error(error) => warn!(error = %Chain(&error), "mDNS"),
             _ => {}
         }
         Ok(None)
@@ -223,7 +224,7 @@ impl Shared {
 
     fn end(&self, error: &MdnsError) {
         warn!(
-            error = error as &dyn std::error::Error,
+            error = %Chain(error),
             "mDNS ends: the server is not announced"
         );
         if let Some(session) = self.session().take() {
@@ -299,7 +300,7 @@ impl Session {
             .and_then(|infos| infos.into_iter().try_for_each(|info| self.responder.register(info)));
         if let Err(error) = registered {
             warn!(
-                error = &error as &dyn std::error::Error,
+                error = %Chain(&error),
                 "mDNS: the announcement is out of date"
             );
         }

@@ -3,6 +3,7 @@
 use super::assemble::Assembly;
 use super::listen::Bound;
 use crate::auth::Action;
+use crate::chain::Chain;
 use crate::config::Config;
 use crate::mdns::{Announcer, MdnsError, Service, State};
 
@@ -32,7 +33,7 @@ pub(super) fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) ->
     announced
         .inspect_err(|error| {
             tracing::warn!(
-                error = error as &dyn std::error::Error,
+                error = %Chain(error),
                 "the server is not announced on the LAN"
             );
         })

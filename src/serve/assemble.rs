@@ -13,6 +13,7 @@ use super::ServeError;
 use crate::auth::{Authenticator, Policy};
 use crate::board::Patterns;
 use crate::board::mpy::MpyCross;
+use crate::chain::Chain;
 use crate::config::{AuthConfig, BoardsConfig, Config, LimitsConfig, Protect, Source};
 use crate::dist::Limits;
 use crate::http::{App, ConnectionLimits, FormLimits, Service, Site, Welcome, with_port};
@@ -20,7 +21,6 @@ use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
 use crate::store::{Cache, Placing, Stamp, Store};
 use crate::systemd;
-use crate::telemetry::Chain;
 use crate::tls::{Acceptor, TlsFiles};
 
 /// How long a file must look the same that nobody closes; a little less than the time between two looks at it.

@@ -21,13 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Action, AuthError};
 use crate::board::PatternError;
+use crate::chain::Chain;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::http::{Connections, serve_connections};
 use crate::index::{Index, Rescan, follow, prepare};
 use crate::mdns::Announcer;
 use crate::store::{CacheError, StoreError};
 use crate::systemd::{self, SystemdError};
-use crate::telemetry::{self, Chain, TelemetryError};
+use crate::telemetry::{self, TelemetryError};
 use crate::tls::TlsError;
 use announce::announce;
 use assemble::Assembly;

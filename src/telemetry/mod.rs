@@ -10,8 +10,6 @@ mod filter;
 mod text;
 mod writer;
 
-use std::error::Error;
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -119,34 +117,4 @@ fn stderr_is_journal() -> bool {
 fn to_writer(sink: impl Write + Send + 'static, colour: bool) -> Result<(AnyLayer, Option<Writer>), TelemetryError> {
     let writer = Writer::start(sink).map_err(TelemetryError::Thread)?;
     Ok((Lines::new(writer.queue(), colour).boxed(), Some(writer)))
-}
-
-/// An error with all its sources, in one line: for the log, and for `main.rs`.
-pub struct Chain<'a>(pub &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chain_is_one_line() {
-        let inner = io::Error::other("disk full");
-        let outer = TelemetryError::Thread(inner);
-        assert_eq!(
-            Chain(&outer).to_string(),
-            "the log's thread cannot be started: disk full"
-        );
-    }
 }

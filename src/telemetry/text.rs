@@ -4,7 +4,6 @@
 //! `fmt`, which is several times slower.
 
 use std::cell::{Cell, RefCell};
-use std::error::Error;
 use std::fmt::{self, Debug, Write};
 use std::sync::Arc;
 
@@ -13,7 +12,6 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-use super::Chain;
 use super::writer::Queue;
 
 /// Events as lines on stderr or in a file: `2026-11-23T10:00:00.123456Z  INFO GET /simple/foo/ 200 bytes=512`.
@@ -131,10 +129,6 @@ impl Visit for Fields<'_> {
         }
     }
 
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.put(field, format_args!("{}", Chain(value)));
-    }
-
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.put(field, format_args!("{value:?}"));
     }
@@ -214,15 +208,6 @@ mod tests {
             tracing::warn!(file = "a\nERROR b", "bad\x1b[31m {}\u{85}", "x\ry");
         });
         assert_eq!(line, " WARN bad\\u{1b}[31m x\\ry\\u{85} file=\"a\\nERROR b\"\n");
-    }
-
-    #[test]
-    fn errors_show_their_sources() {
-        let error = super::super::TelemetryError::Thread(io::Error::other("no"));
-        let line = logged(false, || {
-            tracing::error!(error = &error as &dyn Error, "failed");
-        });
-        assert_eq!(line, "ERROR failed error=the log's thread cannot be started: no\n");
     }
 
     #[test]

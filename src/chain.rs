@@ -1,0 +1,36 @@
+//! An error with all its sources, in one line: for the log, for answers, and for whatever else tells of one.
+
+use std::error::Error;
+use std::fmt;
+
+/// `Display` of an error never prints its source (`lib.rs`, law 3); this does.
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::telemetry::TelemetryError;
+
+    #[test]
+    fn a_chain_is_one_line() {
+        let outer = TelemetryError::Thread(io::Error::other("disk full"));
+        assert_eq!(
+            Chain(&outer).to_string(),
+            "the log's thread cannot be started: disk full"
+        );
+    }
+}

@@ -400,6 +400,8 @@ fn a_restart_reads_no_known_file_again() {
     let first = site.start();
     await_listed(&first, &dist);
     assert!(bytes_read(&first) > 32 << 20);
+    // Which waits for what boards get of it.
+    assert_eq!(first.get("/project/large/").status, 200);
     let page = first.get("/simple/large/").body;
     assert!(first.stop().0.success());
     let second = site.start();

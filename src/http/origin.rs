@@ -196,7 +196,7 @@ fn is_authority(text: &str) -> bool {
 /// Characters of a host and a port (RFC 3986 section 3.2.2; `%` comes before the zone of a link-local address), and none
 /// that means anything in HTML, JSON or a shell.
 fn is_of_authority(character: char) -> bool {
-    character.is_ascii_alphanumeric() || "-._:[]%".contains(character)
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':' | '[' | ']' | '%')
 }
 
 fn is_path(text: &str) -> bool {

@@ -87,7 +87,7 @@ impl Origin {
             .or_else(|| Some(("Host header", headers.get(HOST)?.to_str().ok()?)))
             .filter(|(_, host)| !host.is_empty());
         let authority = match asked {
-            Some((_, host)) if is_authority(host) => Cow::Borrowed(host),
+            Some((_, host)) if is_authority(host.as_bytes()) => Cow::Borrowed(host),
             Some((place, host)) => return Err(bad_host(place, host)),
             // The address that was reached serves as well.
             None => SocketAddr::new(connection.local.ip().to_canonical(), connection.local.port())
@@ -106,7 +106,7 @@ impl Origin {
 pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), HttpError> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (Some(host), None) if host.to_str().is_ok_and(is_authority) => Ok(()),
+        (Some(host), None) if is_authority(host.as_bytes()) => Ok(()),
         (Some(host), None) => Err(bad_host("Host header", &String::from_utf8_lossy(host.as_bytes()))),
         (None, _) if request.version() == Version::HTTP_10 => Ok(()),
         (None, _) => Err(HttpError::NotOneHost("no")),
@@ -116,7 +116,10 @@ pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), HttpError> {
 
 /// Without the host itself: before an `@` stands a password.
 fn bad_host(place: &'static str, host: &str) -> HttpError {
-    let flaw = match host.chars().find(|&character| !is_of_authority(character)) {
+    let flaw = match host
+        .chars()
+        .find(|&character| !u8::try_from(character).is_ok_and(is_of_authority))
+    {
         Some(character) => format!("holds {character:?}"),
         None => "is too long".to_owned(),
     };
@@ -189,14 +192,14 @@ fn hop(text: &[u8]) -> Option<IpAddr> {
         .map(|address| address.to_canonical())
 }
 
-fn is_authority(text: &str) -> bool {
-    text.len() <= 261 && text.chars().all(is_of_authority)
+fn is_authority(text: &[u8]) -> bool {
+    text.len() <= 261 && text.iter().copied().all(is_of_authority)
 }
 
 /// Characters of a host and a port (RFC 3986 section 3.2.2; `%` comes before the zone of a link-local address), and none
 /// that means anything in HTML, JSON or a shell.
-fn is_of_authority(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':' | '[' | ']' | '%')
+fn is_of_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'%')
 }
 
 fn is_path(text: &str) -> bool {

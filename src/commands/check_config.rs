@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{CommandError, load, print};
 use crate::auth;
@@ -41,17 +41,20 @@ fn check(config: &Config) -> Result<(), CommandError> {
     if let Some(tls) = &config.tls {
         check_pair(tls)?;
     }
-    let there = |path: &Option<PathBuf>| path.clone().filter(|path| path.exists());
-    if let Some(passwords) = there(&config.auth.passwords) {
-        unless_denied(auth::check(&passwords))?;
+    if let Some(passwords) = there(config.auth.passwords.as_deref()) {
+        unless_denied(auth::check(passwords))?;
     }
-    if let Some(page) = there(&config.welcome) {
-        unless_denied(serve::welcome(&page))?;
+    if let Some(page) = there(config.welcome.as_deref()) {
+        unless_denied(serve::welcome(page))?;
     }
-    if let Some(compiler) = there(&config.boards.mpy_cross) {
-        unless_denied(serve::compiler(&compiler))?;
+    if let Some(compiler) = there(config.boards.mpy_cross.as_deref()) {
+        unless_denied(serve::compiler(compiler))?;
     }
     Ok(())
+}
+
+fn there(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| path.exists())
 }
 
 /// What this user may not read, the server's user may.

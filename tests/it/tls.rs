@@ -9,9 +9,10 @@ use std::process::Command;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustix::process::Signal;
 
-use crate::clients::{Client, micropython, pip_install, tree, uv_install};
+use crate::clients::{Client, micropython, micropythons, pip_install, uv_install};
 use crate::dists::Dist;
 use crate::harness::{Killed, PASSWORD, PATIENCE, Server, Site, USER, eventually, free_port};
+use crate::micropythons::Board;
 
 /// A certificate and its key, as PEM.
 struct Pair {
@@ -159,17 +160,12 @@ fn a_stranger_is_not_trusted() {
 #[test]
 fn a_board_installs_by_mip() {
     let server = site(&Authority::new()).package(&Dist::wheel("blinky", "1.0")).start();
-    let target = tempfile::tempdir().unwrap();
-    let script = format!(
-        "import mip; mip.install('blinky', index='https://127.0.0.1:{}', target={:?})",
-        port(&server),
-        target.path().display().to_string()
-    );
-    micropython("2M", &script).run().succeeded();
-    assert_eq!(
-        tree(target.path()).into_keys().collect::<Vec<_>>(),
-        ["blinky/__init__.py"]
-    );
+    for program in micropythons() {
+        let board = Board::with(program);
+        let outcome = board.mip(&format!("'blinky', index='https://127.0.0.1:{}'", port(&server)));
+        outcome.succeeded();
+        assert_eq!(board.files().into_keys().collect::<Vec<_>>(), ["blinky/__init__.py"]);
+    }
 }
 
 #[test]

@@ -9,6 +9,14 @@ use crate::LISTEN;
 use crate::lan::Lan;
 use crate::peers::{Server, client, micropython, python};
 
+/// Every MicroPython with a mip of its own, as in the tests of mip.
+const MICROPYTHONS: &[&str] = &[
+    "micropython/bin/micropython",
+    "micropython-forky/bin/micropython",
+    #[cfg(target_arch = "x86_64")]
+    "micropython-unix/bin/micropython",
+];
+
 #[test]
 fn a_one_shot_query_is_answered_as_plain_dns() {
     let Some(lan) = Lan::new() else { return };
@@ -68,16 +76,18 @@ fn a_board_gets_the_module_by_mip_and_installs_with_it() {
     server.publish("picozero-0.6.1-py3-none-any.whl");
     server.logged("announced by mDNS");
     let board = lan.host_at("board", &["10.77.0.2/24"]);
-    let flash = tempfile::tempdir().unwrap();
-    let lib = flash.path().join("lib");
-    let script = format!(
-        "import sys, mip; sys.path.insert(0, {lib:?}); mip.install('http://10.77.0.1:8089/micropypi.py')
+    for program in MICROPYTHONS {
+        let flash = tempfile::tempdir().unwrap();
+        let lib = flash.path().join("lib");
+        let script = format!(
+            "import sys, mip; sys.path.insert(0, {lib:?}); mip.install('http://10.77.0.1:8089/micropypi.py')
 import micropypi; micropypi.install('picozero'); micropypi.install('picozero', '0.6.1')"
-    );
-    let mut command = board.command(&client("micropython/bin/micropython"));
-    let output = command.args(["-c", &script]).output().unwrap();
-    for file in ["micropypi.py", "picozero/__init__.py", "picozero/picozero.py"] {
-        assert!(lib.join(file).exists(), "{file}: {output:?}");
+        );
+        let mut command = board.command(&client(program));
+        let output = command.args(["-c", &script]).output().unwrap();
+        for file in ["micropypi.py", "picozero/__init__.py", "picozero/picozero.py"] {
+            assert!(lib.join(file).exists(), "{file} on {program}: {output:?}");
+        }
     }
 }
 

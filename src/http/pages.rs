@@ -12,11 +12,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::respond::{REVALIDATE, blocking_in_turn};
+use super::respond::{REVALIDATE, blocking, blocking_in_turn};
 use super::right::{List, May};
 use crate::auth::Action;
 use crate::dist::ProjectName;
-use crate::index::{Catalog, Depth, Index, Project, Release};
+use crate::index::{Board, Catalog, Depth, Project, Release};
 
 /// Projects that the page names; the rest is behind a link.
 const NAMED: usize = 200;
@@ -162,39 +162,83 @@ async fn project_at(app: Arc<App>, name: String, origin: Origin, depth: Depth) -
     let Some(project) = catalog.project(&name).cloned() else {
         return Err(HttpError::NotFound(format!("the project {name}")));
     };
-    let page = blocking_in_turn(app.index.board_turn().await, move || {
-        project_page(&app.index, &catalog, &project, &origin.0, depth)
-    })
-    .await?;
-    Ok(html_response(page))
+    let page = Arc::new(ProjectPage {
+        app,
+        catalog,
+        project,
+        base: origin.0,
+        home: depth.to_base(),
+    });
+    let known = Arc::clone(&page);
+    if let Some(known) = blocking(move || known.of_known_boards()).await? {
+        return Ok(html_response(known));
+    }
+    let turn = page.app.index.board_turn().await;
+    let made = blocking_in_turn(turn, move || page.of_boards_to_be_made()).await?;
+    Ok(html_response(made))
 }
 
-fn project_page(index: &Index, catalog: &Catalog, project: &Project, base: &str, depth: Depth) -> Markup {
-    let latest = project.latest(catalog.latest());
-    let newest_first = project.releases().iter().rev().take(RELEASES);
-    let rest = project.releases().len().saturating_sub(RELEASES);
-    let home = depth.to_base();
-    let title = format!("{} {}", project.display_name(), latest.version);
-    let body = html! {
-        header {
-            h1 { (title) }
-            @if let Some(summary) = latest.summary() { p { (summary) } }
-        }
-        section { (install(base, project.name().as_str())) }
-        section {
-            h2 { "Releases" }
-            @for release in newest_first { (release_section(index, catalog, project, release, home)) }
-            @if rest > 0 { p { "… and " a href=(format!("{home}simple/{}/", project.name())) { (rest) " older ones" } } }
-        }
-        (footer(home))
-    };
-    document(&title, &body)
+/// The page of a project, at one state of the catalog.
+struct ProjectPage {
+    app: Arc<App>,
+    catalog: Arc<Catalog>,
+    project: Arc<Project>,
+    base: String,
+    /// The relative URL of the base URL.
+    home: &'static str,
 }
 
-fn release_section(index: &Index, catalog: &Catalog, project: &Project, release: &Release, home: &str) -> Markup {
-    let board = release
-        .describing()
-        .and_then(|_| index.board(catalog, project, release).ok());
+/// What a board gets of a release; None where there is nothing for it.
+type Gets = Option<Arc<Board>>;
+
+impl ProjectPage {
+    /// None where a view has to be made for it, which is done in turn.
+    fn of_known_boards(&self) -> Option<Markup> {
+        let index = &self.app.index;
+        let gets = |release: &Release| match release.describing() {
+            Some(_) => index.known_board(&self.catalog, &self.project, release).map(Some),
+            None => Some(None),
+        };
+        let boards: Option<Vec<Gets>> = self.shown().map(gets).collect();
+        Some(self.render(&boards?))
+    }
+
+    fn of_boards_to_be_made(&self) -> Markup {
+        let index = &self.app.index;
+        let gets = |release: &Release| {
+            release.describing()?;
+            index.board(&self.catalog, &self.project, release).ok()
+        };
+        self.render(&self.shown().map(gets).collect::<Vec<_>>())
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &Release> {
+        self.project.releases().iter().rev().take(RELEASES)
+    }
+
+    fn render(&self, boards: &[Gets]) -> Markup {
+        let Self { project, home, .. } = self;
+        let latest = project.latest(self.catalog.latest());
+        let rest = project.releases().len().saturating_sub(RELEASES);
+        let title = format!("{} {}", project.display_name(), latest.version);
+        let body = html! {
+            header {
+                h1 { (title) }
+                @if let Some(summary) = latest.summary() { p { (summary) } }
+            }
+            section { (install(&self.base, project.name().as_str())) }
+            section {
+                h2 { "Releases" }
+                @for (release, gets) in self.shown().zip(boards) { (release_section(release, gets.as_deref(), home)) }
+                @if rest > 0 { p { "… and " a href=(format!("{home}simple/{}/", project.name())) { (rest) " older ones" } } }
+            }
+            (footer(home))
+        };
+        document(&title, &body)
+    }
+}
+
+fn release_section(release: &Release, board: Option<&Board>, home: &str) -> Markup {
     html! {
         h3 { (release.version.as_str()) @if release.is_yanked() { " (yanked)" } }
         ul {

@@ -1,6 +1,7 @@
 //! What boards get of each release, resolved against the releases that are here now. Called by `http/`, where blocking
 //! is allowed.
 
+use std::cell::Cell;
 use std::fs::{self, File as FsFile};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -97,14 +98,44 @@ impl Index {
         if view.is_empty() {
             self.renew();
         }
+        let view_of = |release: &Release| self.view(release).ok();
+        Ok(release.keep_board(self.resolved(catalog, project, release, view, &view_of)))
+    }
+
+    /// As [`Index::board`], but waits for nobody: None where a view that it takes is not in memory. Blocks for as long as it
+    /// takes to resolve the requirements.
+    pub fn known_board(&self, catalog: &Catalog, project: &Project, release: &Release) -> Option<Arc<Board>> {
+        if let Some(board) = release.board(catalog.serial()) {
+            return Some(board);
+        }
+        let view = release.known_view()?;
+        let all_known = Cell::new(true);
+        let view_of = |release: &Release| {
+            release.known_view().or_else(|| {
+                all_known.set(false);
+                None
+            })
+        };
+        let board = self.resolved(catalog, project, release, view, &view_of);
+        all_known.get().then(|| release.keep_board(board))
+    }
+
+    fn resolved(
+        &self,
+        catalog: &Catalog,
+        project: &Project,
+        release: &Release,
+        view: Arc<View>,
+        view_of: &dyn Fn(&Release) -> Option<Arc<View>>,
+    ) -> Board {
         let candidate = candidate(release, &view);
         let resolve = |limit| {
             board::resolve(
                 project.name(),
                 &candidate,
                 &Here {
-                    index: self,
                     catalog,
+                    view_of,
                     limit,
                 },
             )
@@ -118,7 +149,7 @@ impl Index {
         };
         let (sources, bytecode) = (manifest(false), manifest(true));
         let (serial, key) = (catalog.serial(), self.view_key(release));
-        Ok(release.keep_board(Board {
+        Board {
             serial,
             key,
             view,
@@ -126,7 +157,7 @@ impl Index {
             for_upip,
             sources,
             bytecode,
-        }))
+        }
     }
 
     /// upip's tarball of a release, and its size. Blocks while it is made for the first time.
@@ -199,8 +230,9 @@ fn candidate(release: &Release, view: &View) -> Candidate {
 
 /// The releases that are here, as far as a board can get them.
 struct Here<'a> {
-    index: &'a Index,
     catalog: &'a Catalog,
+    /// None where there is none now: what cannot be read now is not to be had now.
+    view_of: &'a dyn Fn(&Release) -> Option<Arc<View>>,
     /// How many of the newest releases of a project the board's installer is told of.
     limit: usize,
 }
@@ -215,9 +247,8 @@ impl Universe for Here<'_> {
         let yanked = project
             .for_board()
             .filter(|release| release.is_yanked() && self.limit == usize::MAX);
-        // What cannot be read now is not to be had now.
         let known = |release: &Release| {
-            let view = self.index.view(release).ok()?;
+            let view = (self.view_of)(release)?;
             (!view.is_empty()).then(|| candidate(release, &view))
         };
         let current = current.filter_map(known).take(self.limit);

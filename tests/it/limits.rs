@@ -551,8 +551,15 @@ fn a_crowd_that_waits_for_what_boards_get_leaves_threads_to_others() {
     let file = server.site.packages().join(&dist.filename);
     fs::remove_file(&file).unwrap();
     make_pipe(&file);
+    let pulse = Dist::sdist_with("pulse", "1.0", "", "BEAT = 1\n");
+    assert_eq!(Form::upload(&pulse).post(&server).status, 200);
+    let known = server.get("/project/pulse/");
+    known.assert_says(200, &["<code>pulse/__init__.py</code>"]);
     let crowd = crowd(&server, &Request::board("/package/6/blinky/latest.json"));
     assert_eq!(server.get("/health").status, 200);
+    // What is known stays so, whatever else comes.
+    assert_eq!(Form::upload(&Dist::sdist("abacus", "1.0")).post(&server).status, 200);
+    assert!(server.get("/project/pulse/").body == known.body);
     drop(crowd);
 }
 

@@ -73,16 +73,8 @@ impl Index {
 
     fn prepare(&self, file: &File, release: &Release) -> Result<(), ViewError> {
         let key = self.view_key(release);
-        let known = self.derived::<View>(&key);
-        if let Some(view) = &known {
-            self.remember_emptiness(release, view);
-        }
+        self.make_unless_made(release, &key)?;
         let Some(compiler) = &self.options.boards.compiler else {
-            if known.is_none() {
-                self.view(release)?;
-                // The cache has it from now on; memory is for what boards ask for.
-                release.forget_view();
-            }
             return Ok(());
         };
         let compiled = self.derived::<Bytecode>(&bytecode_key(&key));
@@ -102,6 +94,17 @@ impl Index {
         {
             now.forget_view();
         }
+        Ok(())
+    }
+
+    /// The cache has its view from now on; memory is for those that boards ask for.
+    fn make_unless_made(&self, release: &Release, key: &[u8; 32]) -> Result<(), ViewError> {
+        let _making = self.workshop.making();
+        let view = match self.derived::<View>(key) {
+            Some(view) => view,
+            None => self.make_view(release, key)?,
+        };
+        self.remember_emptiness(release, &view);
         Ok(())
     }
 

@@ -241,10 +241,19 @@ impl AskedRelease {
     }
 
     async fn board(self, app: Arc<App>) -> Result<(Self, Arc<Board>), HttpError> {
-        let known = self.release().board(self.catalog.serial());
+        let kept = self.release().board(self.catalog.serial());
+        if let Some(board) = kept.filter(|board| !board.is_empty()) {
+            return Ok((self, board));
+        }
+        let index = Arc::clone(&app.index);
+        let (asked, known) = blocking(move || {
+            let known = index.known_board(&self.catalog, &self.project, self.release());
+            (self, known)
+        })
+        .await?;
         match known.filter(|board| !board.is_empty()) {
-            Some(board) => Ok((self, board)),
-            None => blocking_in_turn(app.index.board_turn().await, move || self.make(&app)).await?,
+            Some(board) => Ok((asked, board)),
+            None => blocking_in_turn(app.index.board_turn().await, move || asked.make(&app)).await?,
         }
     }
 

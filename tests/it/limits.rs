@@ -560,6 +560,8 @@ fn a_crowd_that_waits_for_what_boards_get_leaves_threads_to_others() {
     // What is known stays so, whatever else comes.
     assert_eq!(Form::upload(&Dist::sdist("abacus", "1.0")).post(&server).status, 200);
     assert!(server.get("/project/pulse/").body == known.body);
+    let manifest = server.get("/package/6/pulse/latest.json");
+    manifest.assert_says(200, &["pulse/__init__.py"]);
     drop(crowd);
 }
 

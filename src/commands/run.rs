@@ -25,12 +25,12 @@ pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
 /// The configuration that these arguments start a server with.
 pub(super) fn load(args: &RunArgs) -> Result<Loaded, CommandError> {
     let flags = translate(args)?;
-    let loaded = config::load_pypiserver(flags, environment(), defaults()?)?;
-    let cache = cache_directory(&loaded.config.store.packages[0]);
-    Ok(match cache {
-        Some(cache) => loaded.with_default("store.cache", &[cache.to_string_lossy()])?,
-        None => loaded,
-    })
+    Ok(config::load_pypiserver(
+        flags,
+        environment(),
+        defaults()?,
+        cache_directory,
+    )?)
 }
 
 /// The port without `-p`: pypiserver's image reads it from the environment.
@@ -44,22 +44,17 @@ fn defaults() -> Result<Flags, CommandError> {
     defaults.set("listen", [format!("[::]:{}", default_port()?)]);
     if let Some(home) = std::env::home_dir() {
         defaults.set("store.packages", [home.join("packages").to_string_lossy()]);
-        // Until the packages directory is known. The working directory, where `serve` has its own, may be served.
-        defaults.set("store.cache", [caches(&home).to_string_lossy()]);
     }
     Ok(defaults)
 }
 
-/// Where derived data goes: pypiserver's users expect nothing new in the working directory. Each package directory has
-/// a cache of its own, `~/.cache/micropypi/srv-packages` for `/srv/packages`, for only one server can use it at a time.
+/// Where derived data goes: pypiserver's users expect nothing new in the working directory, which may be served itself.
+/// Each package directory has a cache of its own, `~/.cache/micropypi/srv-packages` for `/srv/packages`, for only one
+/// server can use it at a time.
 fn cache_directory(packages: &Path) -> Option<PathBuf> {
     let packages = std::path::absolute(packages).ok()?;
     let name = packages.to_string_lossy().trim_matches('/').replace('/', "-");
-    Some(caches(&std::env::home_dir()?).join(name))
-}
-
-fn caches(home: &Path) -> PathBuf {
-    home.join(".cache/micropypi")
+    Some(std::env::home_dir()?.join(".cache/micropypi").join(name))
 }
 
 /// What was given, as our settings.
@@ -217,7 +212,7 @@ fn ignored(args: &IgnoredArgs) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
-    use crate::config::{Config, Level, Protect};
+    use crate::config::{Config, ConfigError, Level, Protect};
     use clap::Parser;
 
     fn parse(line: &str) -> RunArgs {
@@ -231,10 +226,12 @@ mod tests {
     }
 
     fn config(line: &str) -> Config {
-        let flags = translate(&parse(line)).unwrap();
-        config::load_pypiserver(flags, std::iter::empty(), defaults().unwrap())
-            .unwrap()
-            .config
+        loaded(&parse(line), &[]).unwrap().config
+    }
+
+    fn loaded(args: &RunArgs, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+        let env = env.iter().map(|(name, value)| (name.into(), value.into()));
+        config::load_pypiserver(translate(args).unwrap(), env, defaults().unwrap(), cache_directory)
     }
 
     #[test]
@@ -286,8 +283,21 @@ mod tests {
 
     #[test]
     fn each_package_directory_has_its_cache() {
-        let cache = cache_directory(Path::new("/srv/packages/")).unwrap();
-        assert!(cache.ends_with(".cache/micropypi/srv-packages"), "{}", cache.display());
+        let cache = |line, env: &[_]| loaded(&parse(line), env).unwrap().config.store.cache;
+        let named = [("MICROPYPI_STORE_PACKAGES", "/srv/named,/srv/more")];
+        for (line, env, expected) in [
+            ("", &[][..], "packages"),
+            ("", &named, "srv-named"),
+            ("/srv/packages/ /srv/more", &named, "srv-packages"),
+        ] {
+            let cache = cache(line, env).into_os_string().into_string().unwrap();
+            assert!(
+                cache.contains("/.cache/micropypi/") && cache.ends_with(expected),
+                "{cache}"
+            );
+        }
+        let own = [("MICROPYPI_STORE_CACHE", "/var/cache/own")];
+        assert_eq!(cache("/srv/packages", &own), Path::new("/var/cache/own"));
     }
 
     #[test]
@@ -297,10 +307,8 @@ mod tests {
         let Some(Command::Run(empty)) = Cli::try_parse_from(line).unwrap().command else {
             panic!("run");
         };
-        let flags = translate(&empty).unwrap();
-        assert!(config::load_pypiserver(flags, std::iter::empty(), defaults().unwrap()).is_err());
-        let none = translate(&parse("-a none")).unwrap();
-        assert!(config::load_pypiserver(none, std::iter::empty(), defaults().unwrap()).is_err());
+        assert!(loaded(&empty, &[]).is_err());
+        assert!(loaded(&parse("-a none"), &[]).is_err());
         for half in ["-P .", "-a .", "-P . -a update", "-P file -a ."] {
             assert!(
                 matches!(translate(&parse(half)), Err(CommandError::OpenTakesBoth)),

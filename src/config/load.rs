@@ -119,19 +119,29 @@ pub fn load(
     layers.resolve()
 }
 
-/// The configuration of `run`: its flags, then the environment, then `defaults`. No file is read.
+/// The configuration of `run`: its flags, then the environment, then `defaults`, and the cache that goes with the first
+/// packages directory. No file is read.
 ///
 /// # Errors
 /// [`ConfigError::Invalid`] as for [`load`].
 pub fn load_pypiserver(
     flags: Flags,
     env: impl Iterator<Item = (OsString, OsString)>,
-    defaults: Flags,
+    mut defaults: Flags,
+    cache_of: impl Fn(&Path) -> Option<PathBuf>,
 ) -> Result<Loaded, ConfigError> {
+    let environment = Environment::read(env);
+    let sources = [&flags, &environment.settings, &defaults];
+    let packages = sources
+        .iter()
+        .find_map(|source| source.0.get("store.packages")?.first());
+    if let Some(cache) = packages.and_then(|packages| cache_of(packages.as_ref())) {
+        defaults.set("store.cache", [cache.to_string_lossy()]);
+    }
     let layers = Layers {
         source: Source::Pypiserver,
         defaults,
-        environment: Environment::read(env),
+        environment,
         flags,
     };
     layers.resolve()

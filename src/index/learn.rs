@@ -1,6 +1,5 @@
 //! What is to be known about a file, by reading it: digests and core metadata. Called by `publish.rs` and `scan.rs`.
 
-use std::fs;
 use std::io::{self, Read};
 
 use pep440_rs::Version;
@@ -9,6 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::chain::Chain;
 use crate::dist::{self, CoreMetadata, Digests, DistFilename, Limits, ProjectName};
 use crate::store::{Facts, Found, MetadataFacts, Store};
+
+/// Most bytes of a reason that are shown.
+const REASON_BYTES: u64 = 4_096;
 
 /// What was learnt, and the bytes of the core metadata.
 pub(super) struct Learnt {
@@ -101,13 +103,17 @@ fn read_archive(
     Ok(dist::read_core_metadata(archive, name, limits).map_err(|error| Chain(&error).to_string()))
 }
 
-/// Why a file was yanked: the first line of `NAME.yanked`, which may be empty.
+/// Why a file was yanked: the first line of `NAME.yanked`, which may be empty. A long one is cut.
 pub(super) fn yank_reason(store: &Store, found: &Found) -> Option<Box<str>> {
     found.sidecars.yank_mark()?;
-    let sidecar = store.locate(found.root, &format!("{}.yanked", found.path));
-    let mut text = String::new();
-    let read = fs::File::open(sidecar).and_then(|file| file.take(4_096).read_to_string(&mut text));
+    let mut bytes = Vec::new();
+    let opened = store.open_sidecar(found.root, &found.path, ".yanked");
     // A mark that cannot be read is still a mark.
-    let reason = read.map_or("", |_| text.lines().next().unwrap_or("").trim());
-    Some(reason.into())
+    opened
+        .and_then(|file| file.take(REASON_BYTES).read_to_end(&mut bytes))
+        .ok();
+    let text = String::from_utf8_lossy(&bytes);
+    let reason = text.lines().next().unwrap_or_default();
+    // The cut may go through a character.
+    Some(reason.trim_end_matches(char::REPLACEMENT_CHARACTER).trim().into())
 }

@@ -214,18 +214,26 @@ impl Store {
         File::open(self.locate(root, path))
     }
 
-    /// Reads what stands beside a file under its name plus `ending`. A pipe that has taken its place is not waited for.
+    /// Opens what stands beside a file under its name plus `ending`. A pipe that has taken its place is not waited for.
     ///
     /// # Errors
-    /// What the system says; [`ErrorKind::NotFound`] for anything but a file, [`ErrorKind::FileTooLarge`] for more than
-    /// `most` bytes.
-    pub fn read_sidecar(&self, root: u8, path: &str, ending: &str, most: u64) -> io::Result<Vec<u8>> {
+    /// What the system says; [`ErrorKind::NotFound`] for anything but a file.
+    pub fn open_sidecar(&self, root: u8, path: &str, ending: &str) -> io::Result<File> {
         let sidecar = self.locate(root, &format!("{path}{ending}"));
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = File::from(rustix::fs::open(sidecar, flags, Mode::empty())?);
-        if !file.metadata()?.is_file() {
-            return Err(ErrorKind::NotFound.into());
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(ErrorKind::NotFound.into()),
         }
+    }
+
+    /// Reads all that [`Store::open_sidecar`] opens.
+    ///
+    /// # Errors
+    /// As there; [`ErrorKind::FileTooLarge`] for more than `most` bytes.
+    pub fn read_sidecar(&self, root: u8, path: &str, ending: &str, most: u64) -> io::Result<Vec<u8>> {
+        let file = self.open_sidecar(root, path, ending)?;
         let mut bytes = Vec::new();
         file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {

@@ -170,11 +170,20 @@ fn a_yank_mark_shows_when_it_is_written() {
     let site = Site::new(Placing::New);
     site.upload("1.0", "one").unwrap();
     let mark = fs::canonicalize(site.path()).unwrap().join("foo-1.0.tar.gz.yanked");
-    fs::write(&mark, "too hot\n").unwrap();
-    site.index.refresh(Scope::Paths([mark].into()), Trust::Closed);
+    let reason = |text: &[u8]| {
+        fs::write(&mark, text).unwrap();
+        site.index.refresh(Scope::Paths([mark.clone()].into()), Trust::Closed);
+        site.index.catalog().file("foo-1.0.tar.gz").unwrap().yanked.clone()
+    };
+    assert_eq!(reason(b"too hot\n").as_deref(), Some("too hot"));
+    // One that is too long is cut, between two characters.
+    let long = "\u{fc}ber".repeat(2_000);
+    let cut = reason(long.as_bytes()).unwrap();
+    assert!(cut.len() > 4_000 && long.starts_with(&*cut), "{cut}");
+    // As an editor writes it that does not know UTF-8.
     assert_eq!(
-        site.index.catalog().file("foo-1.0.tar.gz").unwrap().yanked.as_deref(),
-        Some("too hot")
+        reason(b"zu hei\xdf f\xfcr hier").as_deref(),
+        Some("zu hei\u{fffd} f\u{fffd}r hier")
     );
 }
 

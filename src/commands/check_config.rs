@@ -8,10 +8,10 @@ use super::{CommandError, load, print};
 use crate::auth;
 use crate::chain::Chain;
 use crate::cli::CheckConfigArgs;
-use crate::config::{Config, Flags, Source, TlsConfig};
+use crate::config::{Config, Flags, Source};
 use crate::serve;
 use crate::store::{Cache, Store};
-use crate::tls::{self, TlsError};
+use crate::tls;
 
 pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
     let loaded = load(&args.file, Flags::default())?;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &CheckConfigArgs) -> Result<(), CommandError> {
     }
     check(&loaded.config)?;
     // Files may be missing where the check runs (a build machine), so that is no error.
-    for (setting, path) in files(&loaded.config).filter(|(_, path)| !path.exists()) {
+    for (setting, path) in files(&loaded.config).filter(|(_, path)| is_missing(path)) {
         eprintln!("warning: {setting}: {} is not there", path.display());
     }
     if let Some(doubt) = loaded.config.doubt() {
@@ -39,47 +39,36 @@ fn check(config: &Config) -> Result<(), CommandError> {
     Store::check(&config.store.packages)?;
     Cache::check(&config.store.cache)?;
     if let Some(tls) = &config.tls {
-        check_pair(tls)?;
+        unless_out_of_reach(tls::load(&tls.certificate, &tls.key))?;
     }
-    if let Some(passwords) = there(config.auth.passwords.as_deref()) {
-        unless_denied(auth::check(passwords))?;
+    if let Some(passwords) = config.auth.passwords.as_deref().filter(|path| !is_missing(path)) {
+        unless_out_of_reach(auth::check(passwords))?;
     }
-    if let Some(page) = there(config.welcome.as_deref()) {
-        unless_denied(serve::welcome(page))?;
+    if let Some(page) = &config.welcome {
+        unless_out_of_reach(serve::welcome(page))?;
     }
-    if let Some(compiler) = there(config.boards.mpy_cross.as_deref()) {
-        unless_denied(serve::compiler(compiler))?;
+    if let Some(compiler) = &config.boards.mpy_cross {
+        unless_out_of_reach(serve::compiler(compiler))?;
     }
     Ok(())
 }
 
-fn there(path: Option<&Path>) -> Option<&Path> {
-    path.filter(|path| path.exists())
+/// Where this user may not look, it may be there.
+fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
 }
 
-/// What this user may not read, the server's user may.
-fn unless_denied<T, E: Error + Into<CommandError> + 'static>(checked: Result<T, E>) -> Result<(), CommandError> {
+/// What this user may not read, the server's user may. What is missing is told of elsewhere.
+fn unless_out_of_reach<T, E: Error + Into<CommandError> + 'static>(checked: Result<T, E>) -> Result<(), CommandError> {
     let Err(error) = checked else { return Ok(()) };
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    if cause.is_some_and(|cause| cause.kind() == ErrorKind::PermissionDenied) {
-        eprintln!("warning: {}; this user may not, and the server's must", Chain(&error));
-        return Ok(());
-    }
-    Err(error.into())
-}
-
-/// Reads the certificate and its key as the server will, as far as they are there and this user may.
-fn check_pair(tls: &TlsConfig) -> Result<(), TlsError> {
-    match tls::load(&tls.certificate, &tls.key) {
-        Err(TlsError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
-        Err(TlsError::Read { field, path, source }) if source.kind() == ErrorKind::PermissionDenied => {
-            let path = path.display();
-            eprintln!(
-                "warning: tls.{field}: {path} cannot be read by this user, and must be by the server's: {source}"
-            );
+    match cause.map(io::Error::kind) {
+        Some(ErrorKind::NotFound) => Ok(()),
+        Some(ErrorKind::PermissionDenied) => {
+            eprintln!("warning: {}; this user may not, and the server's must", Chain(&error));
             Ok(())
         }
-        loaded => loaded.map(drop),
+        _ => Err(error.into()),
     }
 }
 

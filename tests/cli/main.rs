@@ -249,6 +249,17 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
         "warning: cannot read the password file secrets: Permission denied (os error 13); this user may not, and the \
          server's must\n"
     );
+    // Nor can such a user tell whether it is there.
+    fs::set_permissions(home.path().join("folder"), Permissions::from_mode(0o000)).unwrap();
+    write("c.toml", "auth.passwords = 'folder/secrets'\n");
+    let hidden = unprivileged(home.path(), &["check-config", "-c", "c.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(success(&hidden), "c.toml: OK\n");
+    assert_eq!(
+        text(&hidden.stderr),
+        text(&denied.stderr).replace("secrets", "folder/secrets")
+    );
 }
 
 #[test]
@@ -321,7 +332,7 @@ fn check_config_leaves_to_the_server_what_another_user_may_not_read() {
     assert_eq!(success(&check), "c.toml: OK\n");
     assert_eq!(
         text(&check.stderr),
-        "warning: tls.key: key.pem cannot be read by this user, and must be by the server's: Permission denied (os error 13)\n"
+        "warning: [tls] key: cannot read key.pem: Permission denied (os error 13); this user may not, and the server's must\n"
     );
 }
 

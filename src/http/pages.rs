@@ -18,7 +18,7 @@ use crate::auth::Action;
 use crate::dist::ProjectName;
 use crate::index::{Board, Catalog, Depth, Project, Release};
 
-/// Projects that the page names; the rest is behind a link.
+/// Projects, and files and notes of a release, that a page names. There may be tens of thousands.
 const NAMED: usize = 200;
 /// Releases that a project's page shows.
 const RELEASES: usize = 20;
@@ -229,41 +229,54 @@ impl ProjectPage {
             section { (install(&self.base, project.name().as_str())) }
             section {
                 h2 { "Releases" }
-                @for (release, gets) in self.shown().zip(boards) { (release_section(release, gets.as_deref(), home)) }
+                @for (release, gets) in self.shown().zip(boards) { (self.release(release, gets.as_deref())) }
                 @if rest > 0 { p { "… and " a href=(format!("{home}simple/{}/", project.name())) { (rest) " older ones" } } }
             }
             (footer(home))
         };
         document(&title, &body)
     }
-}
 
-fn release_section(release: &Release, board: Option<&Board>, home: &str) -> Markup {
-    html! {
-        h3 { (release.version.as_str()) @if release.is_yanked() { " (yanked)" } }
-        ul {
-            @for file in &release.files {
-                li {
-                    a href=(format!("{home}packages/{}", file.url_path())) { (file.name.as_str()) }
-                    " " (size(file.stamp.size))
-                    @if let Some(reason) = &file.yanked { " — yanked: " (reason) }
-                    @if let Some(defect) = &file.defect { " — " (defect) }
-                }
-            }
-        }
-        @match board {
-            None => p { "For a board there is nothing: it takes a wheel for all platforms, or an sdist, that can be read." },
-            Some(board) => {
-                p.board {
-                    "On a board: "
-                    @for (position, file) in board.files().iter().enumerate() { @if position > 0 { ", " } code { (file.path) } }
-                    @if board.files().is_empty() { "nothing" }
-                    @for (position, pin) in board.resolution().pins.iter().enumerate() {
-                        (if position > 0 { ", " } else { "; with " }) code { (pin.project) " " (pin.version) }
+    fn release(&self, release: &Release, board: Option<&Board>) -> Markup {
+        let Self { project, home, .. } = self;
+        let version = release.version.as_str();
+        html! {
+            h3 { (version) @if release.is_yanked() { " (yanked)" } }
+            ul {
+                @for file in &release.files {
+                    li {
+                        a href=(format!("{home}packages/{}", file.url_path())) { (file.name.as_str()) }
+                        " " (size(file.stamp.size))
+                        @if let Some(reason) = &file.yanked { " — yanked: " (reason) }
+                        @if let Some(defect) = &file.defect { " — " (defect) }
                     }
                 }
-                @let notes: Vec<String> = board.notes().collect();
-                @if !notes.is_empty() { ul.notes { @for note in &notes { li { (note) } } } }
+            }
+            @match board {
+                None => p { "For a board there is nothing: it takes a wheel for all platforms, or an sdist, that can be read." },
+                Some(board) => (on_a_board(board, &format!("{home}package/py/{}/{version}.json", project.name())))
+            }
+        }
+    }
+}
+
+/// `manifest` is where all files are named.
+fn on_a_board(board: &Board, manifest: &str) -> Markup {
+    let (files, mut notes) = (board.files(), board.notes().peekable());
+    html! {
+        p.board {
+            "On a board: "
+            @for (position, file) in files.iter().take(NAMED).enumerate() { @if position > 0 { ", " } code { (file.path) } }
+            @if files.is_empty() { "nothing" }
+            @if files.len() > NAMED { " and " a href=(manifest) { (files.len() - NAMED) " more" } }
+            @for (position, pin) in board.resolution().pins.iter().enumerate() {
+                (if position > 0 { ", " } else { "; with " }) code { (pin.project) " " (pin.version) }
+            }
+        }
+        @if notes.peek().is_some() {
+            ul.notes {
+                @for note in notes.by_ref().take(NAMED) { li { (note) } }
+                @if notes.peek().is_some() { li { "… and " (notes.count()) " more" } }
             }
         }
     }

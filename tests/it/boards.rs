@@ -220,6 +220,24 @@ fn the_page_of_a_project_says_what_a_board_gets_and_why() {
 }
 
 #[test]
+fn the_page_of_a_release_with_many_files_names_some_and_tells_where_the_others_are() {
+    let paths: Vec<_> = (0..1_000).map(|number| format!("blinky/m{number:03}.py")).collect();
+    let long: Vec<_> = (0..1_000).map(|number| format!("blinky/{number:0120}.py")).collect();
+    let files: Vec<_> = paths
+        .iter()
+        .chain(&long)
+        .map(|path| (path.as_str(), &b""[..]))
+        .collect();
+    let server = Site::holding(&[Dist::wheel_of("blinky", "1.0+dev1", "", &files)]).start();
+    let page = server.get("/project/blinky/");
+    let more = r#"<code>blinky/m199.py</code> and <a href="../../package/py/blinky/1.0+dev1.json">800 more</a>"#;
+    page.assert_says(200, &["<code>blinky/m000.py</code>", more, "<li>… and 800 more</li>"]);
+    assert!(!page.text().contains("blinky/m200.py"));
+    let manifest = server.get("/package/py/blinky/1.0+dev1.json").json();
+    assert_eq!(manifest["hashes"].as_array().unwrap().len(), 1_000);
+}
+
+#[test]
 fn a_release_with_nothing_for_a_board_says_so() {
     let empty = Dist::wheel_of("blinky", "1.0", "", &[("docs/index.md", b"docs")]);
     let server = Server::start();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use if_addrs::Interface;
-use mdns_sd::{HostnameResolutionEvent, ScopedIp, ServiceDaemon, ServiceEvent};
+use mdns_sd::{HostnameResolutionEvent, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 
 use super::INDEX_TYPE;
 use super::service::Service;
@@ -28,11 +28,12 @@ pub(super) enum Holder {
 }
 
 impl Holder {
-    /// Asks the LAN for the addresses of `label.local`, and for the ports of the index of this name.
+    /// Asks the LAN for the addresses of `label.local`, and for the ports and addresses of the index of this name.
     pub(super) fn of(label: &str, service: &Service) -> Result<Self, mdns_sd::Error> {
         let deadline = Instant::now() + PATIENCE;
         let asker = ServiceDaemon::new()?;
-        asker.disable_interface(service.scope().excluded())?;
+        let scope = service.scope();
+        asker.disable_interface(scope.excluded())?;
         let indexes = asker.browse(INDEX_TYPE)?;
         let events = asker.resolve_hostname(&format!("{label}.local."), None)?;
         let mut heard = Heard::default();
@@ -42,9 +43,13 @@ impl Holder {
             }
         }
         let name = format!("{label}.{INDEX_TYPE}");
-        heard.other_port = indexes.try_iter().any(|event| {
-            matches!(event, ServiceEvent::ServiceResolved(index) if index.fullname == name && index.port != service.port)
-        });
+        let is_ours = |index: &ResolvedService| {
+            let mut addresses = index.addresses.iter().map(ScopedIp::to_ip_addr);
+            index.port == service.port && addresses.all(|address| scope.listens_on(address))
+        };
+        heard.other_server = indexes.try_iter().any(
+            |event| matches!(event, ServiceEvent::ServiceResolved(index) if index.fullname == name && !is_ours(&index)),
+        );
         // It fails if the thread has ended already, which is what is wanted.
         let _ = asker.shutdown();
         Ok(heard.judge(&if_addrs::get_if_addrs().unwrap_or_default()))
@@ -56,8 +61,8 @@ impl Holder {
 struct Heard {
     /// The addresses, and the interfaces that each was heard on.
     addresses: BTreeMap<IpAddr, BTreeSet<String>>,
-    /// Whether an index has another port than this server's.
-    other_port: bool,
+    /// Whether an index is where this server is not.
+    other_server: bool,
 }
 
 impl Heard {
@@ -83,7 +88,7 @@ impl Heard {
         };
         match others.is_empty() {
             false => another("host of this network", others),
-            true if self.other_port => another("server of this machine", own),
+            true if self.other_server => another("server of this machine", own),
             true => Holder::ThisMachine,
         }
     }
@@ -95,9 +100,9 @@ mod tests {
     use crate::mdns::interfaces::tests::interface;
     use mdns_sd::{InterfaceId, ScopedIpV4};
 
-    fn heard(answers: &[([u8; 4], &str)], other_port: bool) -> Holder {
+    fn heard(answers: &[([u8; 4], &str)], other_server: bool) -> Holder {
         let mut heard = Heard {
-            other_port,
+            other_server,
             ..Heard::default()
         };
         for (ip, name) in answers {
@@ -124,14 +129,14 @@ mod tests {
         let own = [reflected, ([10, 77, 0, 1], "eth0")];
         assert_eq!(heard(&own, false), Holder::ThisMachine);
         let with_another = [reflected, ([10, 77, 0, 2], "eth1")];
-        for other_port in [false, true] {
+        for other_server in [false, true] {
             let holder = another("host of this network", &["eth1"]);
-            assert_eq!(heard(&with_another, other_port), holder);
+            assert_eq!(heard(&with_another, other_server), holder);
         }
     }
 
     #[test]
-    fn a_name_is_another_servers_where_this_machine_has_one_at_another_port() {
+    fn a_name_is_another_servers_where_this_machine_has_one() {
         let own = [([10, 77, 0, 1], "eth0"), ([10, 78, 0, 1], "eth1")];
         let holder = another("server of this machine", &["eth0", "eth1"]);
         assert_eq!(heard(&own, true), holder);

@@ -1,4 +1,4 @@
-//! Which of the machine's addresses are announced. Called by `announce.rs` and `browse.rs`.
+//! Which of the machine's addresses are announced. Called by `announce.rs` and `holder.rs`.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,12 @@ impl Scope {
     }
 
     fn holds(&self, interface: &Interface) -> bool {
-        self.is_chosen(interface) && self.listen.iter().any(|on| answers(*on, interface.ip()))
+        self.is_chosen(interface) && self.listens_on(interface.ip())
+    }
+
+    /// Whether a client reaches this server at an address of the machine.
+    pub(super) fn listens_on(&self, address: IpAddr) -> bool {
+        self.listen.iter().any(|on| answers(*on, address))
     }
 
     fn is_chosen(&self, interface: &Interface) -> bool {

@@ -208,6 +208,24 @@ fn so_is_the_second_on_one_host() {
 }
 
 #[test]
+fn so_is_one_at_the_same_port_of_another_address() {
+    let Some(lan) = Lan::new() else { return };
+    let client = lan.host_at("client", &["10.77.0.9/24"]);
+    let host = lan.host_at("server", &["10.77.0.1/24", "10.77.0.2/24"]);
+    let first = Server::announced(&host, "listen = [\"10.77.0.1:8089\"]");
+    let second = Server::announced(&host, "listen = [\"10.77.0.2:8089\"]");
+    second.logged("another server of this machine is micropypi.local: this server is micropypi-2.local");
+    for (name, url) in [
+        ("micropypi", "http://10.77.0.1:8089"),
+        ("micropypi-2", "http://10.77.0.2:8089"),
+    ] {
+        let mip = discovered(&client, &["--mip", name]);
+        assert!(mip.contains(&format!("index=\"{url}\"")), "{name}: {mip}");
+    }
+    assert!(!first.log().contains("micropypi-2"), "{}", first.log());
+}
+
+#[test]
 fn two_that_start_at_once_agree_on_two_names() {
     let Some(lan) = Lan::new() else { return };
     let hosts = [lan.host_at("a", &["10.77.0.1/24"]), lan.host_at("b", &["10.77.0.2/24"])];

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::lock;
 use crate::dist::FilenameError;
-use crate::store::{Found, Stamp, Stamps};
+use crate::store::{Found, Stamp};
 
 /// What was seen so far. Each lock is held for one step.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     /// Files that may still be growing, as they were last seen, and since when they have looked like that.
-    unsettled: Mutex<HashMap<Arc<str>, (Stamps, Instant)>>,
+    unsettled: Mutex<HashMap<Arc<str>, (Found, Instant)>>,
     /// Files that are no distributions: each is logged once.
     ignored: Mutex<HashSet<Arc<str>>>,
     /// Files that could not be read, as they were then: each state is logged once.
@@ -29,9 +29,9 @@ impl Observed {
     /// Whether the file was seen before in just this state, so long ago; the state is remembered if not.
     pub(super) fn is_settled(&self, found: &Found, time: Duration) -> bool {
         match lock(&self.unsettled).entry(Arc::clone(&found.path)) {
-            Entry::Occupied(seen) if seen.get().0 == found.stamps() => seen.get().1.elapsed() >= time,
+            Entry::Occupied(seen) if seen.get().0 == *found => seen.get().1.elapsed() >= time,
             entry => {
-                entry.insert_entry((found.stamps(), Instant::now()));
+                entry.insert_entry((found.clone(), Instant::now()));
                 false
             }
         }

@@ -171,7 +171,11 @@ impl Index {
         let mut entries = Vec::with_capacity(files.len());
         let recalled = self.cache.recall(&paths, |at, facts| {
             let is_as_known = |(_, found): &mut (_, Found)| facts.stamps == found.stamps();
-            if let Some((name, found)) = files[at].take_if(is_as_known) {
+            // Beside it, something may be growing.
+            if let Some((name, found)) = files[at]
+                .take_if(is_as_known)
+                .filter(|(_, found)| self.is_whole(found, Trust::Closed))
+            {
                 entries.push(Arc::new(self.entry(&found, name, facts)));
             }
         });
@@ -218,8 +222,8 @@ impl Index {
         })
     }
 
-    /// None while the file may still be growing, or when it cannot be read.
-    fn read_one(&self, found: &Found, name: DistFilename, trust: Trust) -> Option<File> {
+    /// Whether nobody writes a file, or beside it, any more.
+    fn is_whole(&self, found: &Found, trust: Trust) -> bool {
         let writer = self.store.writer(found);
         let may_grow = match trust {
             _ if writer != Writer::Gone => true,
@@ -229,7 +233,12 @@ impl Index {
         };
         // Asked of a busy one, too: it is looked at again until it is closed, in case nobody hears that.
         let is_settled = !may_grow || self.observed.is_settled(found, self.options.settle);
-        if !is_settled || writer == Writer::Busy {
+        is_settled && writer != Writer::Busy
+    }
+
+    /// None while the file may still be growing, or when it cannot be read.
+    fn read_one(&self, found: &Found, name: DistFilename, trust: Trust) -> Option<File> {
+        if !self.is_whole(found, trust) {
             return None;
         }
         let project = name.project().as_str();

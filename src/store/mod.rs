@@ -175,12 +175,11 @@ impl Store {
         Watcher::new(&self.roots, how, self.ground(), writing)
     }
 
-    /// Who is writing a file that was found, or the core metadata beside it.
+    /// Who is writing a file that was found, or what stands beside it.
     pub fn writer(&self, found: &Found) -> Writer {
         let writing = self.writing.load();
-        let of = |path: &str| writing.writer(&self.locate(found.root, path));
-        let metadata = found.sidecars.metadata().map(|_| format!("{}.metadata", found.path));
-        of(&found.path).max(metadata.map_or(Writer::Gone, |path| of(&path)))
+        let of = |ending| writing.writer(&self.locate(found.root, &format!("{}{ending}", found.path)));
+        found.sidecars.endings().map(of).fold(of(""), Writer::max)
     }
 
     /// What lies under the paths of the directories now.

@@ -29,6 +29,12 @@ impl Sidecars {
         self.0.as_ref()?[kind]
     }
 
+    /// What the names of those that are there end with.
+    pub(super) fn endings(&self) -> impl Iterator<Item = &'static str> {
+        let is_there = |kind: &usize| self.get(*kind).is_some();
+        (0..SIDECARS.len()).filter(is_there).map(|kind| SIDECARS[kind])
+    }
+
     /// Of `NAME.asc`.
     pub fn signature(&self) -> Option<Stamp> {
         self.get(0)

@@ -102,6 +102,26 @@ fn a_file_that_is_still_being_copied_does_not_show() {
 }
 
 #[test]
+fn a_reason_that_is_still_being_written_does_not_show() {
+    let (dist, other) = (Dist::wheel("blinky", "1.0"), Dist::wheel("abacus", "1.0"));
+    let server = Site::new().package(&dist).start();
+    await_listed(&server, &dist);
+    let mut mark = File::create(server.site.packages().join(format!("{}.yanked", dist.filename))).unwrap();
+    mark.write_all(b"eats ").unwrap();
+    // So it is looked at, as is what comes later.
+    mark.set_permissions(Permissions::from_mode(0o600)).unwrap();
+    fs::write(server.site.packages().join(&other.filename), &other.bytes).unwrap();
+    await_listed(&server, &other);
+    assert!(!server.get("/simple/blinky/").text().contains("data-yanked"));
+    mark.write_all(b"flash").unwrap();
+    drop(mark);
+    let page = eventually("the file is yanked", || {
+        Some(server.get("/simple/blinky/")).filter(|page| page.text().contains("data-yanked"))
+    });
+    assert!(page.text().contains("\"eats flash\""), "{}", page.text());
+}
+
+#[test]
 fn a_stick_is_followed_from_mount_to_umount() {
     let server = Site::new().start_on_tmpfs("size=1m");
     let (folder, media) = (server.site.packages().join("stick"), server.site.path("media"));

@@ -158,7 +158,7 @@ fn store_status(error: &StoreError) -> StatusCode {
         StoreError::Exists(_) => StatusCode::CONFLICT,
         StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
         StoreError::ReadOnly { .. } | StoreError::Gone { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        StoreError::Missing(_) | StoreError::NotADirectory(_) | StoreError::Io { .. } => {
+        StoreError::Missing(_) | StoreError::NotADirectory(_) | StoreError::Nested(..) | StoreError::Io { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }
     }

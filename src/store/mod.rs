@@ -48,6 +48,13 @@ pub enum StoreError {
     /// A plain file is there, or on the way there.
     #[error("the packages directory {path} is not a directory", path = .0.display())]
     NotADirectory(PathBuf),
+    /// The first leads into the second: what lies there would be listed twice.
+    #[error(
+        "the packages directory {} leads into {}, which is served with all its sub-folders",
+        .0.display(),
+        .1.display()
+    )]
+    Nested(PathBuf, PathBuf),
     /// No space, or a quota is used up.
     #[error("no space left in {path}")]
     Full {
@@ -142,10 +149,11 @@ impl Store {
     /// Whether the directories that are there can be some. Changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::NotADirectory`].
+    /// [`StoreError::NotADirectory`] and [`StoreError::Nested`].
     pub fn check(roots: &[PathBuf]) -> Result<(), StoreError> {
         let wrong = roots.iter().find(|root| is_no_directory(root));
-        wrong.map_or(Ok(()), |root| Err(StoreError::NotADirectory(root.clone())))
+        let wrong = wrong.cloned().map(StoreError::NotADirectory);
+        wrong.or_else(|| nested(roots)).map_or(Ok(()), Err)
     }
 
     /// The directories, absolute.
@@ -356,6 +364,17 @@ fn is_no_directory(path: &Path) -> bool {
         |error| error.kind() == ErrorKind::NotADirectory,
         |there| !there.is_dir(),
     )
+}
+
+/// Of two directories, one that leads into the other by links: the configuration was checked as it is written.
+fn nested(roots: &[PathBuf]) -> Option<StoreError> {
+    let resolve = |root| Some((root, fs::canonicalize(root).ok()?));
+    let places: Vec<(&PathBuf, PathBuf)> = roots.iter().filter_map(resolve).collect();
+    places.iter().rev().find_map(|(inner, place)| {
+        let mut others = places.iter().filter(|(other, _)| other != inner);
+        let (outer, _) = others.find(|(_, outer)| place.starts_with(outer))?;
+        Some(StoreError::Nested(inner.to_path_buf(), outer.to_path_buf()))
+    })
 }
 
 /// Whether there is a file. A directory that this user may not look into tells nothing of it, and that is an error.

@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -190,7 +190,8 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
     write("secrets", "# staff\nalice\n");
     fs::set_permissions(home.path().join("secrets"), Permissions::from_mode(0o600)).unwrap();
     write("script", "#!/bin/sh\n");
-    fs::create_dir(home.path().join("folder")).unwrap();
+    fs::create_dir_all(home.path().join("folder/sub")).unwrap();
+    symlink("folder/sub", home.path().join("stick")).unwrap();
     let check = || {
         micropypi(home.path(), &["check-config", "-c", "c.toml"])
             .output()
@@ -213,6 +214,10 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
             "store.packages = ['folder', 'script/a']",
             "the packages directory script/a is not a directory\n",
         ),
+        (
+            "store.packages = ['stick', 'folder']",
+            "the packages directory stick leads into folder, which is served with all its sub-folders\n",
+        ),
         ("store.cache = 'script'", "cannot use the cache directory "),
         (
             "welcome = 'folder'",
@@ -234,6 +239,7 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
         assert!(serve.contains(&format!("error: {expected}")), "{serve}");
         fs::remove_dir_all(home.path().join("data")).ok();
     }
+    fs::remove_file(home.path().join("stick")).unwrap();
     write("c.toml", "store.packages = ['none', 'stick']\n");
     let missing = check();
     assert_eq!(success(&missing), "c.toml: OK\n");

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::lock;
+use crate::chain::Chain;
 use crate::dist::FilenameError;
 use crate::store::{Found, Stamp};
 
@@ -49,7 +50,7 @@ impl Observed {
 
     pub(super) fn tell_ignored(&self, found: &Found, error: &FilenameError) {
         if lock(&self.ignored).insert(Arc::clone(&found.path)) {
-            tracing::info!(file = %found.path, reason = %error, "ignored: not a distribution");
+            tracing::info!(file = %found.path, reason = %Chain(error), "ignored: not a distribution");
         }
     }
 

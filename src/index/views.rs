@@ -242,7 +242,7 @@ impl Index {
         };
         read().unwrap_or_else(|error| {
             let project = sdist.name.project().as_str();
-            tracing::warn!(project, file = %sdist.path, error, "its [tool.micropypi] does not count");
+            tracing::warn!(project, file = %sdist.path, error = %Chain(&*error), "its [tool.micropypi] does not count");
             general.clone()
         })
     }

@@ -2,11 +2,12 @@
 //! `serve.rs`; everybody else just says `tracing::info!`.
 //!
 //! A request is one line at info with `target: "http"` and the fields `request_id`, `method`, `path`, `status`, `bytes`,
-//! `user`, `action`, `project`, `file`, `duration_us`. The journal stores them in upper case, which makes
+//! `user`, `action`, `project`, `file`, `reason`, `duration_us`, `peer`. The journal stores them in upper case, which makes
 //! `journalctl -u micropypi PROJECT=foo` a package's history.
 
 mod file;
 mod filter;
+mod journal;
 mod text;
 mod writer;
 
@@ -14,7 +15,6 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::{Layer, Layered, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -22,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::Level;
 use file::Reopener;
 use filter::Filter;
+use journal::Journal;
 use text::Lines;
 use writer::Writer;
 
@@ -74,7 +75,7 @@ pub fn init(level: Level, file: Option<&Path>) -> Result<Guard, TelemetryError> 
     let (file, reopener) = file.map(file::open).transpose()?.unzip();
     let (layer, writer) = match file {
         Some(file) => to_writer(file, false)?,
-        None if stderr_is_journal() => (journal()?, None),
+        None if stderr_is_journal() => (Journal::open().map_err(TelemetryError::Journal)?.boxed(), None),
         None => to_writer(io::stderr(), io::stderr().is_terminal())?,
     };
     tracing_subscriber::registry().with(filter.clone()).with(layer).init();
@@ -88,21 +89,6 @@ pub fn init(level: Level, file: Option<&Path>) -> Result<Guard, TelemetryError> 
 /// What the layers below stand on.
 type Base = Layered<Filter, Registry>;
 type AnyLayer = Box<dyn Layer<Base> + Send + Sync>;
-
-/// The journal as tracing-journald speaks to it. It sends a datagram from the thread that logs, which waits only when
-/// journald has some hundred lines yet to read.
-fn journal() -> Result<AnyLayer, TelemetryError> {
-    let priorities = PriorityMappings {
-        info: Priority::Informational,
-        debug: Priority::Debug,
-        ..PriorityMappings::new()
-    };
-    let layer = tracing_journald::layer()
-        .map_err(TelemetryError::Journal)?
-        .with_field_prefix(None)
-        .with_priority_mappings(priorities);
-    Ok(layer.boxed())
-}
 
 /// systemd puts the device and inode of the journal's socket into the environment, for programs to see whether their
 /// stderr is still that socket (systemd.exec(5), `$JOURNAL_STREAM`).

@@ -41,14 +41,23 @@ impl<S: Subscriber> Layer<S> for Lines {
         line.clear();
         push_time(&mut line, Timestamp::now());
         push_level(&mut line, *event.metadata().level(), self.colour);
-        event.record(&mut Fields {
-            line: &mut line,
-            is_request: event.metadata().target() == "http",
-        });
+        push_event(&mut line, event);
         line.push('\n');
         self.queue.push(line.as_bytes());
         LINE.set(line);
     }
+}
+
+/// What a line says after time and level.
+pub(super) fn without_time(event: &Event<'_>) -> String {
+    let mut line = String::with_capacity(256);
+    push_event(&mut line, event);
+    line.get(1..).unwrap_or_default().to_owned()
+}
+
+fn push_event(line: &mut String, event: &Event<'_>) {
+    let is_request = event.metadata().target() == "http";
+    event.record(&mut Fields { line, is_request });
 }
 
 /// In UTC, to the microsecond (RFC 3339).

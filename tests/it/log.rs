@@ -160,6 +160,26 @@ fn what_happens_by_hand_is_told_file_by_file() {
 }
 
 #[test]
+fn a_warning_tells_what_caused_it() {
+    let pyproject = b"[tool.micropypi]\ninclude = ['a[']\n".as_slice();
+    let sdist = Dist::sdist_of("blinky", "1.0", &[("pyproject.toml", pyproject)]);
+    let site = Site::holding(&[sdist, Dist::wheel("blinky", "1.0")]);
+    let server = site
+        .package(&Dist::new("", "", "blinky_-1.0.tar.gz", Vec::new()))
+        .start();
+    let pattern = "error=the pattern \"a[\" cannot be read: error parsing glob";
+    line(
+        &server,
+        &["WARN its [tool.micropypi] does not count", "project=blinky", pattern],
+    );
+    let name = "does not begin with a project name: \"blinky_\" is not a project name";
+    line(
+        &server,
+        &["INFO ignored: not a distribution file=blinky_-1.0.tar.gz", name],
+    );
+}
+
+#[test]
 fn what_takes_a_restart_is_told_until_there_is_one() {
     let server = Server::start();
     let changed = server.site.clone().set("store.overwrite", "true");

@@ -11,6 +11,7 @@ mod boards;
 mod bytecode;
 mod clients;
 mod dists;
+mod durable;
 mod files;
 mod form;
 mod limits;

@@ -1,0 +1,160 @@
+//! An upload that was answered is on the disk, and a kill at any moment leaves nothing of the others, or the whole file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::dists::Dist;
+use crate::form::Form;
+use crate::harness::{Server, Site, eventually};
+
+/// The moments at which something is made durable, by what it is: what is received, before it has its name; the names of
+/// the directory; a file of that name that was there before.
+const RECEIVED: &str = "*/packages/.micropypi-upload-*";
+const NAMES: &str = "*/packages";
+const THERE_BEFORE: &str = "*/packages/blinky-1.0-*";
+
+/// `fsync.c`, compiled.
+fn fsync() -> &'static Path {
+    static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (library, part) = (folder.join("fsync.so"), folder.join(format!("{}.part", process::id())));
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(&part);
+        compiler.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fsync.c"));
+        assert!(compiler.status().unwrap().success());
+        // At once: another run of these tests may be loading it.
+        fs::rename(part, &library).unwrap();
+        library
+    });
+    &LIBRARY
+}
+
+/// A server whose disk fails at this moment.
+fn on_a_failing_disk(site: &Site, moment: &str) -> Server {
+    site.start_with_environment(&[("LD_PRELOAD", fsync().as_ref()), ("FSYNC_OF", moment.as_ref())])
+}
+
+/// A server that is killed at this moment.
+fn to_be_killed(site: &Site, moment: &str) -> Server {
+    site.start_with_environment(&[
+        ("LD_PRELOAD", fsync().as_ref()),
+        ("FSYNC_OF", moment.as_ref()),
+        ("FSYNC_KILLS", "yes".as_ref()),
+    ])
+}
+
+/// The status of the answer, if there is one.
+fn upload(server: &Server, dist: &Dist) -> Option<u16> {
+    let answer = Form::upload(dist).request("/").by_user().try_send(server.address);
+    answer.map(|answer| answer.status)
+}
+
+fn assert_not_durable(server: &Server, dist: &Dist) {
+    assert_eq!(upload(server, dist), Some(500));
+    server.await_log("Input/output error");
+}
+
+#[test]
+fn an_upload_is_answered_when_it_is_on_the_disk_under_its_name() {
+    let dist = Dist::wheel("blinky", "1.0");
+    for (moment, holds) in [(RECEIVED, [].as_slice()), (NAMES, std::slice::from_ref(&dist))] {
+        let site = Site::new();
+        assert_not_durable(&on_a_failing_disk(&site, moment), &dist);
+        site.assert_holds(holds);
+    }
+}
+
+#[test]
+fn so_is_one_that_replaces_another() {
+    let (old, new) = (
+        Dist::wheel("blinky", "1.0"),
+        Dist::wheel_with("blinky", "1.0", "Keywords: new\n"),
+    );
+    for (moment, holds) in [(RECEIVED, &old), (NAMES, &new)] {
+        let site = Site::holding(std::slice::from_ref(&old)).set("store.overwrite", "true");
+        assert_not_durable(&on_a_failing_disk(&site, moment), &new);
+        site.assert_holds(std::slice::from_ref(holds));
+    }
+}
+
+/// A copy by hand may not be on the disk yet.
+#[test]
+fn so_is_one_of_what_was_there_already() {
+    let dist = Dist::wheel("blinky", "1.0");
+    for moment in [THERE_BEFORE, NAMES] {
+        let known = Site::holding(std::slice::from_ref(&dist));
+        assert_not_durable(&on_a_failing_disk(&known, moment), &dist);
+        let unseen = Site::new().set("store.watch", r#""off""#);
+        let server = on_a_failing_disk(&unseen, moment);
+        let _unseen = unseen.package(&dist);
+        assert_not_durable(&server, &dist);
+    }
+}
+
+#[test]
+fn a_kill_between_two_steps_leaves_nothing_or_the_whole_file() {
+    let dist = Dist::wheel("blinky", "1.0");
+    for (moment, holds) in [(RECEIVED, [].as_slice()), (NAMES, std::slice::from_ref(&dist))] {
+        let site = Site::new();
+        let mut server = to_be_killed(&site, moment);
+        assert_eq!(upload(&server, &dist), None);
+        eventually("the server is killed", || Some(()).filter(|()| !server.is_running()));
+        let server = site.start();
+        site.assert_holds(holds);
+        assert_eq!(upload(&server, &dist), Some(200));
+    }
+}
+
+/// A few wheels whose uploads take a while.
+fn large_wheels(round: u32) -> Vec<Dist> {
+    let wheel = |number| {
+        let mut noise = vec![0; 200_000];
+        getrandom::fill(&mut noise).unwrap();
+        Dist::wheel_of("blinky", &format!("{round}.{number}"), "", &[("blinky.bin", &noise)])
+    };
+    (0..4).map(wheel).collect()
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_what_was_answered_and_no_half_file() {
+    let site = Site::new();
+    let server = site.start();
+    let mut kept = large_wheels(0);
+    let begin = Instant::now();
+    assert!(kept.iter().all(|dist| upload(&server, dist) == Some(200)));
+    let most = begin.elapsed().as_micros() as u32;
+    drop(server);
+    for round in 1..=12 {
+        let server = site.start();
+        site.assert_holds(&kept);
+        let wheels = large_wheels(round);
+        let moment = Duration::from_micros(u64::from(getrandom::u32().unwrap() % most));
+        let answered = thread::scope(|scope| {
+            let uploads = scope.spawn(|| {
+                wheels
+                    .iter()
+                    .take_while(|dist| upload(&server, dist) == Some(200))
+                    .count()
+            });
+            thread::sleep(moment);
+            server.signal(Signal::KILL);
+            uploads.join().unwrap()
+        });
+        for (number, dist) in wheels.into_iter().enumerate() {
+            // The first that has no answer may be there all the same.
+            if number < answered || (number == answered && site.packages().join(&dist.filename).exists()) {
+                kept.push(dist);
+            }
+        }
+    }
+    let server = site.start();
+    site.assert_holds(&kept);
+    let page = server.get("/simple/blinky/");
+    assert!(kept.iter().all(|dist| page.text().contains(&dist.filename)));
+}

@@ -40,8 +40,8 @@ pub enum MpyError {
     /// The files cannot be opened, or the compiler cannot be started.
     #[error("{0} cannot be run")]
     Run(PathBuf, #[source] io::Error),
-    /// It ran into a limit.
-    #[error("mpy-cross took too long or too much memory")]
+    /// It ran into a limit, or into a fault of its own.
+    #[error("mpy-cross crashed, or ran into its limit of time, memory or output")]
     Limit,
     /// It refused the source; with the last line of what it said.
     #[error("mpy-cross refuses the source: {0}")]

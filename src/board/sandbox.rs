@@ -8,6 +8,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
@@ -19,7 +20,7 @@ use landlock::{
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, pidfd_open, prlimit};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_group, pidfd_open, prlimit};
 
 /// Where a program's libraries and its loader lie.
 const LIBRARIES: [&str; 7] = [
@@ -67,7 +68,7 @@ pub(super) enum Ending {
 pub(super) fn run(program: &Path, arguments: &[&OsStr], files: &Files<'_>) -> io::Result<Ending> {
     let confined = || {
         confine(program, files)?;
-        finish(start(program, arguments)?)
+        finish(start(program, arguments)?, TIME)
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -86,11 +87,12 @@ fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<Child> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
 }
 
 /// Reads what it says while it runs: one that nobody listens to stops at a full pipe.
-fn finish(mut child: Child) -> io::Result<Ending> {
+fn finish(mut child: Child, time: Duration) -> io::Result<Ending> {
     let stderr = child.stderr.take().expect("it is piped");
     std::thread::scope(|scope| {
         let said = std::thread::Builder::new()
@@ -98,13 +100,13 @@ fn finish(mut child: Child) -> io::Result<Ending> {
             .spawn_scoped(scope, || tail(stderr));
         let ended = said.and_then(|said| {
             limit(&child)?;
-            Ok((wait(&child)?, said))
+            wait(&child, time)?;
+            Ok(said)
         });
-        if !matches!(ended, Ok((true, _))) {
-            child.kill()?;
-        }
+        // With all that it has started, which may hold its stderr open for ever.
+        kill_process_group(Pid::from_child(&child), Signal::KILL)?;
         let status = child.wait()?;
-        let said = ended?.1.join();
+        let said = ended?.join();
         said.map_err(|_| io::Error::other("the thread that reads stderr panicked"))?
             .map(|said| ending(status, &said))
     })
@@ -133,15 +135,13 @@ fn limit(child: &Child) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether it ended within its time.
-fn wait(child: &Child) -> io::Result<bool> {
+/// Waits for its end, or until its time is over. It is not reaped, so that nobody else can have its number.
+fn wait(child: &Child, time: Duration) -> io::Result<()> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let time = Timespec {
-        tv_sec: TIME.as_secs() as i64,
-        tv_nsec: 0,
-    };
+    let time = Timespec::try_from(time).map_err(io::Error::other)?;
     let mut ended = [PollFd::new(&process, PollFlags::IN)];
-    Ok(retry_on_intr(|| poll(&mut ended, Some(&time)))? == 1)
+    retry_on_intr(|| poll(&mut ended, Some(&time)))?;
+    Ok(())
 }
 
 fn ending(status: ExitStatus, said: &[u8]) -> Ending {
@@ -278,5 +278,25 @@ mod tests {
             run("/usr/bin/perl", &["-e", script], &files),
             Ending::Failure(_)
         ));
+    }
+
+    #[test]
+    fn one_that_never_ends_is_killed_with_all_that_it_has_started() {
+        let script = ["-c", "sleep infinity & sleep infinity"].map(OsStr::new);
+        let child = start(Path::new("/bin/sh"), &script).unwrap();
+        assert_eq!(finish(child, Duration::from_millis(100)).unwrap(), Ending::Killed);
+    }
+
+    #[test]
+    fn what_it_writes_is_limited() {
+        let out = tempfile::NamedTempFile::new().unwrap();
+        let files = Files {
+            write: out.path(),
+            ..nothing()
+        };
+        // Over and over: the first may come before the limit.
+        let script = "for (1 .. 200_000) { truncate($ARGV[0], 17 << 20) or die; truncate($ARGV[0], 0) }";
+        let arguments = ["-e", script, out.path().to_str().unwrap()];
+        assert_eq!(run("/usr/bin/perl", &arguments, &files), Ending::Killed);
     }
 }

@@ -1,7 +1,9 @@
 //! `[boards] mpy_cross`: what boards get of a server that compiles, by the real compiler and the real mip.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use crate::clients::{installed, micropython, mip_install, tree};
 use crate::dists::Dist;
@@ -108,6 +110,32 @@ fn the_page_tells_what_could_not_be_compiled() {
     let page = server.get("/project/blinky/");
     page.assert_says(200, &["blinky/broken.py is served as source: ", "SyntaxError"]);
     assert!(!page.text().contains("good.py is served as source"), "{}", page.text());
+}
+
+/// One that is killed, as by a limit.
+#[test]
+fn boards_get_the_source_of_what_kills_the_compiler() {
+    let site = Site::new().package(&blinky());
+    let compiler = site.path("mpy-cross");
+    let mut cc = Command::new("cc");
+    cc.args(["-x", "c", "-", "-o"]).arg(&compiler).stdin(Stdio::piped());
+    let mut cc = cc.spawn().unwrap();
+    let source = b"#include <signal.h>\nint main() { return raise(SIGKILL); }\n";
+    cc.stdin.take().unwrap().write_all(source).unwrap();
+    assert!(cc.wait().unwrap().success());
+    let server = site.set("boards.mpy_cross", &format!("{compiler:?}")).start();
+    let said = "mpy-cross crashed, or ran into its limit of time, memory or output";
+    for file in ["__init__", "broken", "good"] {
+        server.await_log(&format!(
+            "boards get the source project=blinky file=blinky/{file}.py error={said}"
+        ));
+        let note = format!("blinky/{file}.py is served as source: {said}");
+        eventually("the page says so", || {
+            server.get("/project/blinky/").text().contains(&note).then_some(())
+        });
+    }
+    assert_eq!(paths(&server, "6"), SOURCES);
+    assert!(is_complete(&server));
 }
 
 #[test]

@@ -177,6 +177,18 @@ impl Site {
         Server::spawn(self, command)
     }
 
+    /// Starts `micropypi serve` with the package directory on FUSE, where it is another name of `data/disk`. What changes
+    /// there raises no event here.
+    pub(crate) fn start_on_fuse(&self) -> Server {
+        fs::create_dir(self.path("data/disk")).expect("the disk's directory");
+        let mut command = unshare(&["--mount"]);
+        let script = "setpriv --pdeathsig KILL bindfs -f data/disk data/packages & \
+                      until mountpoint -q data/packages; do kill -0 $! && sleep 0.01 || exit 1; done; exec \"$0\" serve --config \"$1\"";
+        command.current_dir(self.home.path()).args(["sh", "-c", script]);
+        command.arg(env!("CARGO_BIN_EXE_micropypi")).arg(self.configure());
+        Server::spawn(self, command)
+    }
+
     /// Starts `micropypi serve` here from a shell that has run this before.
     pub(crate) fn start_after(&self, shell: &str) -> Server {
         let mut command = Command::new("sh");

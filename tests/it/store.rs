@@ -1,11 +1,13 @@
 //! The package directory: what is changed by hand, what survives a restart and a kill, what is no distribution.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::process::Signal;
@@ -144,6 +146,30 @@ fn a_stick_is_followed_from_mount_to_umount() {
             Some(()).filter(|()| server.get("/simple/blinky/").status == 404)
         });
     }
+}
+
+/// What this machine lacks for a package directory on FUSE. Where CI is set, nothing that can be installed may be missing.
+fn without_fuse() -> Option<&'static str> {
+    if File::options().read(true).write(true).open("/dev/fuse").is_err() {
+        return Some("/dev/fuse cannot be opened");
+    }
+    let is_missing = Command::new("bindfs").arg("--version").output().is_err();
+    assert!(!is_missing || env::var_os("CI").is_none(), "bindfs is not installed");
+    is_missing.then_some("bindfs is not installed")
+}
+
+#[test]
+fn changes_on_a_file_system_that_tells_of_none_show() {
+    if let Some(reason) = without_fuse() {
+        return println!("skipped, because {reason}");
+    }
+    let server = Site::new().start_on_fuse();
+    let dist = Dist::wheel("blinky", "1.0");
+    let file = server.site.path("data/disk").join(&dist.filename);
+    fs::write(&file, &dist.bytes).unwrap();
+    await_listed(&server, &dist);
+    fs::remove_file(&file).unwrap();
+    await_gone(&server, &dist);
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub(super) fn man() -> io::Result<Vec<u8>> {
     command.build();
     let mut start = Vec::new();
     Man::new(command.clone()).render(&mut start)?;
-    let mut page = text(&start);
+    // What clap_mangen makes of the text after the help.
+    let mut page = text(&start).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n");
     for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         // clap lists each command by a page of its own, which there is not.
         let own_page = format!("{}(1)", escaped(command.get_display_name().unwrap_or_default()));

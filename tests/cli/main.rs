@@ -738,6 +738,7 @@ fn the_packages_can_ask_for_man_page_and_completions() {
         ".TH micropypi 1",
         "\nmicropypi check\\-config\nSay whether",
         ".SH \"MICROPYPI CHECK\\-CONFIG\"",
+        ".SH EXAMPLES\n  micropypi  ",
         ".SH FILES",
         "/etc/micropypi/config.toml",
         "/etc/micropypi/htpasswd",

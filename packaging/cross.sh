@@ -62,10 +62,10 @@ WRAPPER
 
 linker=${target/-unknown/}-gcc
 linker=${linker/#armv7/arm}
-command -v "$linker" >/dev/null || {
-  echo "build-static: $linker is missing: apt install gcc-${linker%-gcc} libc6-dev-$arch-cross" >&2
+if ! command -v "$linker" >/dev/null || [ ! -d "/usr/${linker%-gcc}/include" ]; then
+  echo "build-static: $linker or its C library is missing: apt install gcc-${linker%-gcc} libc6-dev-$arch-cross" >&2
   exit 1
-}
+fi
 [ -x "$cross/rustc" ] || { cross_index; cross_fetch; cross_unpack; } >&2
 export RUSTC=$cross/rustc
 target_variable=${target//-/_}

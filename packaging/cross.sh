@@ -32,14 +32,22 @@ cross_index() {
 }
 
 cross_fetch() {
-  local version driver llvm
+  local version driver llvm libraries
   version=$(cross_apt cache show "rustc-web:$native" | sed -n 's/^Version: //p' | head -1)
   driver=libstd-rust-web-$(grep -oE '^[0-9]+\.[0-9]+' <<<"$version")
   llvm=$(cross_apt cache depends "$driver:$native" | grep -oE 'libllvm[0-9]+' | head -1)
+  mapfile -t libraries < <(cross_libraries "$llvm")
   pushd "$cross/debs"
-  cross_apt get download {rustc-web,"$driver",libstd-rust-web-dev}":$native=$version" "$llvm:$native"
+  cross_apt get download {rustc-web,"$driver",libstd-rust-web-dev}":$native=$version" "${libraries[@]/%/:$native}"
   cross_apt get download "libstd-rust-web-dev:$arch=$version" || cross_fetch_pinned "$version"
   popd
+}
+
+# LLVM, and what it needs that a machine with a compiler may lack. The rest is the machine's own: rustc starts the machine's
+# linker, which finds what rustc finds.
+cross_libraries() {
+  cross_apt cache depends --recurse --important "$1:$native" | grep '^[a-z]' |
+    grep -vxE 'gcc-[0-9]+-base|libc6|libgcc-s1|liblzma5|libstdc\+\+6|libtinfo6|libzstd1|zlib1g'
 }
 
 cross_fetch_pinned() {

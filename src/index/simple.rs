@@ -141,9 +141,8 @@ struct FileJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     requires_python: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// Not by its older name, `dist-info-metadata`, too: on that, pip 22.3 to 23.1.2 fail (PEP 714).
     core_metadata: Option<BTreeMap<&'static str, String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dist_info_metadata: Option<BTreeMap<&'static str, String>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     gpg_sig: bool,
     yanked: Yanked<'a>,
@@ -175,9 +174,6 @@ impl<'a> ProjectJson<'a> {
 impl<'a> FileJson<'a> {
     fn new(file: &'a File, depth: Depth) -> Self {
         let metadata = file.metadata.as_ref();
-        let core_metadata = file
-            .core_metadata()
-            .map(|known| BTreeMap::from([("sha256", Hex(&known.sha256).to_string())]));
         Self {
             filename: file.name.as_str(),
             url: url(file, depth),
@@ -185,8 +181,9 @@ impl<'a> FileJson<'a> {
             size: file.stamp.size,
             upload_time: upload_time(file),
             requires_python: metadata.and_then(|known| known.requires_python.as_deref()),
-            dist_info_metadata: core_metadata.clone(),
-            core_metadata,
+            core_metadata: file
+                .core_metadata()
+                .map(|known| BTreeMap::from([("sha256", Hex(&known.sha256).to_string())])),
             gpg_sig: file.is_signed(),
             yanked: match file.yanked.as_deref() {
                 None => Yanked::Plain(false),

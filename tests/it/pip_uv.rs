@@ -1,4 +1,4 @@
-//! The index as pip (the oldest that runs here, and the newest) and uv see it.
+//! The index as pip (the oldest that runs here, one like that of Debian 12, and the newest) and uv see it.
 
 use std::fs;
 use std::path::Path;
@@ -13,10 +13,13 @@ const VERSION: &str = "0.2.0rc99+dev42";
 /// A command that installs into a directory from one index.
 type Installer = fn(&str, &Path) -> Client;
 
-/// Every installer by name; the oldest pip comes first.
-const INSTALLERS: [(&str, Installer); 3] = [
+/// Every installer by name; the oldest pip comes first, and the first two read no core metadata from the index.
+const INSTALLERS: [(&str, Installer); 4] = [
     ("pip-old", |index, target| {
         pip_install("pip-old/bin/python", index, target)
+    }),
+    ("pip-23", |index, target| {
+        pip_install("pip-23/bin/python", index, target)
     }),
     ("pip", |index, target| pip_install("pip/bin/python", index, target)),
     ("uv", uv_install),
@@ -86,7 +89,7 @@ fn the_newest_that_fits_is_chosen_with_what_it_requires() {
 
 #[test]
 fn metadata_spares_the_download_of_what_is_not_installed() {
-    for (name, install) in INSTALLERS.into_iter().skip(1) {
+    for (name, install) in INSTALLERS.into_iter().skip(2) {
         let server = server_with(&[
             Dist::wheel_with("blinky", "1.0", "Requires-Dist: abacus<2\n"),
             Dist::wheel("abacus", "1.0"),

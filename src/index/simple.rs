@@ -140,8 +140,8 @@ struct FileJson<'a> {
     upload_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     requires_python: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     /// Not by its older name, `dist-info-metadata`, too: on that, pip 22.3 to 23.1.2 fail (PEP 714).
+    #[serde(skip_serializing_if = "Option::is_none")]
     core_metadata: Option<BTreeMap<&'static str, String>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     gpg_sig: bool,

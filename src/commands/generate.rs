@@ -57,8 +57,13 @@ fn section(command: &Command) -> io::Result<String> {
     man.render_synopsis_section(&mut section)?;
     man.render_description_section(&mut section)?;
     man.render_options_section(&mut section)?;
+    // `serve` has those of the page.
+    if command.get_after_help().is_some() && command.get_name() != "serve" {
+        man.render_extra_section(&mut section)?;
+    }
     let heading = escaped(&called(command).to_uppercase());
-    Ok(format!(".SH \"{heading}\"\n{}", text(&section).replace(".SH ", ".SS ")))
+    let section = text(&section).replace(".SH EXTRA", ".SH NOTES").replace(".SH ", ".SS ");
+    Ok(format!(".SH \"{heading}\"\n{section}"))
 }
 
 /// How a command is called: `micropypi serve`.

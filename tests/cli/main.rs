@@ -739,6 +739,7 @@ fn the_packages_can_ask_for_man_page_and_completions() {
         "\nmicropypi check\\-config\nSay whether",
         ".SH \"MICROPYPI CHECK\\-CONFIG\"",
         ".SH EXAMPLES\n  micropypi  ",
+        ".SS NOTES\nThe password is asked for twice without echo",
         ".SH FILES",
         "/etc/micropypi/config.toml",
         "/etc/micropypi/htpasswd",

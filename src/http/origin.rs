@@ -228,8 +228,8 @@ fn url(scheme: &str, authority: &str, path: &str, port: Option<u16>) -> String {
 }
 
 fn has_port(authority: &str) -> bool {
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+    let before = authority.trim_end_matches(|character: char| character.is_ascii_digit());
+    before.len() < authority.len() && before.ends_with(':')
 }
 
 #[cfg(test)]

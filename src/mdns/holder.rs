@@ -11,8 +11,9 @@ use mdns_sd::{HostnameResolutionEvent, ResolvedService, ScopedIp, ServiceDaemon,
 use super::INDEX_TYPE;
 use super::service::Service;
 
-/// How long answers are waited for. It is asked at once and after a second: a host repeats no answer within a second.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long answers are waited for. It is asked at once, after one second, and after three: a host repeats no answer within
+/// a second, and a busy one takes its time.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Who answers to a name.
 #[derive(Debug, PartialEq, Eq)]

@@ -19,13 +19,18 @@ pub(crate) const MICROPYPI: &str = env!("CARGO_BIN_EXE_micropypi");
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks until there is an answer.
-pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    in_time(ask).unwrap_or_else(|| panic!("{what}: not within {PATIENCE:?}"))
+}
+
+/// Asks until there is an answer, for as long as it may take.
+fn in_time<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = ask() {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= deadline {
             return answer;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -94,7 +99,8 @@ impl Server {
     /// Waits for a line of the log that holds `text`.
     pub(crate) fn logged(&self, text: &str) -> String {
         let line = |line: &str| line.contains(text).then(|| line.to_owned());
-        eventually(&format!("the log says {text:?}"), || self.log().lines().find_map(line))
+        let said = || self.log().lines().find_map(line);
+        in_time(said).unwrap_or_else(|| panic!("not within {PATIENCE:?}: {text:?}; the log:\n{}", self.log()))
     }
 
     /// The log so far.

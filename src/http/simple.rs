@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 
 use super::error::HttpError;
+use super::origin::Origin;
 use super::respond::{self, Headers, blocking};
 use super::right::{List, May};
 use super::{App, negotiate};
@@ -19,13 +20,32 @@ pub(super) fn root(depth: Depth) -> MethodRouter<Arc<App>> {
     get(move |State(app): State<Arc<App>>, _: May<List>, Headers(headers): Headers| root_at(app, headers, depth))
 }
 
-/// `{project}`, so deep below the base URL.
+/// `{project}/`, so deep below the base URL.
 pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
     get(
         move |State(app): State<Arc<App>>, _: May<List>, Path(name): Path<String>, Headers(headers): Headers| {
-            project_at(app, name, headers, depth)
+            project_at(app, name, headers, Links::Relative(depth))
         },
     )
+}
+
+/// `{project}`, without the slash that PEP 503 wants at its end. So asks pipkin, which opens the links as they stand.
+pub(super) async fn project_without_slash(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path(name): Path<String>,
+    origin: Origin,
+    Headers(headers): Headers,
+) -> Result<Response, HttpError> {
+    project_at(app, name, headers, Links::Absolute(origin)).await
+}
+
+/// How a page names the files.
+enum Links {
+    /// From so deep below the base URL.
+    Relative(Depth),
+    /// By the base URL itself.
+    Absolute(Origin),
 }
 
 async fn root_at(app: Arc<App>, headers: HeaderMap, depth: Depth) -> Result<Response, HttpError> {
@@ -37,7 +57,7 @@ async fn root_at(app: Arc<App>, headers: HeaderMap, depth: Depth) -> Result<Resp
     blocking(move || respond::page(catalog.render(format, depth), media_type, &headers)).await
 }
 
-async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, depth: Depth) -> Result<Response, HttpError> {
+async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, links: Links) -> Result<Response, HttpError> {
     let Ok(name) = ProjectName::parse(&name) else {
         return Err(HttpError::NotFound(name));
     };
@@ -46,14 +66,17 @@ async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, depth: Dept
         return elsewhere(&app, &name);
     };
     let (format, media_type) = negotiate::simple(&headers);
-    let response = match project.page(format, depth) {
-        Some(page) => respond::page(page, media_type, &headers),
-        None => {
-            let project = Arc::clone(project);
-            blocking(move || respond::page(project.render(format, depth), media_type, &headers)).await?
-        }
-    };
-    Ok(response)
+    if let Links::Relative(depth) = links
+        && let Some(page) = project.page(format, depth)
+    {
+        return Ok(respond::page(page, media_type, &headers));
+    }
+    let project = Arc::clone(project);
+    blocking(move || match links {
+        Links::Relative(depth) => respond::page(project.render(format, depth), media_type, &headers),
+        Links::Absolute(Origin(base)) => respond::page(&project.render_absolute(format, &base), media_type, &headers),
+    })
+    .await
 }
 
 /// A project that is not here: the configured other index, or 404, upon which pip asks its own extra index.

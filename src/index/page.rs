@@ -22,9 +22,9 @@ pub enum Format {
 /// How many directories a page lies below the base URL: its links are relative, so that they hold behind any proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// `/{project}`, `/simple`
+    /// `/simple`
     Zero,
-    /// `/{project}/`, `/simple/`, `/simple/{project}`, `/project/{project}`
+    /// `/{project}/`, `/simple/`, `/project/{project}`
     One,
     /// `/simple/{project}/`, `/project/{project}/`
     Two,

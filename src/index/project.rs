@@ -352,7 +352,12 @@ impl Project {
     /// As [`Project::page`], however long it takes.
     pub fn render(&self, format: Format, depth: Depth) -> &Page {
         self.pages
-            .get_or_render(format, depth, || simple::project(self, format, depth))
+            .get_or_render(format, depth, || simple::project(self, format, depth.to_base()))
+    }
+
+    /// As [`Project::render`], with absolute links to the server of this URL, and rendered each time.
+    pub fn render_absolute(&self, format: Format, base: &str) -> Page {
+        Page::new(simple::project(self, format, &format!("{base}/")))
     }
 
     /// upip's JSON, but for the base URL. Always asked with the same rules.

@@ -14,10 +14,11 @@ use crate::dist::Hex;
 /// The version of the Simple API that the pages keep to.
 const API_VERSION: &str = "1.1";
 
-pub(super) fn project(project: &Project, format: Format, depth: Depth) -> String {
+/// `base` is the URL of the server, with a slash at its end: relative to the page, or absolute.
+pub(super) fn project(project: &Project, format: Format, base: &str) -> String {
     match format {
-        Format::Html => project_html(project, depth),
-        Format::Json => json(&ProjectJson::new(project, depth)),
+        Format::Html => project_html(project, base),
+        Format::Json => json(&ProjectJson::new(project, base)),
     }
 }
 
@@ -28,8 +29,8 @@ pub(super) fn root(catalog: &Catalog, format: Format, depth: Depth) -> String {
     }
 }
 
-fn url(file: &File, depth: Depth) -> String {
-    format!("{}packages/{}", depth.to_base(), file.url_path())
+fn url(file: &File, base: &str) -> String {
+    format!("{base}packages/{}", file.url_path())
 }
 
 fn document(title: &str, head: &Markup, body: &Markup) -> String {
@@ -51,12 +52,12 @@ fn document(title: &str, head: &Markup, body: &Markup) -> String {
     page.into_string()
 }
 
-fn project_html(project: &Project, depth: Depth) -> String {
+fn project_html(project: &Project, base: &str) -> String {
     let title = format!("Links for {}", project.name());
     let links = html! {
         @for file in project.files() {
             @let metadata = file.core_metadata().map(|known| format!("sha256={}", Hex(&known.sha256)));
-            a href=(format!("{}#sha256={}", url(file, depth), file.digests.sha256_hex()))
+            a href=(format!("{}#sha256={}", url(file, base), file.digests.sha256_hex()))
                 data-requires-python=[file.metadata.as_ref().and_then(|known| known.requires_python.as_deref())]
                 data-core-metadata=[metadata.as_deref()]
                 data-dist-info-metadata=[metadata.as_deref()]
@@ -157,7 +158,7 @@ enum Yanked<'a> {
 }
 
 impl<'a> ProjectJson<'a> {
-    fn new(project: &'a Project, depth: Depth) -> Self {
+    fn new(project: &'a Project, base: &str) -> Self {
         Self {
             meta: META,
             name: project.name().as_str(),
@@ -166,17 +167,17 @@ impl<'a> ProjectJson<'a> {
                 .iter()
                 .map(|release| release.version.as_str())
                 .collect(),
-            files: project.files().map(|file| FileJson::new(file, depth)).collect(),
+            files: project.files().map(|file| FileJson::new(file, base)).collect(),
         }
     }
 }
 
 impl<'a> FileJson<'a> {
-    fn new(file: &'a File, depth: Depth) -> Self {
+    fn new(file: &'a File, base: &str) -> Self {
         let metadata = file.metadata.as_ref();
         Self {
             filename: file.name.as_str(),
-            url: url(file, depth),
+            url: url(file, base),
             hashes: BTreeMap::from([("sha256", file.digests.sha256_hex().to_string())]),
             size: file.stamp.size,
             upload_time: upload_time(file),

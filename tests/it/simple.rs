@@ -104,6 +104,34 @@ fn any_spelling_with_or_without_slash_or_simple() {
 }
 
 #[test]
+fn without_a_slash_the_links_are_absolute_for_clients_that_open_them_as_they_stand() {
+    let server = Site::holding(&[Dist::sdist("blinky", "1.0")])
+        .set("trusted_proxies", r#"["127.0.0.1/32"]"#)
+        .start();
+    let here = format!("{}/packages/blinky-1.0.tar.gz", server.url());
+    for target in ["/simple/blinky", "/blinky"] {
+        let html = server.get(target);
+        assert!(
+            html.text().contains(&format!(r#"href="{here}#sha256="#)),
+            "{}",
+            html.text()
+        );
+        assert_eq!(json(&server, target)["files"][0]["url"], here);
+        let tag = html.header("etag").unwrap();
+        assert_eq!(
+            server.send(Request::get(target).header("If-None-Match", tag)).status,
+            304
+        );
+        let forwarded = { Request::get(target) }
+            .header("X-Forwarded-Host", "pkg.example:8443")
+            .header("X-Forwarded-Proto", "https");
+        let proxied = server.send(forwarded.header("X-Forwarded-Prefix", "/lan"));
+        let there = r#"href="https://pkg.example:8443/lan/packages/blinky-1.0.tar.gz#sha256="#;
+        assert!(proxied.text().contains(there), "{}", proxied.text());
+    }
+}
+
+#[test]
 fn a_missing_project_is_404_or_a_redirect_to_the_fallback() {
     let server = Server::start();
     for target in ["/simple/nothing/", "/nothing/", "/simple/-/", "/simple/%20/"] {

@@ -36,6 +36,7 @@ pub use page::{Depth, Format, Page, Template};
 pub use project::{File, Project, Release};
 pub use publish::{Outcome, PublishError, Upload};
 pub use scan::{Scope, Trust};
+pub use simple::anchor;
 pub use views::{BoardOptions, ViewError};
 use workshop::Workshop;
 

@@ -1,5 +1,5 @@
 //! The Simple API's pages: PEP 503 (HTML), PEP 691 (JSON), with PEP 592 (yanked), PEP 658 and 714 (core metadata),
-//! PEP 700 (versions, sizes, upload times). Called by `catalog.rs`.
+//! PEP 700 (versions, sizes, upload times). Called by `catalog.rs` and `project.rs`; `http/` lists all files by [`anchor`].
 
 use std::collections::BTreeMap;
 
@@ -55,18 +55,25 @@ fn document(title: &str, head: &Markup, body: &Markup) -> String {
 fn project_html(project: &Project, base: &str) -> String {
     let title = format!("Links for {}", project.name());
     let links = html! {
-        @for file in project.files() {
-            @let metadata = file.core_metadata().map(|known| format!("sha256={}", Hex(&known.sha256)));
-            a href=(format!("{}#sha256={}", url(file, base), file.digests.sha256_hex()))
-                data-requires-python=[file.metadata.as_ref().and_then(|known| known.requires_python.as_deref())]
-                data-core-metadata=[metadata.as_deref()]
-                data-dist-info-metadata=[metadata.as_deref()]
-                data-gpg-sig=[file.is_signed().then_some("true")]
-                data-yanked=[file.yanked.as_deref()] { (file.name.as_str()) }
-            br; "\n"
-        }
+        @for file in project.files() { (anchor(file, &url(file, base), file.name.as_str())) }
     };
     document(&title, &html! {}, &links)
+}
+
+/// A link to a file, with what pip and uv must know before they choose it.
+pub fn anchor(file: &File, url: &str, text: &str) -> Markup {
+    let metadata = file
+        .core_metadata()
+        .map(|known| format!("sha256={}", Hex(&known.sha256)));
+    html! {
+        a href=(format!("{url}#sha256={}", file.digests.sha256_hex()))
+            data-requires-python=[file.metadata.as_ref().and_then(|known| known.requires_python.as_deref())]
+            data-core-metadata=[metadata.as_deref()]
+            data-dist-info-metadata=[metadata.as_deref()]
+            data-gpg-sig=[file.is_signed().then_some("true")]
+            data-yanked=[file.yanked.as_deref()] { (text) }
+        br; "\n"
+    }
 }
 
 fn root_html(catalog: &Catalog, depth: Depth) -> String {

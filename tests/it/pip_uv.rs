@@ -75,15 +75,30 @@ fn the_newest_that_fits_is_chosen_with_what_it_requires() {
     .unwrap();
     let server = site.start();
     each_installs(&format!("{}/simple/", server.url()), &["blinky"], |name, target| {
-        // The oldest pip knows nothing of yanked files.
-        let expected = if name == "pip-old" {
-            ["1.0", "1.5"].as_slice()
-        } else {
-            &["1.0"]
-        };
-        let blinky = version_of(target, "blinky");
-        assert!(expected.contains(&blinky.as_str()), "{name}: {blinky}");
-        assert!(blinky != "1.0" || version_of(target, "abacus") == "2.0", "{name}");
+        assert_eq!(version_of(target, "blinky"), "1.0", "{name}");
+        assert_eq!(version_of(target, "abacus"), "2.0", "{name}");
+    });
+}
+
+#[test]
+fn the_list_of_all_files_serves_as_an_index() {
+    let dists = [
+        Dist::wheel_with("blinky", "1.0", "Requires-Dist: abacus\n"),
+        Dist::wheel_with("blinky", "2.0", "Requires-Python: >=99\n"),
+        Dist::wheel("abacus", "1.0"),
+        Dist::wheel("abacus", "2.0"),
+    ];
+    let site = Site::holding(&dists);
+    fs::write(site.packages().join("abacus-2.0-py3-none-any.whl.yanked"), "").unwrap();
+    let server = site.start();
+    let list = format!("{}/packages/", server.url());
+    let specs = ["--no-index", "--find-links", &list, "blinky"];
+    each_installs(&server.url(), &specs, |name, target| {
+        assert_eq!(version_of(target, "blinky"), "1.0", "{name}");
+        // uv warns of a yanked file in such a list, and installs it.
+        if name != "uv" {
+            assert_eq!(version_of(target, "abacus"), "1.0", "{name}");
+        }
     });
 }
 

@@ -20,10 +20,13 @@ struct ProjectJson<'a> {
     vulnerabilities: [(); 0],
 }
 
-/// All that upip reads of a file. Host tools take theirs from `urls`: what a board gets has digests of its own.
+/// All that upip reads of a file, and the mark by which host tools pass over a release. They take their files from
+/// `urls`: what a board gets has digests of its own.
 #[derive(Serialize)]
 struct OneFile {
     url: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    yanked: bool,
 }
 
 #[derive(Serialize)]
@@ -90,6 +93,7 @@ impl Index {
         let one_file = |release: &'_ Release| {
             Some([OneFile {
                 url: format!("{base}/{}", upip::path(project, release, catalog.rules().upip)?),
+                yanked: release.is_yanked(),
             }])
         };
         let all = project

@@ -1,5 +1,7 @@
 //! `/pypi/{project}/json` and `/pypi/{project}/{version}/json`: PyPI's shape for host tools.
 
+use std::fs;
+
 use crate::dists::Dist;
 use crate::form::sha256;
 use crate::harness::{Server, Site};
@@ -58,6 +60,16 @@ fn a_project_has_info_urls_and_one_file_a_release() {
         releases.values().all(|files| files.as_array().unwrap().len() == 1),
         "upip stops on an assert otherwise"
     );
+}
+
+#[test]
+fn a_yanked_release_is_marked_for_tools_that_look_for_updates() {
+    let site = Site::holding(&[Dist::sdist("blinky", "1.0"), Dist::sdist("blinky", "2.0")]);
+    fs::write(site.packages().join("blinky-2.0.tar.gz.yanked"), "loose screw").unwrap();
+    let json = site.start().get("/pypi/blinky/json").json();
+    assert_eq!(json["info"]["version"], "1.0");
+    assert_eq!(json["releases"]["2.0"][0]["yanked"], true);
+    assert_ne!(json["releases"]["1.0"][0]["yanked"], true);
 }
 
 #[test]

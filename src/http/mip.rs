@@ -136,11 +136,15 @@ pub(super) async fn tarball(
         .strip_suffix(".tar.gz")
         .ok_or_else(|| HttpError::NotFound(file.clone()))?;
     let asked = AskedRelease::find(&app, &name, version)?;
-    let (file, size) = blocking_in_turn(app.index.board_turn().await, move || {
-        let (asked, board) = asked.make(&app)?;
-        Ok::<_, HttpError>(app.index.tarball(asked.release(), &board)?)
-    })
-    .await??;
+    let (asked, board) = asked.board(Arc::clone(&app)).await?;
+    let (index, known) = (Arc::clone(&app.index), Arc::clone(&board));
+    let (file, size) = match blocking(move || index.known_tarball(&known)).await? {
+        Some(known) => known,
+        None => {
+            let turn = app.index.board_turn().await;
+            blocking_in_turn(turn, move || app.index.tarball(asked.release(), &board)).await??
+        }
+    };
     let source = Source::File(file);
     Ok(files::send_derived(source, size, "application/gzip", REVALIDATE))
 }

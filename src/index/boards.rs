@@ -60,6 +60,11 @@ impl Board {
         &self.resolution
     }
 
+    /// The requirements as upip is told of them.
+    fn pins_for_upip(&self) -> &[board::Pin] {
+        &self.for_upip.as_ref().unwrap_or(&self.resolution).pins
+    }
+
     /// Whether this is its view.
     pub(super) fn is_made_of(&self, view: &Arc<View>) -> bool {
         Arc::ptr_eq(&self.view, view)
@@ -165,23 +170,29 @@ impl Index {
     /// # Errors
     /// When the cache cannot be written, or lost what the tarball is made of; then the next call makes that anew.
     pub fn tarball(&self, release: &Release, board: &Board) -> Result<(FsFile, u64), BoardFileError> {
-        let pins = &board.for_upip.as_ref().unwrap_or(&board.resolution).pins;
-        let lines: String = pins
-            .iter()
-            .map(|pin| format!("{}=={}\n", pin.project, pin.version))
-            .collect();
-        let folder = self.tarballs().join(tarballs_of(&board.key));
+        let _making = self.workshop.packing();
+        if let Some(known) = self.known_tarball(board) {
+            return Ok(known);
+        }
+        let packed = self.pack(board).inspect_err(|_| release.forget_view())?;
+        let size = packed.metadata()?.len();
+        Ok((packed, size))
+    }
+
+    /// As [`Index::tarball`], but waits for nobody: None where it is yet to be made.
+    pub fn known_tarball(&self, board: &Board) -> Option<(FsFile, u64)> {
+        let (folder, name) = self.tarball_path(board);
+        let file = FsFile::open(folder.join(name)).ok()?;
+        let size = file.metadata().ok()?.len();
+        Some((file, size))
+    }
+
+    /// The folder of a tarball, and its name there, which tells of the requirements in it.
+    fn tarball_path(&self, board: &Board) -> (PathBuf, String) {
+        let pins = board.pins_for_upip().iter();
+        let lines: String = pins.map(|pin| format!("{}=={}\n", pin.project, pin.version)).collect();
         let name = format!("{}.tar.gz", Hex(&Sha256::digest(lines)[..16]));
-        let making = self.workshop.packing();
-        let file = match FsFile::open(folder.join(&name)) {
-            Ok(file) => file,
-            Err(_) => self
-                .pack(board, pins, &folder, &name)
-                .inspect_err(|_| release.forget_view())?,
-        };
-        drop(making);
-        let size = file.metadata()?.len();
-        Ok((file, size))
+        (self.tarballs().join(tarballs_of(&board.key)), name)
     }
 
     /// Where all tarballs lie.
@@ -189,15 +200,16 @@ impl Index {
         self.cache.directory().join("tarballs")
     }
 
-    fn pack(&self, board: &Board, pins: &[board::Pin], folder: &Path, name: &str) -> Result<FsFile, BoardFileError> {
-        fs::create_dir_all(folder)?;
-        let file = NamedTempFile::new_in(folder)?;
+    fn pack(&self, board: &Board) -> Result<FsFile, BoardFileError> {
+        let (folder, name) = self.tarball_path(board);
+        fs::create_dir_all(&folder)?;
+        let file = NamedTempFile::new_in(&folder)?;
         let mut open = |file: &BoardFile| self.contents.open(&file.sha256, file.size);
-        board::write_tarball(&board.view, pins, &mut open, BufWriter::new(&file))?;
+        board::write_tarball(&board.view, board.pins_for_upip(), &mut open, BufWriter::new(&file))?;
         // What has this name is whole, also after a power cut.
         file.as_file().sync_data()?;
-        remove_others(folder, file.path());
-        file.persist(folder.join(name)).map_err(|error| error.error)?;
+        remove_others(&folder, file.path());
+        file.persist(folder.join(&name)).map_err(|error| error.error)?;
         Ok(FsFile::open(folder.join(name))?)
     }
 }

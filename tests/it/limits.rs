@@ -555,6 +555,8 @@ fn a_crowd_that_waits_for_what_boards_get_leaves_threads_to_others() {
     assert_eq!(Form::upload(&pulse).post(&server).status, 200);
     let known = server.get("/project/pulse/");
     known.assert_says(200, &["<code>pulse/__init__.py</code>"]);
+    let tarball = server.get("/boards/pulse/1.0.tar.gz");
+    assert_eq!(tarball.status, 200);
     let crowd = crowd(&server, &Request::board("/package/6/blinky/latest.json"));
     assert_eq!(server.get("/health").status, 200);
     // What is known stays so, whatever else comes.
@@ -562,6 +564,7 @@ fn a_crowd_that_waits_for_what_boards_get_leaves_threads_to_others() {
     assert!(server.get("/project/pulse/").body == known.body);
     let manifest = server.get("/package/6/pulse/latest.json");
     manifest.assert_says(200, &["pulse/__init__.py"]);
+    assert!(server.get("/boards/pulse/1.0.tar.gz").body == tarball.body);
     drop(crowd);
 }
 

@@ -82,9 +82,18 @@ fn text(roff: &[u8]) -> String {
 /// The completions for a shell.
 pub(super) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    let mut command = offering_words(Cli::command()).mut_subcommand("serve", offering_words);
+    let mut command = offering_words(without_hidden(&Cli::command())).mut_subcommand("serve", offering_words);
     clap_complete::generate(shell, &mut command, "micropypi", &mut script);
     script
+}
+
+/// clap_complete's scripts for bash and fish offer hidden commands, too.
+fn without_hidden(command: &Command) -> Command {
+    let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+    Command::new("micropypi")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(command.get_arguments())
+        .subcommands(shown)
 }
 
 fn offering_words(command: Command) -> Command {

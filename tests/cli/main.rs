@@ -769,6 +769,11 @@ fn the_shell_offers_the_words_that_a_setting_takes() {
     let home = home();
     let script = micropypi(home.path(), &["completions", "bash"]).output().unwrap();
     fs::write(home.path().join("completions"), success(&script)).unwrap();
+    let commands = offered(home.path(), &[]);
+    assert!(
+        commands.ends_with("run passwd check-config healthcheck discover serve help\n"),
+        "{commands}"
+    );
     for words in [&["serve"][..], &[]] {
         let after = |flag| offered(home.path(), &[words, &[flag]].concat());
         assert_eq!(after("--log-level"), "error warn info debug\n", "{words:?}");

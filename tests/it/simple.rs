@@ -74,7 +74,7 @@ fn a_project_has_what_pip_needs() {
     assert_eq!(file["core-metadata"]["sha256"], digest);
     assert_eq!(file["yanked"], false);
     let time: jiff::Timestamp = file["upload-time"].as_str().unwrap().parse().unwrap();
-    assert!((jiff::Timestamp::now() - time).get_seconds() < 600);
+    assert!((jiff::Timestamp::now() - time).as_secs() < 600);
 
     let sidecar = server.get(&format!("/packages/{}.metadata", dist.filename));
     assert_eq!((sidecar.status, sidecar.text()), (200, core.as_str()));

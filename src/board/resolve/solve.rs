@@ -1,6 +1,6 @@
 //! The versions of all requirements together, by PubGrub. Called by `graph.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 
@@ -50,7 +50,7 @@ impl Provider<'_> {
     /// The releases of a project that fit all requirements of one release on it.
     fn constraints(&self, release: &Candidate, of: &ProjectName) -> DependencyConstraints<ProjectName, Ranges<Choice>> {
         let is_root = of == self.root;
-        let mut constraints = DependencyConstraints::default();
+        let mut constraints = BTreeMap::new();
         for requirement in &release.requires {
             let Some(project) = self.graph.find(requirement).filter(|project| project != of) else {
                 continue;
@@ -65,7 +65,7 @@ impl Provider<'_> {
             let so_far = constraints.entry(project).or_insert_with(Ranges::full);
             *so_far = so_far.intersection(&ranges(&fitting));
         }
-        constraints
+        constraints.into_iter().collect()
     }
 
     /// The requirements that exclude each other. PubGrub's own reporter would write choices, which say nothing to a person.

@@ -109,7 +109,7 @@ fn install(base: &str, name: &str) -> Markup {
         h2 { "Install on a computer" }
         pre {
             "pip install --index-url " (base) "/simple/ --trusted-host " (authority(base)) " " (name) "\n"
-            "uv pip install --index-url " (base) "/simple/ " (name)
+            "uv pip install --default-index " (base) "/simple/ " (name)
         }
         h2 { "Install on a board" }
         pre { "# MicroPython 1.20 and later\nimport mip\nmip.install(\"" (name) "\", index=\"" (base) "\")" }

@@ -39,7 +39,7 @@ fn the_page_of_a_project_says_how_to_install_it_wherever_it_can_be() {
     let server = Site::holding(&[Dist::wheel("blinky-led", "1.0")]).start();
     let (url, address) = (server.url(), server.address);
     let pip = format!("<pre>pip install --index-url {url}/simple/ --trusted-host {address} blinky-led\n");
-    let uv = format!("uv pip install --index-url {url}/simple/ blinky-led</pre>");
+    let uv = format!("uv pip install --default-index {url}/simple/ blinky-led</pre>");
     let mip = format!("import mip\nmip.install(&quot;blinky-led&quot;, index=&quot;{url}&quot;)</pre>");
     let upip =
         format!("import upip\nupip.index_urls = [&quot;{url}&quot;]\nupip.install(&quot;blinky-led&quot;)</pre>");

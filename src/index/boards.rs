@@ -16,7 +16,7 @@ use super::catalog::Catalog;
 use super::project::{Project, Release};
 use super::views::ViewError;
 use crate::board::{self, BoardFile, Candidate, Resolution, TarballError, Universe, View};
-use crate::dist::{Hex, ProjectName};
+use crate::dist::{Hex, ProjectName, parse_hex};
 
 /// What a board gets of a release, at one state of the catalog.
 #[derive(Debug)]
@@ -217,6 +217,11 @@ impl Index {
 /// The folder of the tarballs of the view with this key.
 pub(super) fn tarballs_of(view: &[u8; 32]) -> String {
     Hex(&view[..16]).to_string()
+}
+
+/// Whether a folder of this name is one of tarballs.
+pub(super) fn is_of_tarballs(folder: &str) -> bool {
+    parse_hex::<16>(folder).is_some()
 }
 
 /// One tarball a view is enough: those for other requirements are of the past.

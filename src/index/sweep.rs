@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use super::Index;
-use super::boards::tarballs_of;
+use super::boards::{is_of_tarballs, tarballs_of};
 use super::catalog::Catalog;
 use super::views::{Bytecode, bytecode_key};
 use crate::board::View;
@@ -73,10 +73,12 @@ impl Index {
         needed
     }
 
+    /// What else lies there is not ours: somebody may keep packages below the cache.
     fn sweep_tarballs(&self, needed: &HashSet<String>) {
         let folders = fs::read_dir(self.tarballs()).into_iter().flatten().flatten();
+        let is_litter = |name: &str| is_of_tarballs(name) && !needed.contains(name);
         for folder in folders {
-            if !folder.file_name().to_str().is_some_and(|name| needed.contains(name)) {
+            if folder.file_name().to_str().is_some_and(is_litter) {
                 // What cannot be removed is litter in a cache.
                 fs::remove_dir_all(folder.path()).ok();
             }

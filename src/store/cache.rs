@@ -17,7 +17,7 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableM
 use serde::{Deserialize, Serialize};
 
 use self::database::Guarded;
-use super::{Stamps, is_no_directory};
+use super::{Stamps, is_no_directory, is_scratch};
 use crate::dist::{Digests, sha256_of};
 
 /// Relative path → postcard of [`Facts`].
@@ -360,7 +360,7 @@ fn remove_leftovers(directory: &Path) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_old = name.starts_with("index-") && name.ends_with(".redb") && name != FILE_NAME;
-        if is_old || name.starts_with(".tmp") {
+        if is_old || is_scratch(&name) {
             fs::remove_file(entry.path()).ok();
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
+use super::is_scratch;
 use crate::dist::{Hex, parse_hex, sha256_of};
 
 /// The shortest beginning of a digest that names a content: mip knows no shorter one, and so many digits name the folder.
@@ -82,14 +83,17 @@ impl Contents {
         tempfile::tempfile_in(&self.directory)
     }
 
-    /// Removes every content but these, and what a kill left of one. Nobody may call [`Contents::put`] meanwhile.
+    /// Removes every content but these, and what a kill left of one. What else lies there is not ours: somebody may keep
+    /// packages below the cache. Nobody may call [`Contents::put`] meanwhile.
     pub fn sweep(&self, needed: &HashSet<[u8; 32]>) {
         self.remembered().retain(|_, content| needed.contains(&content.sha256));
-        for folder in names(&self.directory) {
+        for folder in names(&self.directory).filter(|name| name.len() == SHORTEST && is_hex(name)) {
             let path = self.directory.join(&folder);
-            let is_needed =
-                |name: &String| content_of(&folder, name).is_some_and(|content| needed.contains(&content.sha256));
-            for name in names(&path).filter(|name| !is_needed(name)) {
+            let is_litter = |name: &String| match content_of(&folder, name) {
+                Some(content) => !needed.contains(&content.sha256),
+                None => is_scratch(name),
+            };
+            for name in names(&path).filter(is_litter) {
                 // What cannot be removed is litter in a cache.
                 fs::remove_file(path.join(name)).ok();
             }
@@ -132,8 +136,7 @@ impl Contents {
     }
 
     fn look_for(&self, digits: &str) -> io::Result<Option<Content>> {
-        let is_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if digits.len() < SHORTEST || digits.len() > 64 || !is_hex {
+        if digits.len() < SHORTEST || digits.len() > 64 || !is_hex(digits) {
             return Ok(None);
         }
         let (folder, rest) = digits.split_at(SHORTEST);
@@ -154,6 +157,11 @@ impl Contents {
         }
         Ok(None)
     }
+}
+
+/// Whether these are hexadecimal digits as digests are written.
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// What a file holds by its name.
@@ -196,6 +204,18 @@ mod tests {
         assert_eq!(digits.map(|digits| contents.found(&digits).is_some()), [true, false]);
         assert!(contents.has(&kept, 4) && !litter.exists());
         assert!(!contents.path(&gone, 4).parent().unwrap().exists());
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["led/a-1.0.tar.gz", "cafe/a-1.0.tar.gz", "b-1.0.tar.gz", "cafe/.tmp"] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, name).unwrap();
+            Contents::new(dir.path().to_owned()).sweep(&HashSet::new());
+            assert!(path.exists(), "{name}");
+        }
     }
 
     #[test]

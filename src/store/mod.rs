@@ -385,6 +385,12 @@ fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Whether tempfile has made up this name: `.tmp` and six letters or digits.
+fn is_scratch(name: &str) -> bool {
+    let random = name.strip_prefix(".tmp").unwrap_or_default();
+    random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         // No file has a name that is too long.

@@ -177,11 +177,14 @@ fn the_sweep_takes_what_was_derived_from_files_that_are_gone() {
     site.look();
     site.index.sweep();
     assert!(shared.exists(), "an empty folder may be a disk that comes later");
+    let theirs = site.cache.path().join("tarballs/led");
+    fs::create_dir(&theirs).unwrap();
     fs::write(site.path().join("baz-1.0.zip"), "no archive").unwrap();
     site.look();
     site.look();
     site.index.sweep();
     assert!(!shared.exists());
+    assert!(theirs.exists(), "packages may lie below the cache");
 }
 
 #[test]

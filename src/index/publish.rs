@@ -122,13 +122,15 @@ impl Index {
                 return Err(exists(there.name.as_str(), &there.digests));
             }
         }
-        // A file in a sub-folder is replaced where it lies.
-        let replaced = there.filter(|there| there.root == 0);
-        let path = replaced
-            .as_ref()
-            .map_or_else(|| Arc::from(&*file_name), |there| Arc::clone(&there.path));
         // Under the name that it has there, which may spell project and version otherwise.
-        if let Some(there) = replaced.filter(|there| there.name.project() == checked.name.project()) {
+        let path = match &there {
+            // Also in a sub-folder, it is replaced where it lies.
+            Some(there) if there.root == 0 => Arc::clone(&there.path),
+            // Another directory is not written; a namesake hides what lies there.
+            Some(there) => there.name.as_str().into(),
+            None => Arc::from(&*file_name),
+        };
+        if let Some(there) = there.filter(|there| there.name.project() == checked.name.project()) {
             checked.name = there.name.clone();
         }
         let _requested = self.request(&path);

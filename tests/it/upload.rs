@@ -43,6 +43,28 @@ fn what_replaces_another_spelling_keeps_its_name() {
     assert_eq!(site.start().get("/simple/p19-x/").text(), page);
 }
 
+/// What lies in a directory that takes no uploads is hidden by what replaces it.
+#[test]
+fn what_replaces_a_file_of_another_directory_hides_it() {
+    let site = Site::new().set("store.overwrite", "true");
+    let site = site.set("store.packages", r#"["data/packages", "shelf"]"#);
+    for folder in ["shelf", "shelf/old"] {
+        let [first, second] = ["x = 1\n", "x = 2\n"].map(|source| Dist::sdist_with("p19-x", "1.0", "", source));
+        fs::create_dir_all(site.path(folder)).unwrap();
+        let path = site.path(folder).join("P19_X-1.0.tar.gz");
+        fs::write(&path, &first.bytes).unwrap();
+        let server = site.start();
+        assert_eq!(Form::upload(&second).post(&server).status, 200);
+        let page = server.get("/simple/p19-x/").text().to_owned();
+        assert_eq!(page.matches("<a ").count(), 1, "{page}");
+        assert!(page.contains(&sha256(&second.bytes)), "{page}");
+        assert_eq!(site.stored(), ["P19_X-1.0.tar.gz"]);
+        assert!(fs::read(&path).unwrap() == first.bytes);
+        fs::remove_file(path).unwrap();
+        fs::remove_file(site.packages().join("P19_X-1.0.tar.gz")).unwrap();
+    }
+}
+
 #[test]
 fn a_legacy_path_takes_uploads_too() {
     let server = Server::start();

@@ -2,13 +2,13 @@
 //! and durably, or leaves nothing. Called by `index/` and `http/upload.rs`.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, PersistError};
 
-use super::clean::STAGING_PREFIX;
+use super::clean::{STAGING_PREFIX, remove_litter};
 use super::{Stamp, StoreError, sync_directory};
 use crate::dist::{Digests, Hasher};
 
@@ -32,18 +32,8 @@ pub struct Staged {
 
 impl Staged {
     pub(super) fn new(inbox: &Path) -> Result<Self, StoreError> {
-        let make = || -> io::Result<NamedTempFile> {
-            let file = Builder::new()
-                .prefix(STAGING_PREFIX)
-                // What the umask leaves of this is what any file of the folder would get; tempfile's own 0600 would hide
-                // the upload from backups and other readers.
-                .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(inbox)?;
-            file.as_file().lock()?;
-            Ok(file)
-        };
         Ok(Self {
-            file: make().map_err(|e| StoreError::new("write to", inbox, e))?,
+            file: make(inbox).map_err(|e| StoreError::new("write to", inbox, e))?,
             hasher: Hasher::new(),
             size: 0,
             inbox: inbox.to_owned(),
@@ -92,16 +82,47 @@ impl Staged {
         file.as_file()
             .sync_all()
             .map_err(|e| StoreError::new("write to", &inbox, e))?;
-        let persisted = match placing {
-            Placing::New => file.persist_noclobber(&target),
-            Placing::Replace => file.persist(&target),
-        };
+        let persisted = persist(file, &target, placing).or_else(|PersistError { error, file }| match error.kind() {
+            // The sub-folder is another disk's.
+            ErrorKind::CrossesDevices => Ok(persist(copy(&file, parent)?, &target, placing)?),
+            _ => Err(error),
+        });
         match persisted {
             Ok(file) => sync_directory(parent)
                 .and_then(|()| Ok(Stamp::of(&file.metadata()?)))
                 .map_err(|e| StoreError::new("sync", parent, e)),
-            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::Exists(path.to_owned())),
-            Err(e) => Err(StoreError::new("write to", &inbox, e.error)),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(StoreError::Exists(path.to_owned())),
+            Err(e) => Err(StoreError::new("write to", parent, e)),
         }
     }
+}
+
+/// A hidden, empty file in a directory.
+fn make(directory: &Path) -> io::Result<NamedTempFile> {
+    let file = Builder::new()
+        .prefix(STAGING_PREFIX)
+        // What the umask leaves of this is what any file of the folder would get; tempfile's own 0600 would hide the upload
+        // from backups and other readers.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory)?;
+    file.as_file().lock()?;
+    Ok(file)
+}
+
+/// Gives a file its path, on its own disk.
+fn persist(file: NamedTempFile, target: &Path, placing: Placing) -> Result<File, PersistError> {
+    match placing {
+        Placing::New => file.persist_noclobber(target),
+        Placing::Replace => file.persist(target),
+    }
+}
+
+/// A durable copy in a directory.
+fn copy(file: &NamedTempFile, directory: &Path) -> io::Result<NamedTempFile> {
+    // At the start, only the upload directory itself is looked through.
+    remove_litter(directory);
+    let mut copy = make(directory)?;
+    io::copy(&mut file.reopen()?, &mut copy)?;
+    copy.as_file().sync_all()?;
+    Ok(copy)
 }

@@ -177,6 +177,21 @@ impl Site {
         Server::spawn(self, command)
     }
 
+    /// Starts `micropypi serve` with another directory of the site mounted as this one.
+    pub(crate) fn start_with_mount(&self, source: &str, directory: &str) -> Server {
+        let mut command = unshare(&["--mount"]);
+        command.current_dir(self.home.path()).args([
+            "sh",
+            "-c",
+            r#"mount --bind "$1" "$2" && exec "$0" serve --config "$3""#,
+            env!("CARGO_BIN_EXE_micropypi"),
+            source,
+            directory,
+        ]);
+        command.arg(self.configure());
+        Server::spawn(self, command)
+    }
+
     /// Starts `micropypi serve` with the package directory on FUSE, where it is another name of `data/disk`. What changes
     /// there raises no event here.
     pub(crate) fn start_on_fuse(&self) -> Server {

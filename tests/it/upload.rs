@@ -65,6 +65,30 @@ fn what_replaces_a_file_of_another_directory_hides_it() {
     }
 }
 
+/// A stick that is plugged into a sub-folder, or a container's second volume.
+#[test]
+fn a_file_in_a_sub_folder_of_another_disk_is_replaced_there() {
+    let site = Site::new().set("store.overwrite", "true");
+    let [first, second] = ["x = 1\n", "x = 2\n"].map(|source| Dist::sdist_with("blinky", "1.0", "", source));
+    for folder in ["stick", "data/packages/stick"] {
+        fs::create_dir(site.path(folder)).unwrap();
+    }
+    fs::write(site.path("stick").join(&first.filename), &first.bytes).unwrap();
+    let server = site.start_with_mount("stick", "data/packages/stick");
+    let answer = Form::upload(&second)
+        .file("gpg_signature", "blinky.asc", b"signed")
+        .post(&server);
+    answer.assert_says(200, &["published"]);
+    assert!(server.get("/packages/stick/blinky-1.0.tar.gz").body == second.bytes);
+    let mut names: Vec<_> = fs::read_dir(site.path("stick"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["blinky-1.0.tar.gz", "blinky-1.0.tar.gz.asc"]);
+    assert!(site.stored().is_empty());
+}
+
 #[test]
 fn a_legacy_path_takes_uploads_too() {
     let server = Server::start();

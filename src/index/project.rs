@@ -300,18 +300,16 @@ impl Project {
         Some(&self.releases[at])
     }
 
-    /// The release that a client gets that names none.
+    /// The release that a client gets that names none; one that was yanked only where there is no other.
     pub fn latest(&self, rule: Latest) -> &Release {
-        let stable = || self.releases.iter().rev().find(|release| release.version.is_stable());
-        let newest = || self.releases.last().expect("a project has releases");
-        match rule {
-            Latest::Newest => newest(),
-            Latest::Stable => stable().unwrap_or_else(newest),
-        }
+        let all = self.releases.iter().rev();
+        let current = all.clone().filter(|release| !release.is_yanked());
+        let latest = chosen(current, rule).or_else(|| chosen(all, rule));
+        latest.expect("a project has releases")
     }
 
     /// The releases with something to install on a board, the newest first.
-    pub fn for_board(&self) -> impl Iterator<Item = &Release> {
+    pub fn for_board(&self) -> impl Iterator<Item = &Release> + Clone {
         self.releases.iter().rev().filter(|release| release.is_for_boards())
     }
 
@@ -323,12 +321,7 @@ impl Project {
 
     /// The release that a board gets that names none; never one that was yanked.
     pub fn latest_for_board(&self, rule: Latest) -> Option<&Release> {
-        let current = || self.for_board().filter(|release| !release.is_yanked());
-        let stable = || current().find(|release| release.version.is_stable());
-        match rule {
-            Latest::Newest => current().next(),
-            Latest::Stable => stable().or_else(|| current().next()),
-        }
+        chosen(self.for_board().filter(|release| !release.is_yanked()), rule)
     }
 
     /// All files that are listed nowhere but below `/packages/`, since a namesake stands for them.
@@ -368,5 +361,14 @@ impl Project {
     /// Rendering so few files costs less than handing the work to another thread.
     fn is_small(&self) -> bool {
         self.releases.len() <= 16
+    }
+}
+
+/// The one of these releases that a client gets that names none.
+fn chosen<'a>(newest_first: impl Iterator<Item = &'a Release> + Clone, rule: Latest) -> Option<&'a Release> {
+    let newest = newest_first.clone().next();
+    match rule {
+        Latest::Newest => newest,
+        Latest::Stable => { newest_first }.find(|release| release.version.is_stable()).or(newest),
     }
 }

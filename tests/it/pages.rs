@@ -1,5 +1,7 @@
 //! The pages for a person: `/`, `/project/{project}/`, and the listings that they link to.
 
+use std::fs;
+
 use crate::dists::Dist;
 use crate::harness::{Server, Site};
 
@@ -32,6 +34,33 @@ fn a_project_is_called_as_its_metadata_says() {
 fn a_project_without_metadata_is_called_as_its_file_is() {
     let egg = Dist::new("blinky-led", "1.0", "Blinky_LED-1.0-py3.8.egg", b"egg".to_vec());
     assert_named(&Site::holding(&[egg]).start(), "Blinky_LED");
+}
+
+/// The release that installers take is the one that persons are shown.
+#[test]
+fn a_yanked_release_is_not_a_projects_newest() {
+    let site = Site::holding(&["1.0", "2.0", "3.0b1"].map(|version| Dist::wheel("blinky-led", version)));
+    let yank = |version: &str| {
+        fs::write(
+            site.packages()
+                .join(format!("blinky_led-{version}-py3-none-any.whl.yanked")),
+            "",
+        )
+    };
+    let assert_newest = |rule: &str, version: &str| {
+        let server = site.clone().set("index.latest", &format!("{rule:?}")).start();
+        server.get("/").assert_says(200, &[&format!("<td>{version}</td>")]);
+        let heading = format!("<h1>blinky-led {version}</h1>");
+        server.get("/project/blinky-led/").assert_says(200, &[&heading]);
+        let json = server.get("/pypi/blinky-led/json").json();
+        assert_eq!(json["info"]["version"], version);
+    };
+    yank("3.0b1").unwrap();
+    assert_newest("newest", "2.0");
+    yank("2.0").unwrap();
+    assert_newest("stable", "1.0");
+    yank("1.0").unwrap();
+    assert_newest("newest", "3.0b1");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::hash::Hash;
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
 use super::Config;
@@ -46,16 +47,36 @@ fn listeners(config: &Config) -> Option<Contradiction> {
     if config.listen.is_empty() {
         return Some(("listen", "no address to listen on".to_owned()));
     }
-    let fixed = |address: &&std::net::SocketAddr| address.port() != 0;
+    let fixed = |address: &&SocketAddr| address.port() != 0;
     if let Some(twice) = duplicate(config.listen.iter().filter(fixed)) {
         return Some(("listen", format!("{twice} is there twice")));
     }
-    let tls = config.tls.iter().flat_map(|tls| &tls.listen);
-    let twice = duplicate(config.listen.iter().chain(tls).filter(fixed))?;
-    Some((
-        "tls.listen",
-        format!("{twice} is there twice, or an address of `listen` as well"),
-    ))
+    if let Some(message) = covered(&config.listen) {
+        return Some(("listen", message));
+    }
+    let all: Vec<_> = config
+        .listen
+        .iter()
+        .chain(config.tls.iter().flat_map(|tls| &tls.listen))
+        .copied()
+        .collect();
+    let twice = duplicate(all.iter().filter(fixed));
+    let message = twice.map(|twice| format!("{twice} is there twice, or an address of `listen` as well"));
+    Some(("tls.listen", message.or_else(|| covered(&all))?))
+}
+
+/// What is wrong where an address that stands for all of this machine is beside one of them: the system gives a port once.
+fn covered(addresses: &[SocketAddr]) -> Option<String> {
+    let covers = |all: &SocketAddr, one: &SocketAddr| {
+        let is_one = !one.ip().is_unspecified() && (one.is_ipv4() || all.is_ipv6());
+        all.ip().is_unspecified() && is_one && all.port() == one.port() && one.port() != 0
+    };
+    addresses.iter().find_map(|all| {
+        let one = addresses.iter().find(|one| covers(all, one))?;
+        Some(format!(
+            "{one} is one of the addresses that {all} stands for: leave out one of the two"
+        ))
+    })
 }
 
 fn directories(config: &Config) -> Option<Contradiction> {
@@ -266,6 +287,33 @@ mod tests {
         let blamed = |count: usize| blamed(|c| c.store.packages = (0..count).map(|n| n.to_string().into()).collect());
         assert!(blamed(MAX_DIRECTORIES).is_empty());
         assert_eq!(blamed(MAX_DIRECTORIES + 1), ["store.packages"]);
+    }
+
+    #[test]
+    fn an_address_is_not_listened_on_by_two_names() {
+        let blamed = |listen: &[&str], tls: &[&str]| {
+            let parse = |addresses: &[&str]| addresses.iter().map(|address| address.parse().unwrap()).collect();
+            blamed(|c| {
+                c.listen = parse(listen);
+                c.tls = Some(super::super::TlsConfig {
+                    certificate: "c".into(),
+                    key: "k".into(),
+                    listen: parse(tls),
+                });
+            })
+        };
+        assert_eq!(blamed(&["127.0.0.1:80", "[::]:80"], &[]), ["listen"]);
+        assert_eq!(blamed(&["0.0.0.0:80", "127.0.0.1:80"], &[]), ["listen"]);
+        assert_eq!(blamed(&["[::1]:80"], &["[::]:80"]), ["tls.listen"]);
+        assert_eq!(blamed(&["[::1]:80"], &["[::1]:80"]), ["tls.listen"]);
+        for listen in [
+            &["0.0.0.0:80", "[::]:80"],
+            &["0.0.0.0:80", "[::1]:80"],
+            &["[::]:80", "127.0.0.1:81"],
+            &["[::]:0", "127.0.0.1:0"],
+        ] {
+            assert!(blamed(listen, &[]).is_empty(), "{listen:?}");
+        }
     }
 
     #[test]

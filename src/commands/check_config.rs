@@ -72,15 +72,18 @@ fn unless_out_of_reach<T, E: Error + Into<CommandError> + 'static>(checked: Resu
     }
 }
 
-/// The files and directories that the server will want to read.
+/// The files and directories that the server will want to be there.
 fn files(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let tls = config.tls.as_ref();
+    let log = config.log.file.as_deref().and_then(Path::parent);
+    let log = log.filter(|directory| !directory.as_os_str().is_empty());
     let named = [
         ("welcome", config.welcome.as_deref()),
         ("auth.passwords", config.auth.passwords.as_deref()),
         ("boards.mpy_cross", config.boards.mpy_cross.as_deref()),
         ("tls.certificate", tls.map(|tls| tls.certificate.as_path())),
         ("tls.key", tls.map(|tls| tls.key.as_path())),
+        ("log.file", log),
     ];
     // The first is made.
     let further = config.store.packages.iter().skip(1);

@@ -244,6 +244,12 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
     let missing = check();
     assert_eq!(success(&missing), "c.toml: OK\n");
     assert_eq!(text(&missing.stderr), "warning: store.packages: stick is not there\n");
+    for (file, warning) in [("none/log", "warning: log.file: none is not there\n"), ("log", "")] {
+        write("c.toml", &format!("log.file = '{file}'\n"));
+        let checked = check();
+        assert_eq!(success(&checked), "c.toml: OK\n");
+        assert_eq!(text(&checked.stderr), warning);
+    }
     // The second lies where such a user cannot even tell whether it is there.
     for (closed, passwords) in [("secrets", "secrets"), ("folder", "folder/secrets")] {
         fs::set_permissions(home.path().join(closed), Permissions::from_mode(0o000)).unwrap();

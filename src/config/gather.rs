@@ -82,7 +82,9 @@ impl<'i> Gathered<'i> {
                 self.problems.push(Problem {
                     place: place(path.clone()),
                     message: "no such setting".to_owned(),
-                    help: schema::nearest_path(path).map(suggest),
+                    help: schema::nearest_path(path)
+                        .filter(|near| !schema::is_section(near))
+                        .map(suggest),
                 });
             }
         }

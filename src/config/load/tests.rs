@@ -57,6 +57,14 @@ fn a_setting_without_a_default_says_so() {
 }
 
 #[test]
+fn a_section_is_no_setting_to_mean() {
+    let mut flags = Flags::default();
+    flags.set("store", ["x"]);
+    let told = load_text("", &[], flags).unwrap_err().to_string();
+    assert_eq!(told, "store on the command line: no such setting");
+}
+
+#[test]
 fn a_flag_goes_before_the_environment_and_that_before_the_file() {
     let text = "[log]\nlevel = 'error'\n[mdns]\nname = 'file'\n[store]\ncache = '/file'";
     let env = [("MICROPYPI_MDNS_NAME", "env"), ("MICROPYPI_STORE_CACHE", "/env")];

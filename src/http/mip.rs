@@ -54,9 +54,11 @@ pub(super) fn ready_manifest(catalog: &Catalog, project: &Project, abi: &str, fi
     (!board.is_empty()).then(|| manifest_for(abi, &board))
 }
 
-/// `GET /file/{first digits}/{digits}`
+/// `GET /file/{first digits}/{digits}`. Four digits are enough, and there are not so many that nobody could try them all: who
+/// may not see the index is told of no content, either.
 pub(super) async fn content(
     State(app): State<Arc<App>>,
+    _: May<List>,
     _: May<Download>,
     Path((_, digits)): Path<(String, String)>,
 ) -> Result<Response, HttpError> {

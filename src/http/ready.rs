@@ -23,8 +23,8 @@ pub(super) fn answer<B>(app: &App, request: &Request<B>, exchange: &Exchange) ->
     match first {
         "packages" | "file" if app.auth.asks_for_password(Action::Download) => None,
         "packages" => files::ready(app, rest, headers, exchange),
-        "file" => mip::ready_content(app, rest.split_once('/')?.1),
         _ if app.auth.asks_for_password(Action::List) => None,
+        "file" => mip::ready_content(app, rest.split_once('/')?.1),
         "simple" => simple(&app.index.peek(), rest, headers, exchange),
         "package" => manifest(&app.index.peek(), rest, exchange),
         "project" => None,

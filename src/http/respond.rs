@@ -20,14 +20,11 @@ use crate::index::Page;
 /// To be kept, and to be revalidated before each use: an upload shows at once, an unchanged page costs a 304.
 pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// For whom, and by these directives how long, files may be kept: where downloads ask for a password, a cache that many
-/// share would hand them to everybody.
+/// For whom, and by these directives how long, files may be kept: where the index or downloads ask for a password, a cache
+/// that many share would hand them to everybody.
 pub(super) fn caching(app: &App, directives: &str) -> HeaderValue {
-    let scope = if app.auth.asks_for_password(Action::Download) {
-        "private"
-    } else {
-        "public"
-    };
+    let is_closed = [Action::List, Action::Download].map(|action| app.auth.asks_for_password(action));
+    let scope = if is_closed.contains(&true) { "private" } else { "public" };
     HeaderValue::try_from(format!("{scope}, {directives}")).expect("words and digits are legal in a header")
 }
 

@@ -238,6 +238,32 @@ fn each_right_is_protected_alone() {
     }
 }
 
+/// Whoever may not see the index could try all beginnings of digests, which are 65,536.
+#[test]
+fn what_boards_get_is_told_to_those_alone_who_may_see_the_index_and_download() {
+    for protected in ["", "list", "download"] {
+        let site = Site::holding(&[Dist::wheel("blinky", "1.0")]);
+        let rights: Vec<_> = Some(protected).filter(|right| !right.is_empty()).into_iter().collect();
+        let server = site.set("auth.protect", &format!("{rights:?}")).start();
+        let manifest = server
+            .send(Request::get("/package/6/blinky/latest.json").by_user())
+            .json();
+        let digits = manifest["hashes"][0][1].as_str().unwrap();
+        let target = format!("/file/{}/{digits}", &digits[..2]);
+        // Once it was sent, it is ready for the next.
+        let sent = server.send(Request::get(&target).by_user());
+        let scope = if protected.is_empty() { "public, " } else { "private, " };
+        assert!(sent.status == 200 && sent.header("cache-control").unwrap().starts_with(scope));
+        let expected = if protected.is_empty() { 200 } else { 401 };
+        assert_eq!(server.get(&target).status, expected, "{protected}");
+        assert_eq!(
+            server.get(&format!("/file/00/{}", &digits[..4])).status,
+            expected,
+            "{protected}"
+        );
+    }
+}
+
 #[test]
 fn secrets_never_reach_the_log() {
     let server = Site::new().set("log.level", r#""debug""#).start();

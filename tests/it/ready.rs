@@ -163,10 +163,11 @@ fn who_has_no_right_gets_nothing_of_it() {
         "/blinky/json",
         "/package/6/blinky/latest.json",
     ];
-    let files = ["/packages/blinky-1.1.tar.gz".to_owned(), content()];
+    let file = "/packages/blinky-1.1.tar.gz";
+    let content = content();
     for (protected, closed, open) in [
-        (r#"["list"]"#, targets.map(str::to_owned).to_vec(), files.to_vec()),
-        (r#"["download"]"#, files.to_vec(), targets.map(str::to_owned).to_vec()),
+        (r#"["list"]"#, [&targets[..], &[&content]].concat(), [file].to_vec()),
+        (r#"["download"]"#, [file, &content].to_vec(), targets.to_vec()),
     ] {
         let server = Site::holding(&dists()).set("auth.protect", protected).start();
         server.send(Request::get("/package/6/blinky/1.0.json").by_user());

@@ -108,23 +108,16 @@ pub(super) async fn read(
     .await;
     // Who has fallen silent is not waited for once more.
     if !matches!(form, Ok(_) | Err(FormError::Idle { .. })) {
-        linger(&mut body, limits).await;
+        linger(&mut body, limits.idle).await;
     }
     form
 }
 
-/// Reads and drops the rest of a refused body: a client that is still sending would see a broken connection in place of
-/// the answer. Not for ever, since a stranger could hold the connection by it.
-pub(super) async fn linger(body: &mut BodyDataStream, limits: FormLimits) {
-    let drain = async {
-        let mut left = limits.upload_bytes;
-        while let Ok(Some(Ok(piece))) = timeout(limits.idle, body.next()).await {
-            let Some(rest) = left.checked_sub(piece.len() as u64) else {
-                return;
-            };
-            left = rest;
-        }
-    };
+/// Reads and drops the rest of a refused body, however large: a client that is still sending would see a broken connection
+/// in place of the answer, as nginx does, which then answers 502. Not for ever, since a stranger could hold the connection
+/// by it.
+pub(super) async fn linger(body: &mut BodyDataStream, idle: Duration) {
+    let drain = async { while let Ok(Some(Ok(_))) = timeout(idle, body.next()).await {} };
     timeout(LINGER, drain).await.ok();
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
     if let Err(refusal) = admit(&parts, &app).await {
         // A client that asked first (RFC 9110 section 10.1.1) has sent nothing yet.
         if !parts.headers.contains_key(EXPECT) {
-            form::linger(&mut body.into_data_stream(), app.form).await;
+            form::linger(&mut body.into_data_stream(), app.form.idle).await;
         }
         return Err(refusal);
     }

@@ -47,6 +47,20 @@ fn too_large() {
     assert_eq!(server.site.stored(), Vec::<String>::new());
 }
 
+/// nginx answers 502 in its own words where it cannot pass on all.
+#[test]
+fn a_refused_body_is_taken_however_large() {
+    let server = Site::new().set("limits.upload_bytes", "1000").start();
+    let form = || Request::new("POST", "/").body(&content_type(), vec![7; 64 << 20]);
+    for (request, status) in [(form().by_user(), 413), (form(), 401)] {
+        let mut stream = connect(server.address).unwrap();
+        stream
+            .write_all(&request.bytes(server.address))
+            .expect("the server goes on reading");
+        assert_eq!(Response::read(&mut stream).unwrap().status, status);
+    }
+}
+
 #[test]
 fn too_many_fields_and_too_large_a_field() {
     let server = Site::new()

@@ -72,13 +72,20 @@ impl SmallFiles {
         let bytes = Some(size)
             .filter(|size| *size < LARGE)
             .and_then(|size| read(&opened, size));
-        // It may be changing just now, or a power cut has damaged it. No thread is asked to hash so little, and it is done
-        // once for as long as the file is kept.
-        let Some(bytes) = bytes.filter(|bytes| sha256_of(&**bytes).is_ok_and(|digest| digest == *sha256)) else {
-            return Ok(Some(Source::File(opened)));
-        };
-        self.0.insert(*sha256, bytes.clone());
-        Ok(Some(Source::Memory(bytes)))
+        Ok(Some(match bytes.and_then(|bytes| self.keep(sha256, bytes)) {
+            Some(bytes) => Source::Memory(bytes),
+            None => Source::File(opened),
+        }))
+    }
+
+    /// Keeps the bytes if they are those of the digest: their file may be changing just now, or a power cut has damaged it.
+    /// No thread is asked to hash so little, and it is done once for as long as they are kept.
+    fn keep(&self, sha256: &[u8; 32], bytes: Bytes) -> Option<Bytes> {
+        if sha256_of(&*bytes).is_ok_and(|digest| digest == *sha256) {
+            self.0.insert(*sha256, bytes.clone());
+            return Some(bytes);
+        }
+        None
     }
 }
 
@@ -106,9 +113,9 @@ mod tests {
     fn what_is_kept_has_a_limit() {
         let small = SmallFiles::default();
         let digests = (0..1_000u32).map(|n| {
-            let content = n.to_le_bytes().repeat(4 << 10);
-            let (opened, sha256) = file(&content);
-            small.source(opened, &sha256, 16 << 10, |_| true).unwrap();
+            let content = Bytes::from(n.to_le_bytes().repeat(4 << 10));
+            let sha256 = sha256_of(&*content).unwrap();
+            small.keep(&sha256, content).unwrap();
             sha256
         });
         let kept = digests
@@ -133,14 +140,19 @@ mod tests {
         assert!(matches!(put(b"short", 6, true), Some(Source::File(_))));
         let damaged = small.source(file(b"damaged").0, &[1; 32], 7, |_| true).unwrap();
         assert!(matches!(damaged, Some(Source::File(_))));
+        assert!(small.keep(&[1; 32], Bytes::from("damaged")).is_none());
         assert!(small.get(&[1; 32], 7).is_none());
     }
 
+    /// tmpfs and overlayfs cannot tell whether a read would wait, so nothing that they hold is kept.
     #[test]
     fn what_was_asked_for_is_in_memory() {
         let small = SmallFiles::default();
         let (opened, sha256) = file(b"x = 1");
+        let at_once = read(&opened, 5).is_some();
         small.source(opened, &sha256, 5, |_| true).unwrap();
+        assert_eq!(small.get(&sha256, 5).is_some(), at_once);
+        small.keep(&sha256, Bytes::from("x = 1")).unwrap();
         assert!(matches!(small.get(&sha256, 5), Some(Source::Memory(bytes)) if bytes == "x = 1"));
         assert!(small.get(&sha256, 6).is_none());
     }

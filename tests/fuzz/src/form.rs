@@ -1,10 +1,10 @@
 //! The upload form, sent to a whole server on the loopback: multipart, publishing and the error pages at once.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Server {
     address: SocketAddr,
-    connection: Mutex<Option<BufReader<TcpStream>>>,
+    connection: RefCell<Option<BufReader<TcpStream>>>,
     _folder: TempDir,
 }
 
 pub(crate) fn form(input: &[u8]) {
-    static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
-    let status = SERVER.post(input).expect("the server answers every form");
+    thread_local! {
+        // What is static is never dropped, and its folder would stay.
+        static SERVER: Server = Server::start();
+    }
+    let status = SERVER.with(|server| server.post(input).expect("the server answers every form"));
     assert!((200..500).contains(&status), "the server answered {status}");
 }
 
@@ -77,14 +80,14 @@ impl Server {
         }
         Self {
             address,
-            connection: Mutex::default(),
+            connection: RefCell::default(),
             _folder: folder,
         }
     }
 
     /// Sends a form and gives the status. A connection that the server had closed is made anew, once.
     fn post(&self, form: &[u8]) -> io::Result<u16> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection.borrow_mut();
         if let Some(mut known) = connection.take()
             && let Ok(status) = exchange(&mut known, form)
         {

@@ -87,8 +87,11 @@ pub(crate) fn htpasswd_seeds() -> Vec<Vec<u8>> {
 
 /// The configuration is read from a file, so that a mistake can be shown in its place.
 pub(crate) fn config(input: &[u8]) {
-    static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder for the file"));
-    let file = FOLDER.path().join("config.toml");
+    thread_local! {
+        // What is static is never dropped, and the folder would stay.
+        static FOLDER: TempDir = tempfile::tempdir().expect("a folder for the file");
+    }
+    let file = FOLDER.with(|folder| folder.path().join("config.toml"));
     fs::write(&file, input).expect("the folder is our own");
     if let Err(error) = config::load(Some(&file), Flags::default(), iter::empty()) {
         assert!(!error.to_string().is_empty());

@@ -252,10 +252,13 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
     }
     // The second lies where such a user cannot even tell whether it is there.
     for (closed, passwords) in [("secrets", "secrets"), ("folder", "folder/secrets")] {
-        fs::set_permissions(home.path().join(closed), Permissions::from_mode(0o000)).unwrap();
+        let allow = |mode| fs::set_permissions(home.path().join(closed), Permissions::from_mode(mode)).unwrap();
+        allow(0o000);
         write("c.toml", &format!("auth.passwords = '{passwords}'\n"));
         let mut check = unprivileged(home.path(), &["check-config", "-c", "c.toml"]);
         let denied = check.output().unwrap();
+        // Whoever is not root could not remove the folder.
+        allow(0o700);
         assert_eq!(success(&denied), "c.toml: OK\n");
         let expected = format!(
             "warning: cannot read the password file {passwords}: Permission denied (os error 13); this user may not, \

@@ -90,7 +90,9 @@ impl Client {
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ("COLUMNS", "500"),
         ]);
-        command.env("HOME", home.path()).current_dir(home.path());
+        // Some leave temporary files behind.
+        command.env("HOME", home.path()).env("TMPDIR", home.path());
+        command.current_dir(home.path());
         Self { home, command }
     }
 

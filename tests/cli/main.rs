@@ -33,8 +33,11 @@ fn unprivileged(directory: &Path, arguments: &[&str]) -> Command {
     if geteuid().is_root() {
         let program = command.get_program().to_owned();
         command = Command::new("unshare");
-        command.current_dir(directory).args(["--user", "--map-user=65532"]);
-        command.arg(program).args(arguments);
+        command.current_dir(directory).env_clear().env("HOME", directory);
+        command
+            .args(["--user", "--map-user=65532"])
+            .arg(program)
+            .args(arguments);
     }
     command
 }

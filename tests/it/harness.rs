@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -273,10 +274,14 @@ impl Drop for Killed {
     }
 }
 
-/// A port that was free a moment ago, where a test cannot let the server choose.
+/// A port that was free a moment ago, where a test cannot let the server choose. The kernel gives it to nobody meanwhile: it
+/// lies below those that it chooses from (`ip_local_port_range`).
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
+    let random = || 10_000 + (getrandom::u32().expect("the system's random numbers") % 20_000) as u16;
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
+    iter::repeat_with(random)
+        .find(is_free)
+        .expect("it goes on until one is")
 }
 
 /// A line of an htpasswd file, with the cheapest bcrypt.

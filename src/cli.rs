@@ -1,4 +1,4 @@
-//! The command line: clap types, and nothing else. Called by `main.rs`; the commands take what is parsed here.
+//! The command line: clap types, and nothing else. Parsed by `commands/`.
 
 use std::path::PathBuf;
 use std::time::Duration;

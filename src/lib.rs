@@ -36,7 +36,7 @@
 //! 2. The state that handlers share lives below them; the router sits above them. No circles between files.
 //! 3. Each room owns its error type. Only `http/error.rs` turns errors into statuses, by exhaustive matches.
 //!    `Display` never prints its source.
-//! 4. Only `main.rs`, the commands and [`serve`] read [`config::Config`]; everybody else takes plain arguments.
+//! 4. Only the commands and [`serve`] read [`config::Config`]; everybody else takes plain arguments.
 //! 5. Parse, don't validate: `ProjectName`, `DistFilename`, `Digests`, `Limits` have one door each.
 //! 6. Nothing that blocks runs on the runtime's threads: hashing, bcrypt, archives, directory walks.
 //! 7. No `unwrap` outside tests; `expect` says why it cannot fail; no unsafe code.

@@ -1,4 +1,4 @@
-//! Files that hold secrets. Called by `serve.rs`.
+//! Files that hold secrets. Called by `serve/`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

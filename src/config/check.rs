@@ -1,5 +1,5 @@
 //! What no single setting can tell: settings that contradict each other, or are hardly meant together. Called by `load.rs`
-//! on the whole; of doubts, by `check-config` and `serve.rs`.
+//! on the whole; of doubts, by `check-config` and `serve/`.
 
 use std::collections::HashSet;
 use std::error::Error;

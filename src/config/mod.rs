@@ -1,5 +1,5 @@
 //! The configuration: one TOML file, the environment, the flags, the defaults. No runtime state.
-//! Read by `main.rs`, the commands and `serve.rs` only; everybody else takes plain arguments.
+//! Read by the commands and `serve/` only; everybody else takes plain arguments.
 //!
 //! The types are here; `load.rs` lays the four sources over each other with the help of `flags.rs` (settings as text) and
 //! `gather.rs` (settings with their places). `fields.rs` holds the door of each kind of value, `check.rs` compares

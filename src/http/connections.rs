@@ -1,4 +1,4 @@
-//! Connections: accepted while there is room, served by hyper with time limits, drained at the end. Called by `serve.rs`.
+//! Connections: accepted while there is room, served by hyper with time limits, drained at the end. Called by `serve/`.
 
 use std::io;
 use std::net::SocketAddr;

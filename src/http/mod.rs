@@ -1,4 +1,4 @@
-//! HTTP in, one use case, HTTP out: a file a protocol. Called by `serve.rs`.
+//! HTTP in, one use case, HTTP out: a file a protocol. Called by `serve/`.
 
 mod board_module;
 mod connections;

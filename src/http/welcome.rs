@@ -1,5 +1,5 @@
 //! A page of the administrator's at `/`. pypiserver takes such a file for a template, so its five names are replaced here,
-//! too: `{{NAME}}` by the value as HTML has it, `{{!NAME}}` by the bare value. Called by `pages.rs`; read by `serve.rs`.
+//! too: `{{NAME}}` by the value as HTML has it, `{{!NAME}}` by the bare value. Called by `pages.rs`; read by `serve/`.
 
 use maud::html;
 

@@ -1,4 +1,4 @@
-//! Keeps the catalog in line with the directories while the server runs. Started by `serve.rs`.
+//! Keeps the catalog in line with the directories while the server runs. Started by `serve/`.
 
 use std::sync::Arc;
 use std::time::Duration;

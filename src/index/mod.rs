@@ -1,4 +1,4 @@
-//! The catalog and the use cases over it: publish, remove, rescan. Where store, catalog and dist meet. Called by `http/` and `serve.rs`.
+//! The catalog and the use cases over it: publish, remove, rescan. Where store, catalog and dist meet. Called by `http/` and `serve/`.
 
 mod boards;
 mod catalog;

@@ -1,4 +1,4 @@
-//! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve.rs`
+//! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve/`
 //! and `follow.rs`, where blocking is allowed.
 
 use std::collections::{HashMap, HashSet};

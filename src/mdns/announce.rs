@@ -1,4 +1,4 @@
-//! The responder: one host name and two service instances for as long as the server runs. Called by `serve.rs`.
+//! The responder: one host name and two service instances for as long as the server runs. Called by `serve/`.
 //!
 //! mdns-sd probes, announces, answers, and follows addresses and links as they come and go. What it does not do well is
 //! to live on after a name conflict: it renames the records, but goes on answering SRV queries with the lost host name.

@@ -1,5 +1,5 @@
 //! `micropypi discover`: the servers of the LAN as a table, or the lines of configuration for one of them.
-//! Called by `main.rs`.
+//! Called by the command `discover`.
 
 use std::time::Duration;
 

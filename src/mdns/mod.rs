@@ -1,4 +1,4 @@
-//! Multicast DNS (RFC 6762) and DNS-SD (RFC 6763): announce, withdraw, browse. Called by `serve.rs` and the `discover` command.
+//! Multicast DNS (RFC 6762) and DNS-SD (RFC 6763): announce, withdraw, browse. Called by `serve/` and the `discover` command.
 //!
 //! A server is one host name (`micropypi.local`) and two service instances of the same name: `_http._tcp` (`_https._tcp`
 //! with TLS), so that any browser of services opens the page, and [`INDEX_TYPE`], whose TXT record says what is served.

@@ -1,4 +1,4 @@
-//! What a server says of itself: its name and its records. Called by `serve.rs` and `announce.rs`.
+//! What a server says of itself: its name and its records. Called by `serve/` and `announce.rs`.
 
 use std::net::IpAddr;
 

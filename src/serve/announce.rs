@@ -1,4 +1,4 @@
-//! What the LAN is told of the sockets that were bound. Called by `serve/mod.rs`.
+//! What the LAN is told of the sockets that were bound. Called by `mod.rs`.
 
 use super::assemble::Assembly;
 use super::listen::Bound;

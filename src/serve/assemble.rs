@@ -1,4 +1,4 @@
-//! From the configuration to the parts that answer requests. Called by `serve/mod.rs`, where blocking is allowed.
+//! From the configuration to the parts that answer requests. Called by `mod.rs`, where blocking is allowed.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};

@@ -1,4 +1,4 @@
-//! Listening sockets: systemd's, or our own. Called by `serve/mod.rs`.
+//! Listening sockets: systemd's, or our own. Called by `mod.rs`.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

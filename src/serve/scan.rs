@@ -1,5 +1,5 @@
-//! The looks at all of the packages directories that systemd waits for, with word to it that they go on. Called by
-//! `serve/mod.rs`.
+//! The walks through the packages directories that systemd waits for: it is told that they are still going on. Called by
+//! `mod.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! The threads that answer requests: one runtime a core, so that a request stays on the core that it came to. Called by
-//! `serve/mod.rs`.
+//! The threads that answer requests: one runtime a core, so that a request stays on the core that it came to. Called
+//! by `mod.rs`.
 
 use std::io;
 use std::num::NonZero;

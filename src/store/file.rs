@@ -1,5 +1,5 @@
 //! Reading files without blocking the runtime: what the page cache holds is read on the spot, the rest on a thread that
-//! may wait. Called by `http/files.rs`.
+//! may wait. Called by `http/`.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};

@@ -1,5 +1,5 @@
 //! An upload on its way: a hidden file beside its destination, hashed as it is written, that becomes visible at once
-//! and durably, or leaves nothing. Called by `index/` and `http/upload.rs`.
+//! and durably, or leaves nothing. Called by `index/` and `http/form.rs`.
 
 use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind, Write};

@@ -1,5 +1,5 @@
-//! Where log lines go: the journal when systemd connected us to it, else stderr or a file. Called by `main.rs` and
-//! `serve.rs`; everybody else just says `tracing::info!`.
+//! Where log lines go: the journal when systemd connected us to it, else stderr or a file. Called by `serve/`;
+//! everybody else just says `tracing::info!`.
 //!
 //! A request is one line at info with `target: "http"` and the fields `request_id`, `method`, `path`, `status`, `bytes`,
 //! `user`, `action`, `project`, `file`, `reason`, `duration_us`, `peer`. The journal stores them in upper case, which makes

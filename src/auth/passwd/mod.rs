@@ -1,5 +1,5 @@
-//! The `passwd` command: sets and deletes passwords in an htpasswd file. Called by the command line, and by `serve.rs`
-//! for the quick trial's user. Everything here blocks.
+//! Sets and deletes passwords in an htpasswd file. Called by the command `passwd`, and by `commands/trial.rs` for the
+//! quick trial's user. Everything here blocks.
 
 mod edit;
 mod prompt;

@@ -1,5 +1,6 @@
 //! Connections: accepted while there is room, served by hyper with time limits, drained at the end. Called by `serve/`.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -136,35 +137,30 @@ async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, conne
         }
     };
     loop {
-        let next = async {
-            let accepted = socket.accept().await;
-            // Not before: to wait for a client on one socket takes no room from the clients of another.
-            let permit = Arc::clone(&connections.room)
-                .acquire_owned()
-                .await
-                .expect("the semaphore is never closed");
-            (permit, accepted)
-        };
-        let (permit, accepted) = tokio::select! {
-            next = next => next,
+        let (accepted, permit) = tokio::select! {
+            next = next(&socket, &connections.room) => next,
             () = connections.stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let connections_ = connections.clone();
-                let tls = tls.clone();
-                connections.tasks.spawn(async move {
-                    let _permit: OwnedSemaphorePermit = permit;
-                    if let Err(error) = converse(stream, peer, tls, &connections_).await {
-                        tracing::debug!(%peer, error, "connection ended");
-                    }
-                });
+            Ok(client) => {
+                let attended = attend(client, tls.clone(), connections.clone(), permit);
+                connections.tasks.spawn(attended);
                 // It is served before the next is accepted: so other workers get their share of a crowd.
                 tokio::task::yield_now().await;
             }
             Err(error) => pause_after(&error).await,
         }
     }
+}
+
+type Client = (TcpStream, SocketAddr);
+
+/// The next client of a socket, and its place among the open connections.
+async fn next(socket: &TcpListener, room: &Arc<Semaphore>) -> (io::Result<Client>, OwnedSemaphorePermit) {
+    let accepted = socket.accept().await;
+    // Not before: to wait for a client on one socket takes no room from the clients of another.
+    let permit = Arc::clone(room).acquire_owned().await;
+    (accepted, permit.expect("the semaphore is never closed"))
 }
 
 /// Out of file descriptors, mostly: waiting lets others end. A client that went away is no reason to wait.
@@ -178,26 +174,35 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
+/// Serves a client to the end of its connection, and gives its place back then.
+async fn attend(client: Client, tls: Option<Arc<Acceptor>>, connections: Connections, _permit: OwnedSemaphorePermit) {
+    let (stream, peer) = client;
+    if let Err(error) = converse(stream, peer, tls, &connections).await {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<Arc<Acceptor>>,
     connections: &Connections,
-) -> Result<(), String> {
-    let local = stream.local_addr().map_err(|error| error.to_string())?;
-    tune(&stream, connections.service.load().idle()).map_err(|error| error.to_string())?;
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let local = stream.local_addr()?;
+    tune(&stream, connections.service.load().idle())?;
     let connection = |outgoing| Arc::new(Connection::new(peer.ip(), local, outgoing));
     match tls {
         None => {
             let outgoing = Outgoing::default();
             let stream = Wire::new(stream, outgoing.clone());
-            serve(stream, connections, connection(Some(outgoing))).await
+            serve(stream, connections, connection(Some(outgoing))).await?;
         }
         Some(acceptor) => {
-            let stream = acceptor.accept(stream).await.map_err(|error| error.to_string())?;
-            serve(stream, connections, connection(None)).await
+            let stream = acceptor.accept(stream).await?;
+            serve(stream, connections, connection(None)).await?;
         }
     }
+    Ok(())
 }
 
 /// Pages go out at once; and a client that takes nothing any more is given up by the kernel (`TCP_USER_TIMEOUT`, tcp(7)),
@@ -211,14 +216,14 @@ async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connections: &Connections,
     connection: Arc<Connection>,
-) -> Result<(), String> {
+) -> hyper::Result<()> {
     let service = service_fn(|request| answer(&connections.service, Arc::clone(&connection), request));
     let mut conversation = connections.http.serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         biased;
         ended = &mut conversation => ended,
         () = connections.stop.cancelled() => {
-            Pin::new(&mut conversation).graceful_shutdown();
+            std::pin::Pin::new(&mut conversation).graceful_shutdown();
             (&mut conversation).await
         }
     };
@@ -228,7 +233,7 @@ async fn serve(
     if error.is_timeout() && !rest.read_buf.is_empty() {
         tell_slow(rest.io.into_inner(), connections.limits.head).await;
     }
-    Err(error.to_string())
+    Err(error)
 }
 
 /// hyper ends such a connection without a word.

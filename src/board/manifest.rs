@@ -9,7 +9,7 @@ use crate::dist::Hex;
 
 /// Hexadecimal digits of a content's digest in a manifest: enough that no two of a million files are taken for one
 /// another, and few enough for a board's memory.
-pub const HASH_DIGITS: usize = 16;
+const HASH_DIGITS: usize = 16;
 
 #[derive(Serialize)]
 struct Manifest<'a> {

@@ -19,7 +19,7 @@ mod sink;
 mod tarball;
 mod view;
 
-pub use manifest::{HASH_DIGITS, manifest_json};
+pub use manifest::manifest_json;
 pub use patterns::{PatternError, Patterns};
 pub use requires::Requirement;
 pub use resolve::{Candidate, Missing, Pin, Resolution, Universe, alias, resolve};

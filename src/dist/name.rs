@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// Longest project name, in bytes. With a version and an extension it still makes a file name (255 bytes).
@@ -88,20 +87,6 @@ impl fmt::Display for ProjectName {
 impl Borrow<str> for ProjectName {
     fn borrow(&self) -> &str {
         &self.0
-    }
-}
-
-impl AsRef<str> for ProjectName {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ProjectName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::parse(text)
     }
 }
 

@@ -83,7 +83,7 @@ async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, H
             let turn = app.index.upload_turn().await;
             let outcome = blocking_in_turn(turn, move || app.index.publish(*upload)).await??;
             Ok(match outcome {
-                Outcome::Published(_) => "published\n",
+                Outcome::Published => "published\n",
                 Outcome::Unchanged => "unchanged: the same file is here already\n",
                 Outcome::Replaced => "published, and replaced by hand since\n",
             }

@@ -35,7 +35,7 @@ pub struct Upload {
 #[derive(Debug)]
 pub enum Outcome {
     /// It is in the index.
-    Published(Arc<File>),
+    Published,
     /// The same bytes were there already under the same name.
     Unchanged,
     /// It was, and somebody has replaced it by hand since.
@@ -272,11 +272,11 @@ impl Index {
             metadata: known,
             defect: None,
         };
-        let file = Arc::new(self.entry(&found, name, facts.clone()));
-        self.replace(vec![Arc::clone(&file)], &[]);
+        let file = self.entry(&found, name, facts.clone());
+        self.replace(vec![Arc::new(file)], &[]);
         // Last, so that the sweep finds nothing in the cache that is not in the catalog yet.
         self.cache.remember(path, &facts, bytes);
-        Ok(Outcome::Published(file))
+        Ok(Outcome::Published)
     }
 
     /// The catalog's entry of a file of which everything is known.

@@ -74,15 +74,6 @@ impl Announcer {
         Ok(Self { shared })
     }
 
-    /// The host name as it stands after conflicts so far: `micropypi.local`, or `micropypi-2.local`.
-    pub fn host_name(&self) -> String {
-        let session = self.shared.session();
-        let label = session
-            .as_ref()
-            .map_or(&self.shared.service.name, |session| &session.label);
-        format!("{label}.local")
-    }
-
     /// Tells how many projects there are now. Returns at once; the LAN learns of it within a few seconds.
     pub fn update_projects(&self, projects: usize) {
         lock(&self.shared.state).projects = projects;

@@ -13,26 +13,26 @@ use super::{INDEX_TYPE, MdnsError};
 
 /// A server found on the LAN. All of it comes from the network; its door lets only plain names and numbers in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Server {
+pub(super) struct Server {
     /// The host name without `.local`: `micropypi`, or `micropypi-2` for the second of that name.
-    pub name: String,
+    pub(super) name: String,
     /// The base URL, without a trailing slash. By address rather than by `.local` name where there is one: pip, uv and
     /// mip resolve names through a C library that knows `.local` only if nss-mdns or systemd-resolved is set up.
-    pub url: String,
+    pub(super) url: String,
     /// Where the URL leads: the port's owner as pip's `trusted-host` takes it, `HOST:PORT`.
-    pub authority: String,
+    pub(super) authority: String,
     /// `http` or `https`.
-    pub scheme: &'static str,
+    pub(super) scheme: &'static str,
     /// The addresses that it answered with; those of IPv6 only where there is none of IPv4.
-    pub addresses: BTreeSet<IpAddr>,
+    pub(super) addresses: BTreeSet<IpAddr>,
     /// The server's version.
-    pub version: Option<String>,
+    pub(super) version: Option<String>,
     /// Projects in its index.
-    pub projects: Option<usize>,
+    pub(super) projects: Option<usize>,
     /// What it speaks: `pip`, `upip`, `mip`.
-    pub protocols: Vec<String>,
+    pub(super) protocols: Vec<String>,
     /// Whether an upload needs a password; true unless it says otherwise.
-    pub uploads_need_password: bool,
+    pub(super) uploads_need_password: bool,
 }
 
 impl Server {
@@ -74,7 +74,7 @@ impl Server {
 ///
 /// # Errors
 /// [`MdnsError::Port`] if another program has UDP port 5353 for itself.
-pub fn browse(timeout: Duration, name: Option<&str>) -> Result<Vec<Server>, MdnsError> {
+pub(super) fn browse(timeout: Duration, name: Option<&str>) -> Result<Vec<Server>, MdnsError> {
     share_port()?;
     let deadline = Instant::now() + timeout;
     let v4 = Querier::start(IfKind::IPv6)?;

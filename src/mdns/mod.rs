@@ -12,7 +12,6 @@ mod interfaces;
 mod service;
 
 pub use announce::Announcer;
-pub use browse::{Server, browse};
 pub use discover::{DEFAULT_TIMEOUT, Format, Request, discover};
 pub use service::{NAME_MAX, Service, State};
 

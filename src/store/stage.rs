@@ -26,7 +26,6 @@ pub enum Placing {
 pub struct Staged {
     file: NamedTempFile,
     hasher: Hasher,
-    size: u64,
     inbox: PathBuf,
 }
 
@@ -35,14 +34,8 @@ impl Staged {
         Ok(Self {
             file: make(inbox).map_err(|e| StoreError::new("write to", inbox, e))?,
             hasher: Hasher::new(),
-            size: 0,
             inbox: inbox.to_owned(),
         })
-    }
-
-    /// Bytes received so far.
-    pub fn size(&self) -> u64 {
-        self.size
     }
 
     /// Appends a piece. Blocks.
@@ -54,7 +47,6 @@ impl Staged {
             .write_all(piece)
             .map_err(|e| StoreError::new("write to", &self.inbox, e))?;
         self.hasher.update(piece);
-        self.size += piece.len() as u64;
         Ok(())
     }
 

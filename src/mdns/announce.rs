@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
 use super::holder::Holder;
-use super::service::{Service, State, host_label};
+use super::service::{Service, State};
 use super::{INDEX_TYPE, MdnsError};
 use crate::chain::Chain;
 
@@ -51,9 +51,8 @@ impl Announcer {
     /// second; a name that is taken gives way to `name-2` and so on.
     ///
     /// # Errors
-    /// [`MdnsError::Name`] for a name that is no host name, [`MdnsError::Port`] if UDP port 5353 is not to be had.
-    pub fn start(mut service: Service) -> Result<Self, MdnsError> {
-        service.name = host_label(&service.name)?;
+    /// [`MdnsError::Port`] if UDP port 5353 is not to be had.
+    pub fn start(service: Service) -> Result<Self, MdnsError> {
         share_port()?;
         for name in service.scope().absent() {
             warn!(

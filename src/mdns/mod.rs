@@ -27,12 +27,6 @@ pub const BOARD_BYTECODE: &[u8] = include_bytes!("micropypi.mpy");
 /// Why a server cannot be announced or looked for.
 #[derive(Debug, thiserror::Error)]
 pub enum MdnsError {
-    /// The name cannot be a label of a host name (RFC 1123).
-    #[error(
-        "mdns.name: `{0}` cannot be a host name: use up to {max} letters, digits and inner hyphens",
-        max = NAME_MAX
-    )]
-    Name(String),
     /// Another program has the mDNS port for itself.
     #[error("UDP port 5353 (mDNS) cannot be shared with the program that has it")]
     Port(#[source] std::io::Error),

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use mdns_sd::ServiceInfo;
 
+use super::INDEX_TYPE;
 use super::interfaces::Scope;
-use super::{INDEX_TYPE, MdnsError};
 
 /// The longest name of a server: a label of a host name has 63 bytes, and a conflict may add `-99`.
 pub const NAME_MAX: usize = 60;
@@ -13,7 +13,8 @@ pub const NAME_MAX: usize = 60;
 /// What is announced.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// The host name without `.local`, and the name of the service instances.
+    /// The host name without `.local`, and the name of the service instances: a label in lower case, for mdns-sd announces
+    /// others once instead of twice. The configuration sees to that.
     pub name: String,
     /// The TCP port of the base URL.
     pub port: u16,
@@ -100,32 +101,9 @@ impl Service {
     }
 }
 
-/// The name in lower case: mdns-sd announces others once instead of twice.
-pub(super) fn host_label(name: &str) -> Result<String, MdnsError> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if name.is_empty()
-        || name.len() > NAME_MAX
-        || !name.bytes().all(legal)
-        || name.starts_with('-')
-        || name.ends_with('-')
-    {
-        return Err(MdnsError::Name(name.to_owned()));
-    }
-    Ok(name.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_is_no_host_name_is_refused() {
-        assert_eq!(host_label("MicroPyPI").unwrap(), "micropypi");
-        for name in ["", "a.b", "my server", "-a", "a-", "ä", &"a".repeat(61)] {
-            let error = host_label(name).unwrap_err();
-            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
-        }
-    }
 
     #[test]
     fn loopback_alone_does_not_reach_the_lan() {

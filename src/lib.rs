@@ -21,7 +21,7 @@
 //! | [`serve`] | configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye |
 //! | [`telemetry`], [`systemd`] | the journal or stderr; readiness, watchdog, passed sockets |
 //! | [`tls`], [`secrets`] | HTTPS; a warning of secrets that others can read |
-//! | [`chain`] | an error with its sources, in one line |
+//! | [`chain`], [`lock`] | an error with its sources, in one line; a mutex that a panic does not close |
 //! | [`dist`] | what a distribution is: name, version, file name, metadata, archive, digests; no I/O of its own |
 //! | [`board`] | what a board gets, made from a distribution; no I/O of its own |
 //! | [`store`] | the directory: stage, publish, open, walk, watch, remove; and the cache |
@@ -50,6 +50,7 @@ pub mod config;
 pub mod dist;
 pub mod http;
 pub mod index;
+pub mod lock;
 pub mod mdns;
 pub mod secrets;
 pub mod serve;

@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use blake2::{Blake2s256, Digest};
 use super::verified::Verified;
 use super::{AuthError, LineError, Passwords};
 use crate::chain::Chain;
+use crate::lock::lock;
 
 /// Most that is read; 100,000 users take 8 MiB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -183,10 +184,6 @@ impl PasswordFile {
 /// Why it would not.
 pub fn check(path: &Path) -> Result<(), AuthError> {
     PasswordFile::open(path.to_owned()).map(drop)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Fingerprint {

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 /// Most sources that are remembered (about 100 bytes each).
 const MAX_SOURCES: usize = 4_096;
@@ -45,7 +47,7 @@ pub(super) struct Throttle {
 impl Throttle {
     /// How long `peer` has to wait for its next try; `None` if it may try now.
     pub(super) fn retry_after(&self, peer: IpAddr, now: Instant) -> Option<Duration> {
-        let full_at = self.full_at();
+        let full_at = lock(&self.full_at);
         let wait = |(source, limit): (Source, Limit)| {
             let spent = full_at.get(&source)?.saturating_duration_since(now);
             let wait = (spent + limit.interval).saturating_sub(limit.interval * limit.burst);
@@ -56,7 +58,7 @@ impl Throttle {
 
     /// Takes a token from `peer`, which is given back by [`refund`](Self::refund) if the password was right.
     pub(super) fn charge(&self, peer: IpAddr, now: Instant) {
-        let mut full_at = self.full_at();
+        let mut full_at = lock(&self.full_at);
         for (source, limit) in sources(peer) {
             make_room(&mut full_at, source, now);
             let bucket = full_at.entry(source).or_insert(now);
@@ -66,16 +68,12 @@ impl Throttle {
 
     /// Gives a token back.
     pub(super) fn refund(&self, peer: IpAddr) {
-        let mut full_at = self.full_at();
+        let mut full_at = lock(&self.full_at);
         for (source, limit) in sources(peer) {
             if let Some(bucket) = full_at.get_mut(&source) {
                 *bucket -= limit.interval;
             }
         }
-    }
-
-    fn full_at(&self) -> MutexGuard<'_, HashMap<Source, Instant>> {
-        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -192,7 +190,7 @@ mod tests {
             (0..6_000_u32).map(|n| IpAddr::from((0x0a00_0000 + n).to_be_bytes())),
             now,
         );
-        assert!(throttle.full_at().len() <= MAX_SOURCES);
+        assert!(lock(&throttle.full_at).len() <= MAX_SOURCES);
         assert!(throttle.retry_after(ATTACKER, now).is_some());
     }
 }

@@ -2,13 +2,14 @@
 //! Used by the `Authenticator`; lives as long as one reading of the password file.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use blake2::Blake2sMac256;
 use blake2::digest::{KeyInit, Mac};
 
 use super::UserName;
 use super::credentials::Credentials;
+use crate::lock::lock;
 
 type Digest = [u8; 32];
 
@@ -36,14 +37,14 @@ impl Verified {
     /// Whether these credentials were found right before. Takes constant time.
     pub(super) fn contains(&self, credentials: &Credentials) -> bool {
         let mac = self.mac(credentials);
-        let digest = self.digests().get(&credentials.user).copied().unwrap_or(NEVER);
+        let digest = lock(&self.digests).get(&credentials.user).copied().unwrap_or(NEVER);
         mac.verify_slice(&digest).is_ok()
     }
 
     /// Remembers that these credentials are right. Returns whether it is the user's first time.
     pub(super) fn insert(&self, credentials: &Credentials) -> bool {
         let digest = self.mac(credentials).finalize().into_bytes().into();
-        self.digests().insert(credentials.user.clone(), digest).is_none()
+        lock(&self.digests).insert(credentials.user.clone(), digest).is_none()
     }
 
     fn mac(&self, credentials: &Credentials) -> Blake2sMac256 {
@@ -53,10 +54,6 @@ impl Verified {
         mac.update(b":");
         mac.update(credentials.password.as_bytes());
         mac
-    }
-
-    fn digests(&self) -> MutexGuard<'_, HashMap<UserName, Digest>> {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

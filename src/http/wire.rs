@@ -11,13 +11,15 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::lock::lock;
 
 /// The most that a stand-in stands for, in bytes.
 pub(super) const LONGEST: u64 = 1 << 20;
@@ -79,7 +81,7 @@ impl Outgoing {
     }
 
     fn parts<T>(&self, work: impl FnOnce(&mut VecDeque<Part>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.0))
     }
 }
 

@@ -22,7 +22,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -42,6 +42,7 @@ use workshop::Workshop;
 
 use crate::chain::Chain;
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
+use crate::lock::lock;
 use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Store, StoreError};
 
 /// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
@@ -358,11 +359,6 @@ impl Drop for Requested<'_> {
 async fn turn(turns: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     let turn = Arc::clone(turns).acquire_owned().await;
     turn.expect("the semaphores are never closed")
-}
-
-/// A panic under one of these locks leaves maps that are whole: each change is one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

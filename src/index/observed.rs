@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::lock;
 use crate::chain::Chain;
 use crate::dist::FilenameError;
+use crate::lock::lock;
 use crate::store::{Found, Stamp};
 
 /// What was seen so far. Each lock is held for one step.

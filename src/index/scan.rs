@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::learn::{Learnt, learn};
-use super::{Catalog, File, Index, Survey, lock};
+use super::{Catalog, File, Index, Survey};
 use crate::chain::Chain;
 use crate::dist::DistFilename;
+use crate::lock::lock;
 use crate::store::{CacheError, Found, Look, Stamp, Walked, Writer, on_all_cores};
 
 /// A broken archive that changed so recently is probably still being copied.

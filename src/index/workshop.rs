@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use super::lock;
 use super::project::File;
 use crate::dist::ProjectName;
+use crate::lock::lock;
 
 /// Where what boards get is made. Its lists are locked last, and only for one step.
 #[derive(Debug, Default)]

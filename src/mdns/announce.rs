@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::holder::Holder;
 use super::service::{Service, State};
 use super::{INDEX_TYPE, MdnsError};
 use crate::chain::Chain;
+use crate::lock::lock;
 
 const MDNS_PORT: u16 = 5353;
 
@@ -343,11 +344,6 @@ impl Conflicts {
             Duration::ZERO
         }
     }
-}
-
-/// What a panic could leave behind under these locks is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// mdns-sd opens its socket later and tells nobody when it cannot.

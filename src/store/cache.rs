@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::database::Guarded;
 use super::{Stamps, is_no_directory, is_scratch};
 use crate::dist::{Digests, sha256_of};
+use crate::lock::lock;
 
 /// Relative path → postcard of [`Facts`].
 const FILES: TableDefinition<&str, &[u8]> = TableDefinition::new("files");
@@ -226,7 +227,7 @@ impl Cache {
 
     /// Remembers a file, from the next [`Cache::flush`] on durably.
     pub fn remember(&self, path: &str, facts: &Facts, metadata: Option<Vec<u8>>) {
-        let mut pending = self.pending();
+        let mut pending = lock(&self.pending);
         if let (Some(known), Some(bytes)) = (&facts.metadata, metadata) {
             pending.metadata.insert(known.sha256, bytes.into());
         }
@@ -238,7 +239,7 @@ impl Cache {
     /// # Errors
     /// When the database cannot be read.
     pub fn metadata(&self, sha256: &[u8; 32]) -> Result<Option<Vec<u8>>, CacheError> {
-        if let Some(bytes) = self.pending().metadata.get(sha256) {
+        if let Some(bytes) = lock(&self.pending).metadata.get(sha256) {
             return Ok(Some(bytes.to_vec()));
         }
         self.database.work(|database| {
@@ -256,7 +257,7 @@ impl Cache {
 
     /// What was derived under this key, if it is here. Reads the disk.
     pub fn derived(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
-        if let Some(bytes) = self.pending().derived.get(key) {
+        if let Some(bytes) = lock(&self.pending).derived.get(key) {
             return Some(bytes.to_vec());
         }
         let read = self.database.work(|database| {
@@ -269,7 +270,7 @@ impl Cache {
 
     /// Remembers what was derived, from the next [`Cache::flush`] on durably.
     pub fn derive(&self, key: &[u8; 32], bytes: Vec<u8>) {
-        self.pending().derived.insert(*key, bytes.into());
+        lock(&self.pending).derived.insert(*key, bytes.into());
     }
 
     /// Writes what waits, in one durable transaction, and tells whether anything did. Opens the database again where it has
@@ -278,12 +279,12 @@ impl Cache {
     /// # Errors
     /// When the database cannot be written; what waited goes on waiting, unless it is too much.
     pub fn flush(&self) -> Result<bool, CacheError> {
-        let waiting = self.pending().set_out();
+        let waiting = lock(&self.pending).set_out();
         if let Err(error) = self.write(&waiting) {
-            self.pending().take_back(waiting);
+            lock(&self.pending).take_back(waiting);
             return Err(error);
         }
-        self.pending().forget(&waiting);
+        lock(&self.pending).forget(&waiting);
         Ok(!waiting.is_empty())
     }
 
@@ -323,11 +324,6 @@ impl Cache {
             transaction.commit()?;
             Ok(())
         })
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        // A panic elsewhere leaves maps that are whole: each insert is one step.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use tempfile::NamedTempFile;
 
 use super::is_scratch;
 use crate::dist::{Hex, parse_hex, sha256_of};
+use crate::lock::lock;
 
 /// The shortest beginning of a digest that names a content: mip knows no shorter one, and so many digits name the folder.
 const SHORTEST: usize = 4;
@@ -86,7 +87,7 @@ impl Contents {
     /// Removes every content but these, and what a kill left of one. What else lies there is not ours: somebody may keep
     /// packages below the cache. Nobody may call [`Contents::put`] meanwhile.
     pub fn sweep(&self, needed: &HashSet<[u8; 32]>) {
-        self.remembered().retain(|_, content| needed.contains(&content.sha256));
+        lock(&self.found).retain(|_, content| needed.contains(&content.sha256));
         for folder in names(&self.directory).filter(|name| name.len() == SHORTEST && is_hex(name)) {
             let path = self.directory.join(&folder);
             let is_litter = |name: &String| match content_of(&folder, name) {
@@ -111,7 +112,7 @@ impl Contents {
 
     /// What [`Contents::find`] has found for these digits before. It may have gone since, or be damaged.
     pub fn found(&self, digits: &str) -> Option<Content> {
-        self.remembered().get(digits).copied()
+        lock(&self.found).get(digits).copied()
     }
 
     /// The content whose digest begins with these hexadecimal digits. Reads a folder.
@@ -120,7 +121,7 @@ impl Contents {
     /// The system's.
     pub fn find(&self, digits: &str) -> io::Result<Option<Content>> {
         let found = self.look_for(digits)?;
-        let mut remembered = self.remembered();
+        let mut remembered = lock(&self.found);
         if let Some(found) = found {
             if remembered.len() >= REMEMBERED {
                 remembered.clear();
@@ -128,11 +129,6 @@ impl Contents {
             remembered.insert(digits.into(), found);
         }
         Ok(found)
-    }
-
-    fn remembered(&self) -> MutexGuard<'_, HashMap<Box<str>, Content>> {
-        // Whole after a panic elsewhere: each change is one step.
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn look_for(&self, digits: &str) -> io::Result<Option<Content>> {

@@ -16,7 +16,7 @@ mod writing;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use rustix::fs::{Access, Mode, OFlags, access};
@@ -33,6 +33,7 @@ pub use watch::{Changes, Ground, Watcher};
 pub use writing::Writer;
 
 use crate::config::Watch;
+use crate::lock::lock;
 use mounts::Mounts;
 use writing::Writing;
 
@@ -192,12 +193,8 @@ impl Store {
 
     /// What lies under the paths of the directories now.
     pub fn ground(&self) -> Ground {
-        let linked = self.linked().clone();
+        let linked = lock(&self.linked).clone();
         Ground::new([self.roots.clone(), linked].concat(), &self.mounts)
-    }
-
-    fn linked(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        self.linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where a found file lies.
@@ -307,7 +304,7 @@ impl Store {
     /// Every distribution file of all directories, by relative path. An earlier directory hides its namesakes in later ones.
     pub fn walk(&self) -> Walked {
         let walked = walk::walk(&self.roots, &self.unnamed);
-        self.linked().clone_from(&walked.linked);
+        lock(&self.linked).clone_from(&walked.linked);
         walked
     }
 
@@ -316,7 +313,7 @@ impl Store {
         let look = walk::look(&self.roots, path, &self.unnamed);
         // A link into a stick that is plugged in later.
         if matches!(look, Look::Gone(_)) && path.is_symlink() {
-            self.linked().push(path.to_owned());
+            lock(&self.linked).push(path.to_owned());
         }
         look
     }

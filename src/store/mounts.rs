@@ -3,9 +3,11 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::lock::lock;
 
 /// See proc_pid_mountinfo(5).
 const TABLE: &str = "/proc/self/mountinfo";
@@ -62,7 +64,7 @@ impl Mounts {
 
     /// The mounts at, below and above these places.
     pub(super) fn around(&self, places: &[PathBuf]) -> Vec<Mount> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some(table) = self.have_changed().then(read).flatten() {
             *known = table;
         }

@@ -6,10 +6,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::stamp::{Stamp, Stamps};
 use super::{Look, is_gone, on_all_cores};
+use crate::lock::lock;
 
 /// What stands beside a distribution under its name plus one of these: the signature, the core metadata, the reason
 /// for which it was yanked (PEP 592).
@@ -103,7 +104,7 @@ pub(super) struct Unnamed(Mutex<HashSet<PathBuf>>);
 
 impl Unnamed {
     fn tell(&self, path: &Path) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.0);
         if told.insert(path.to_owned()) {
             tracing::info!(file = %path.display(), reason = "its name is not UTF-8", "ignored: not a distribution");
         }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use notify::Event;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
+
+use crate::lock::lock;
 
 /// How long a write that nothing follows keeps a file back: longer than TCP keeps a connection whose other end is gone.
 /// truncate(2) writes and closes nothing, and nobody must wait for that for good.
@@ -39,7 +41,7 @@ enum Seen {
 impl Writing {
     /// Of the file of this path.
     pub(super) fn writer(&self, path: &Path) -> Writer {
-        match self.lock().get(path) {
+        match lock(&self.0).get(path) {
             None => Writer::Gone,
             Some(Seen::Written(last)) if last.elapsed() < STALL => Writer::Busy,
             Some(_) => Writer::Unknown,
@@ -51,7 +53,7 @@ impl Writing {
     pub(super) fn heed(&self, event: &Event) -> bool {
         if event.need_rescan() {
             // Files may have been closed unheard, and would be kept back.
-            self.lock().clear();
+            lock(&self.0).clear();
             return true;
         }
         match event.kind {
@@ -81,27 +83,21 @@ impl Writing {
         } else {
             Seen::Created
         };
-        self.lock().insert(path.to_owned(), seen);
+        lock(&self.0).insert(path.to_owned(), seen);
         !is_empty
     }
 
     fn write(&self, paths: &[PathBuf]) -> bool {
         let now = Instant::now();
         let written = paths.iter().map(|path| (path.clone(), Seen::Written(now)));
-        self.lock().extend(written);
+        lock(&self.0).extend(written);
         false
     }
 
     /// What moves or goes may be a folder, with files in it that are closed where nobody hears it.
     fn end(&self, paths: &[PathBuf]) -> bool {
-        self.lock()
-            .retain(|file, _| !paths.iter().any(|path| file.starts_with(path)));
+        lock(&self.0).retain(|file, _| !paths.iter().any(|path| file.starts_with(path)));
         true
-    }
-
-    /// A panic under this lock leaves a map that is whole: each change is one step.
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Seen>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

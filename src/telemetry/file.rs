@@ -3,9 +3,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::TelemetryError;
+use crate::lock::lock;
 
 /// The file that lines go to.
 pub(super) struct LogFile {
@@ -14,8 +15,7 @@ pub(super) struct LogFile {
 }
 
 /// Where the file that takes its place is handed in.
-#[derive(Default)]
-struct Next(Mutex<Option<File>>);
+type Next = Mutex<Option<File>>;
 
 /// Opens the file anew.
 pub(super) struct Reopener {
@@ -37,20 +37,14 @@ pub(super) fn open(path: &Path) -> Result<(LogFile, Reopener), TelemetryError> {
 impl Reopener {
     /// Lines go to whatever has the file's name now. An error leaves the old file in use.
     pub(super) fn reopen(&self) -> Result<(), TelemetryError> {
-        *self.next.lock() = Some(append(&self.path)?);
+        *lock(&self.next) = Some(append(&self.path)?);
         Ok(())
-    }
-}
-
-impl Next {
-    fn lock(&self) -> MutexGuard<'_, Option<File>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Write for LogFile {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if let Some(next) = self.next.lock().take() {
+        if let Some(next) = lock(&self.next).take() {
             self.current = next;
         }
         self.current.write(lines)

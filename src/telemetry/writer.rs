@@ -1,9 +1,11 @@
 //! Lines leave through a thread of their own: a terminal or a disk that is slow never holds up a request.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
+
+use crate::lock::lock;
 
 /// Bytes that may wait; what comes while they wait is counted and lost.
 const CAPACITY: usize = 256 << 10;
@@ -39,7 +41,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue.lock().closed = true;
+        lock(&self.queue.waiting).closed = true;
         self.queue.news.notify_one();
         // A thread that panicked has said so itself, and there is no log left to say anything in.
         self.end.recv_timeout(PATIENCE).ok();
@@ -61,10 +63,6 @@ struct Waiting {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn drain_into(&self, mut sink: impl Write) {
         let mut batch = Vec::new();
         while self.take(&mut batch) {
@@ -77,7 +75,7 @@ impl Queue {
 
     /// Takes a line, with its end.
     pub(super) fn push(&self, line: &[u8]) {
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         if waiting.bytes.len() + line.len() > CAPACITY {
             waiting.lost += 1;
             return;
@@ -95,7 +93,7 @@ impl Queue {
         let idle = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closed;
         let mut waiting = self
             .news
-            .wait_while(self.lock(), idle)
+            .wait_while(lock(&self.waiting), idle)
             .unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut waiting.bytes, batch);
         let lost = std::mem::take(&mut waiting.lost);

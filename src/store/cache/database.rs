@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use redb::{Database, Error, ReadableDatabase, ReadableTable};
 
 use super::{CacheError, DERIVED, FILES, METADATA};
+use crate::lock::lock;
 use crate::store::remove_if_there;
 
 /// redb's page cache; its default of 1 GiB is not for a Raspberry Pi.
@@ -40,7 +41,7 @@ impl Guarded {
 
     /// Opens it again, where it has failed. Whoever reads meanwhile does not wait.
     pub(super) fn reopen(&self) -> Result<(), CacheError> {
-        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let _opening = lock(&self.opening);
         if self.read().is_none() {
             let database = open(&self.path)?;
             *self.write() = Some(database);

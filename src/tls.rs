@@ -22,7 +22,7 @@ use webpki::{EndEntityCert, KeyUsage};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file that cannot be read.
-    #[error("[tls] {field}: cannot read {}", path.display())]
+    #[error("[tls] {field}: cannot read {path}")]
     Read {
         /// The setting that names the file.
         field: &'static str,
@@ -32,7 +32,7 @@ pub enum TlsError {
         source: io::Error,
     },
     /// A file without the PEM block that it is named for.
-    #[error("[tls] {field}: {} holds no PEM block \"BEGIN {expected}\"", path.display())]
+    #[error("[tls] {field}: {path} holds no PEM block \"BEGIN {expected}\"")]
     Missing {
         /// The setting that names the file.
         field: &'static str,
@@ -42,7 +42,7 @@ pub enum TlsError {
         expected: &'static str,
     },
     /// A file that was cut or garbled.
-    #[error("[tls] {field}: {} is damaged: {flaw}; copy it anew", path.display())]
+    #[error("[tls] {field}: {path} is damaged: {flaw}; copy it anew")]
     Damaged {
         /// The setting that names the file.
         field: &'static str,
@@ -52,16 +52,15 @@ pub enum TlsError {
         flaw: String,
     },
     /// A key that asks for a passphrase, which nobody types at the start of a service.
-    #[error("[tls] key: {} is encrypted; decrypt it: openssl pkey -in {} -out plain.pem", path.display(), path.display())]
+    #[error("[tls] key: {path} is encrypted; decrypt it: openssl pkey -in {path} -out plain.pem")]
     Encrypted {
         /// The key's file.
         path: PathBuf,
     },
     /// A key that rustls cannot sign with.
     #[error(
-        "[tls] key: the key in {} is damaged or of a kind that cannot be used: make one of RSA with 2048 to 4096 bits, \
-         of ECDSA on P-256 or P-384, or of Ed25519, and a certificate for it",
-        path.display()
+        "[tls] key: the key in {path} is damaged or of a kind that cannot be used: make one of RSA with 2048 to 4096 bits, \
+         of ECDSA on P-256 or P-384, or of Ed25519, and a certificate for it"
     )]
     Kind {
         /// The key's file.
@@ -69,9 +68,7 @@ pub enum TlsError {
     },
     /// Two files that do not belong together.
     #[error(
-        "[tls] the key in {} is not the key of the certificate in {}; name two that were made together",
-        key.display(),
-        certificate.display()
+        "[tls] the key in {key} is not the key of the certificate in {certificate}; name two that were made together"
     )]
     Mismatch {
         /// The certificate's file.
@@ -80,7 +77,7 @@ pub enum TlsError {
         key: PathBuf,
     },
     /// Something that rustls does not support.
-    #[error("[tls] the certificate in {} cannot be used", certificate.display())]
+    #[error("[tls] the certificate in {certificate} cannot be used")]
     Unusable {
         /// The certificate's file.
         certificate: PathBuf,

@@ -10,13 +10,13 @@ use super::LineError;
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// There is no such file.
-    #[error("the password file {path} does not exist: make it with `micropypi passwd USER --file {path}`", path = .0.display())]
+    #[error("the password file {0} does not exist: make it with `micropypi passwd USER --file {0}`")]
     Missing(PathBuf),
     /// It is a directory, a pipe, a device.
-    #[error("the password file {path} is not a regular file", path = .0.display())]
+    #[error("the password file {0} is not a regular file")]
     NotAFile(PathBuf),
     /// It is far larger than any password file.
-    #[error("the password file {path} is larger than {limit} bytes: is it a password file?", path = .path.display())]
+    #[error("the password file {path} is larger than {limit} bytes: is it a password file?")]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum AuthError {
         limit: u64,
     },
     /// Some lines cannot be read. There is at least one.
-    #[error("the password file {path}, {lines}", path = .path.display(), lines = list(.lines))]
+    #[error("the password file {path}, {lines}", lines = list(.lines))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum AuthError {
         lines: Vec<LineError>,
     },
     /// The operating system says no.
-    #[error("cannot read the password file {path}", path = .path.display())]
+    #[error("cannot read the password file {path}")]
     Read {
         /// The file.
         path: PathBuf,

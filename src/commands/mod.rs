@@ -61,7 +61,6 @@ pub enum CommandError {
     #[error(
         "the quick trial cannot {what} {path} as this user: start it in a folder of your own, or let the user {user} write \
          there",
-        path = path.display(),
         user = geteuid()
     )]
     NoTrialHere {
@@ -73,7 +72,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// The directory of the password file cannot be made.
-    #[error("cannot make the directory {}", path.display())]
+    #[error("cannot make the directory {path}")]
     Directory {
         /// The directory.
         path: PathBuf,

@@ -21,7 +21,7 @@ const SYSTEM_FILE: &str = "/etc/micropypi/config.toml";
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {}", path.display())]
+    #[error("cannot read the configuration file {path}")]
     Read {
         /// The file.
         path: PathBuf,

@@ -196,7 +196,7 @@ fn owner(directory: &Path) -> Option<String> {
 /// The page that is to be shown in place of the built-in one.
 pub(crate) fn welcome(path: &Path) -> Result<Welcome, ServeError> {
     let page = fs::read_to_string(path).map_err(|source| ServeError::Welcome {
-        path: path.display().to_string(),
+        path: path.to_owned(),
         source,
     })?;
     let page = Welcome::parse(&page);
@@ -224,7 +224,7 @@ fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {
 /// The compiler at this path, and what tells it from one that takes its place.
 pub(crate) fn compiler(path: &Path) -> Result<(PathBuf, Stamp), ServeError> {
     find_compiler(path).map_err(|source| ServeError::Compiler {
-        path: path.display().to_string(),
+        path: path.to_owned(),
         source,
     })
 }

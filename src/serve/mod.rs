@@ -9,6 +9,7 @@ mod workers;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,9 +64,9 @@ pub enum ServeError {
         source: io::Error,
     },
     #[error("cannot read the page {path} ([welcome])")]
-    Welcome { path: String, source: io::Error },
+    Welcome { path: PathBuf, source: io::Error },
     #[error("cannot use mpy-cross at {path} ([boards] mpy_cross)")]
-    Compiler { path: String, source: io::Error },
+    Compiler { path: PathBuf, source: io::Error },
     #[error("[boards] include, exclude")]
     Patterns(#[from] PatternError),
     #[error("the runtime cannot be started")]

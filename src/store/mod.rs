@@ -44,17 +44,13 @@ pub enum StoreError {
     #[error("{0} exists already")]
     Exists(String),
     /// A further directory is missing: made, it would hide a slip of the pen.
-    #[error("the packages directory {path} is not there; only the first one is made", path = .0.display())]
+    #[error("the packages directory {0} is not there; only the first one is made")]
     Missing(PathBuf),
     /// A plain file is there, or on the way there.
-    #[error("the packages directory {path} is not a directory", path = .0.display())]
+    #[error("the packages directory {0} is not a directory")]
     NotADirectory(PathBuf),
     /// The first leads into the second: what lies there would be listed twice.
-    #[error(
-        "the packages directory {} leads into {}, which is served with all its sub-folders",
-        .0.display(),
-        .1.display()
-    )]
+    #[error("the packages directory {0} leads into {1}, which is served with all its sub-folders")]
     Nested(PathBuf, PathBuf),
     /// No space, or a quota is used up.
     #[error("no space left in {path}")]

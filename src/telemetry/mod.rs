@@ -30,7 +30,7 @@ use writer::Writer;
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The file of `[log]` cannot be written.
-    #[error("[log] file: cannot append to {}", path.display())]
+    #[error("[log] file: cannot append to {path}")]
     File {
         /// The file.
         path: PathBuf,

@@ -70,7 +70,7 @@ pub enum PasswdError {
         source: io::Error,
     },
     /// There is nobody to delete.
-    #[error("there is no user {user} in {file}", file = .file.display())]
+    #[error("there is no user {user} in {file}")]
     UnknownUser {
         /// The name that was asked for.
         user: UserName,
@@ -78,16 +78,16 @@ pub enum PasswdError {
         file: PathBuf,
     },
     /// There is no file to change.
-    #[error("the password file {} does not exist", .0.display())]
+    #[error("the password file {0} does not exist")]
     NoFile(PathBuf),
     /// It is a directory, a pipe, a device.
-    #[error("the password file {} is not a regular file", .0.display())]
+    #[error("the password file {0} is not a regular file")]
     NotAFile(PathBuf),
     /// It is the root of a mount, such as a single file that is bound into a container.
-    #[error("cannot replace {path}, because it is mounted on its own: mount its directory in its place", path = .0.display())]
+    #[error("cannot replace {0}, because it is mounted on its own: mount its directory in its place")]
     Mounted(PathBuf),
     /// This user may not read or write the file, and root may.
-    #[error("cannot {what} {path} as this user: run the command with sudo", path = .path.display())]
+    #[error("cannot {what} {path} as this user: run the command with sudo")]
     Denied {
         /// What was tried.
         what: &'static str,
@@ -97,7 +97,7 @@ pub enum PasswdError {
         source: io::Error,
     },
     /// The file cannot be read or written.
-    #[error("cannot {what} {path}", path = .path.display())]
+    #[error("cannot {what} {path}")]
     File {
         /// What was tried.
         what: &'static str,

@@ -1,6 +1,7 @@
-//! The multipart form of PyPI's legacy upload API: its file goes to the staging
-//! area piece by piece, the few fields that matter are kept, all others are read and dropped. Called by `upload.rs`.
+//! The multipart form of PyPI's legacy upload API: its file goes to the staging area piece by piece, the few fields that
+//! matter are kept, all others are read and dropped. Called by `upload.rs`.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +34,16 @@ pub(super) const SIGNATURE_BYTES: usize = 8 << 10;
 
 /// What a form may ask for.
 const ACTIONS: [&str; 5] = ["file_upload", "submit", "verify", "remove_pkg", "doc_upload"];
+
+/// The fields of text that matter.
+const TEXTS: [&str; 6] = [
+    ":action",
+    "name",
+    "version",
+    "md5_digest",
+    "sha256_digest",
+    "blake2_256_digest",
+];
 
 /// Why a form cannot be used. Each is a sentence for the uploader.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +114,7 @@ pub(super) async fn read(
         limits,
         subject,
         fields: Fields::default(),
+        unclaimed: Arc::default(),
     }
     .read(headers, &mut body)
     .await;
@@ -125,12 +137,7 @@ pub(super) async fn linger(body: &mut BodyDataStream, idle: Duration) {
 #[derive(Default)]
 struct Fields {
     count: usize,
-    action: Option<String>,
-    name: Option<String>,
-    version: Option<String>,
-    md5: Option<String>,
-    sha256: Option<String>,
-    blake2b_256: Option<String>,
+    texts: HashMap<&'static str, String>,
     content: Option<(String, Staged)>,
     signature: Option<Vec<u8>>,
 }
@@ -140,6 +147,8 @@ struct Reader<'a> {
     limits: FormLimits,
     subject: &'a Subject,
     fields: Fields,
+    /// Bytes that have arrived since anything came of some.
+    unclaimed: Arc<AtomicUsize>,
 }
 
 impl Reader<'_> {
@@ -149,62 +158,68 @@ impl Reader<'_> {
             .and_then(|value| value.to_str().ok())
             .ok_or(FormError::NoForm)?;
         let boundary = multer::parse_boundary(media_type).map_err(|_| FormError::NoForm)?;
-        let unclaimed = Arc::new(AtomicUsize::new(0));
-        let mut form = Multipart::new(patient(body, self.limits.idle, Arc::clone(&unclaimed)), boundary);
+        let body = patient(body, self.limits.idle, Arc::clone(&self.unclaimed));
+        let mut form = Multipart::new(body, boundary);
         while let Some(field) = form.next_field().await.map_err(|error| self.damage(error))? {
-            unclaimed.store(0, Ordering::Relaxed);
+            self.unclaimed.store(0, Ordering::Relaxed);
             self.fields.count += 1;
             if self.fields.count > self.limits.fields {
                 return Err(FormError::TooManyFields {
                     limit: self.limits.fields,
                 });
             }
-            self.field(field, &unclaimed).await?;
+            self.field(field).await?;
         }
         self.fields.finish()
     }
 
-    async fn field(&mut self, mut field: Field<'_>, unclaimed: &AtomicUsize) -> Result<(), FormError> {
+    async fn field(&mut self, mut field: Field<'_>) -> Result<(), FormError> {
         let name = field.name().unwrap_or_default().to_owned();
-        if name == "content" {
-            if self.fields.content.is_some() {
-                return Err(FormError::Twice(name));
-            }
-            let content = self.content(&mut field, unclaimed).await?;
-            return once(&mut self.fields.content, content, &name);
-        }
-        if name == "gpg_signature" {
-            let signature = self.bytes(&mut field, unclaimed, SIGNATURE_BYTES).await?;
-            let signature = signature.ok_or(FormError::SignatureTooLarge)?;
-            return once(&mut self.fields.signature, signature, &name);
-        }
-        let Some(slot) = self.fields.slot(&name) else {
-            return self.skip(&mut field, unclaimed, &name).await;
-        };
-        let is_taken = slot.is_some();
-        let bytes = self.bytes(&mut field, unclaimed, self.limits.field_bytes).await?;
-        let bytes = bytes.ok_or_else(|| self.too_large(&name))?;
-        let text = String::from_utf8(bytes).map_err(|_| FormError::NotText(name.clone()))?;
-        if is_taken {
+        if self.fields.has(&name) {
             return Err(FormError::Twice(name));
         }
-        if name == ":action"
-            && let Some(action) = ACTIONS.iter().find(|action| **action == text.trim())
-        {
-            self.subject.note_action(action);
+        if name == "content" {
+            self.fields.content = Some(self.content(&mut field).await?);
+        } else if name == "gpg_signature" {
+            let signature = self.bytes(&mut field, SIGNATURE_BYTES).await?;
+            self.fields.signature = Some(signature.ok_or(FormError::SignatureTooLarge)?);
+        } else if let Some(known) = TEXTS.into_iter().find(|known| *known == name) {
+            let text = self.text(&mut field, known).await?;
+            self.note(known, &text);
+            self.fields.texts.insert(known, text);
+        } else {
+            self.skip(&mut field, &name).await?;
         }
-        if name == "name"
-            && let Ok(project) = ProjectName::parse(text.trim())
-        {
-            self.subject.note_project(&project);
-        }
-        *self.fields.slot(&name).expect("the slot was there before") = Some(text.trim().to_owned());
         Ok(())
+    }
+
+    async fn text(&self, field: &mut Field<'_>, name: &str) -> Result<String, FormError> {
+        let bytes = self.bytes(field, self.limits.field_bytes).await?;
+        let bytes = bytes.ok_or_else(|| self.too_large(name))?;
+        let text = String::from_utf8(bytes).map_err(|_| FormError::NotText(name.to_owned()))?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// Tells the log what the form is about.
+    fn note(&self, name: &str, text: &str) {
+        match name {
+            ":action" => {
+                if let Some(action) = ACTIONS.iter().find(|action| **action == text) {
+                    self.subject.note_action(action);
+                }
+            }
+            "name" => {
+                if let Ok(project) = ProjectName::parse(text) {
+                    self.subject.note_project(&project);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Streams the file into the staging area. A thread is asked only when a batch is full, so that a slow client
     /// occupies none.
-    async fn content(&self, field: &mut Field<'_>, unclaimed: &AtomicUsize) -> Result<(String, Staged), FormError> {
+    async fn content(&self, field: &mut Field<'_>) -> Result<(String, Staged), FormError> {
         let file_name = field
             .file_name()
             .filter(|name| !name.is_empty())
@@ -218,7 +233,7 @@ impl Reader<'_> {
         let mut batch = BytesMut::with_capacity(BATCH);
         let mut size = 0u64;
         loop {
-            let piece = self.piece(field, unclaimed).await?;
+            let piece = self.piece(field).await?;
             let is_end = piece.is_none();
             let piece = piece.unwrap_or_default();
             size += piece.len() as u64;
@@ -243,14 +258,9 @@ impl Reader<'_> {
     }
 
     /// The whole field; None when it is larger than `limit`.
-    async fn bytes(
-        &self,
-        field: &mut Field<'_>,
-        unclaimed: &AtomicUsize,
-        limit: usize,
-    ) -> Result<Option<Vec<u8>>, FormError> {
+    async fn bytes(&self, field: &mut Field<'_>, limit: usize) -> Result<Option<Vec<u8>>, FormError> {
         let mut bytes = Vec::new();
-        while let Some(piece) = self.piece(field, unclaimed).await? {
+        while let Some(piece) = self.piece(field).await? {
             if bytes.len() + piece.len() > limit {
                 return Ok(None);
             }
@@ -259,9 +269,9 @@ impl Reader<'_> {
         Ok(Some(bytes))
     }
 
-    async fn skip(&self, field: &mut Field<'_>, unclaimed: &AtomicUsize, name: &str) -> Result<(), FormError> {
+    async fn skip(&self, field: &mut Field<'_>, name: &str) -> Result<(), FormError> {
         let mut size = 0;
-        while let Some(piece) = self.piece(field, unclaimed).await? {
+        while let Some(piece) = self.piece(field).await? {
             size += piece.len();
             if size > self.limits.field_bytes {
                 return Err(self.too_large(name));
@@ -277,9 +287,9 @@ impl Reader<'_> {
         }
     }
 
-    async fn piece(&self, field: &mut Field<'_>, unclaimed: &AtomicUsize) -> Result<Option<Bytes>, FormError> {
+    async fn piece(&self, field: &mut Field<'_>) -> Result<Option<Bytes>, FormError> {
         let piece = field.chunk().await.map_err(|error| self.damage(error))?;
-        unclaimed.store(0, Ordering::Relaxed);
+        self.unclaimed.store(0, Ordering::Relaxed);
         Ok(piece)
     }
 
@@ -294,53 +304,45 @@ impl Reader<'_> {
 }
 
 impl Fields {
-    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
-        Some(match name {
-            ":action" => &mut self.action,
-            "name" => &mut self.name,
-            "version" => &mut self.version,
-            "md5_digest" => &mut self.md5,
-            "sha256_digest" => &mut self.sha256,
-            "blake2_256_digest" => &mut self.blake2b_256,
-            _ => return None,
-        })
-    }
-
-    fn finish(self) -> Result<Form, FormError> {
-        match self.action.as_deref() {
-            Some("file_upload") => self.upload(),
-            Some("remove_pkg") => {
-                let name = ProjectName::parse(&self.name.ok_or(FormError::Missing("name"))?)?;
-                let version = self.version.ok_or(FormError::Missing("version"))?;
-                Ok(Form::Remove(name, ReleaseVersion::parse_lenient(&version)?))
-            }
-            Some("submit" | "verify") => Ok(Form::Nothing),
-            Some("doc_upload") => Ok(Form::Docs),
-            Some(other) => Err(FormError::UnknownAction(other.to_owned())),
-            None => Err(FormError::Missing(":action")),
+    fn has(&self, name: &str) -> bool {
+        match name {
+            "content" => self.content.is_some(),
+            "gpg_signature" => self.signature.is_some(),
+            name => self.texts.contains_key(name),
         }
     }
 
-    fn upload(self) -> Result<Form, FormError> {
-        let (file_name, staged) = self.content.ok_or(FormError::Missing("content"))?;
+    fn take(&mut self, name: &'static str) -> Result<String, FormError> {
+        self.texts.remove(name).ok_or(FormError::Missing(name))
+    }
+
+    fn finish(mut self) -> Result<Form, FormError> {
+        match self.take(":action")?.as_str() {
+            "file_upload" => self.upload(),
+            "remove_pkg" => {
+                let name = ProjectName::parse(&self.take("name")?)?;
+                let version = ReleaseVersion::parse_lenient(&self.take("version")?)?;
+                Ok(Form::Remove(name, version))
+            }
+            "submit" | "verify" => Ok(Form::Nothing),
+            "doc_upload" => Ok(Form::Docs),
+            other => Err(FormError::UnknownAction(other.to_owned())),
+        }
+    }
+
+    fn upload(mut self) -> Result<Form, FormError> {
+        let (file_name, staged) = self.content.take().ok_or(FormError::Missing("content"))?;
+        let (name, version) = (self.take("name")?, self.take("version")?);
+        let digest = |field| self.texts.get(field).map(String::as_str);
+        let [sha256, blake2b_256, md5] = ["sha256_digest", "blake2_256_digest", "md5_digest"].map(digest);
         Ok(Form::Upload(Box::new(Upload {
             staged,
             file_name,
-            name: self.name.ok_or(FormError::Missing("name"))?,
-            version: self.version.ok_or(FormError::Missing("version"))?,
-            claimed: ClaimedDigests::parse(self.sha256.as_deref(), self.blake2b_256.as_deref(), self.md5.as_deref())?,
+            name,
+            version,
+            claimed: ClaimedDigests::parse(sha256, blake2b_256, md5)?,
             signature: self.signature,
         })))
-    }
-}
-
-fn once<T>(slot: &mut Option<T>, value: T, name: &str) -> Result<(), FormError> {
-    match slot {
-        Some(_) => Err(FormError::Twice(name.to_owned())),
-        None => {
-            *slot = Some(value);
-            Ok(())
-        }
     }
 }
 

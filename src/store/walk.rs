@@ -113,41 +113,29 @@ impl Unnamed {
 
 pub(super) fn walk(roots: &[PathBuf], unnamed: &Unnamed) -> Walked {
     let mut walked = Walked::default();
-    let mut names = HashSet::new();
-    for (index, root) in roots.iter().enumerate() {
-        let root_index = u8::try_from(index).expect("the configuration allows at most 64 directories");
+    for (root, directory) in (0u8..).zip(roots) {
         let mut walk = Walk {
-            root: root_index,
-            found: Vec::new(),
+            root,
+            walked: &mut walked,
             visited: HashSet::new(),
             unnamed,
-            unseen: Vec::new(),
-            linked: Vec::new(),
         };
-        walk.directory(root, "");
-        let unseen = walk.unseen.into_iter().map(|below| (root_index, below));
-        walked.unseen.extend(unseen);
-        walked.linked.extend(walk.linked);
-        // With one directory, the usual case, nothing can hide anything.
-        let shadowing = roots.len() > 1;
-        walked.found.extend(
-            walk.found
-                .into_iter()
-                .filter(|f| !shadowing || names.insert(Arc::clone(&f.path))),
-        );
+        walk.directory(directory, "");
+    }
+    // With one directory, the usual case, nothing can hide anything.
+    if roots.len() > 1 {
+        let mut paths = HashSet::new();
+        walked.found.retain(|file| paths.insert(Arc::clone(&file.path)));
     }
     walked
 }
 
 struct Walk<'a> {
     root: u8,
-    found: Vec<Found>,
+    walked: &'a mut Walked,
     /// Device and inode of every directory, so that a circle of symbolic links ends.
     visited: HashSet<(u64, u64)>,
     unnamed: &'a Unnamed,
-    /// The directories that could not be looked at.
-    unseen: Vec<Box<str>>,
-    linked: Vec<PathBuf>,
 }
 
 /// What stat(2) says of an entry.
@@ -179,22 +167,9 @@ impl Walk<'_> {
         if !self.visited.insert((metadata.dev(), metadata.ino())) {
             return;
         }
-        let Some(entries) = self.note_unseen(fs::read_dir(directory), prefix) else {
-            return;
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let Some(entry) = self.note_unseen(entry, prefix) else {
-                continue;
-            };
-            match visible(&entry.file_name()) {
-                Some(name) => names.push(name),
-                None if is_hidden(&entry.file_name()) => {}
-                None => self.unnamed.tell(&entry.path()),
-            }
-        }
+        let names = self.names(directory, prefix);
         let mut sidecars: HashMap<Box<str>, [Option<Stamp>; 3]> = HashMap::new();
-        let start = self.found.len();
+        let start = self.walked.found.len();
         let kinds = on_all_cores(&names, |name| Kind::of(&directory.join(&**name)));
         for (name, kind) in names.iter().zip(kinds) {
             match (self.note_unseen(kind, prefix), split_sidecar(name)) {
@@ -202,7 +177,7 @@ impl Walk<'_> {
                 (Some(Kind::File(stamp)), Some((owner, kind))) => {
                     sidecars.entry(owner.into()).or_default()[kind] = Some(stamp);
                 }
-                (Some(Kind::File(stamp)), None) => self.found.push(Found {
+                (Some(Kind::File(stamp)), None) => self.walked.found.push(Found {
                     root: self.root,
                     path: format!("{prefix}{name}").into(),
                     stamp,
@@ -215,18 +190,35 @@ impl Walk<'_> {
         if sidecars.is_empty() {
             return;
         }
-        for file in &mut self.found[start..] {
+        for file in &mut self.walked.found[start..] {
             if let Some(own) = file.path.strip_prefix(prefix).and_then(|name| sidecars.get(name)) {
                 file.sidecars = Sidecars::new(*own);
             }
         }
     }
 
+    /// The names in a directory that can be asked for.
+    fn names(&mut self, directory: &Path, prefix: &str) -> Vec<Box<str>> {
+        let entries = self.note_unseen(fs::read_dir(directory), prefix);
+        let mut names = Vec::new();
+        for entry in entries.into_iter().flatten() {
+            let Some(entry) = self.note_unseen(entry, prefix) else {
+                continue;
+            };
+            match visible(&entry.file_name()) {
+                Some(name) => names.push(name),
+                None if is_hidden(&entry.file_name()) => {}
+                None => self.unnamed.tell(&entry.path()),
+            }
+        }
+        names
+    }
+
     /// A link may lead to a stick that is plugged in later, or pulled out.
     fn note_link(&mut self, path: &Path) {
         if path.is_symlink() {
             let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            self.linked.push(target);
+            self.walked.linked.push(target);
         }
     }
 
@@ -235,9 +227,9 @@ impl Walk<'_> {
     fn note_unseen<T>(&mut self, result: io::Result<T>, prefix: &str) -> Option<T> {
         result
             .inspect_err(|error| {
-                let is_noted = self.unseen.last().is_some_and(|last| **last == *prefix);
-                if !is_gone(error) && !is_noted {
-                    self.unseen.push(prefix.into());
+                let unseen = (self.root, prefix.into());
+                if !is_gone(error) && self.walked.unseen.last() != Some(&unseen) {
+                    self.walked.unseen.push(unseen);
                 }
             })
             .ok()

@@ -78,11 +78,7 @@ fn translate(args: &RunArgs) -> Result<Flags, CommandError> {
     let texts = [
         ("index.fallback_url", fallback),
         ("index.cache_control", cache_control.as_deref()),
-        // `/health` is there anyway.
-        (
-            "health_endpoint",
-            args.health_endpoint.as_deref().filter(|path| *path != "/health"),
-        ),
+        ("health_endpoint", args.health_endpoint.as_deref()),
         ("welcome", args.welcome.as_deref()),
         ("log.file", args.log_file.as_deref()),
         ("auth.passwords", args.passwords.as_deref().filter(|file| *file != ".")),

@@ -225,23 +225,22 @@ fn content(app: &App, file: &File, source: Source, marks: &Marks, asked: &Asked<
     } else {
         Wanted::All
     };
-    let (status, bytes) = match wanted {
-        Wanted::All => (StatusCode::OK, 0..size),
-        Wanted::Part(bytes) => (StatusCode::PARTIAL_CONTENT, bytes),
+    let (bytes, part) = match wanted {
+        Wanted::All => (0..size, None),
+        Wanted::Part(bytes) => (bytes.clone(), Some(bytes)),
         Wanted::Nothing => return Err(HttpError::RangeNotSatisfiable { size }),
     };
-    let content_range =
-        (status == StatusCode::PARTIAL_CONTENT).then(|| format!("bytes {}-{}/{size}", bytes.start, bytes.end - 1));
-    let body = file_body::body(source, bytes, asked.outgoing.cloned());
-    let mut response = (status, body).into_response();
+    let mut response = Response::new(file_body::body(source, bytes, asked.outgoing.cloned()));
     let out = response.headers_mut();
     describe(out, app, marks);
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(&file.path)));
-    if let Some(range) = content_range {
+    if let Some(part) = part {
+        let range = format!("bytes {}-{}/{size}", part.start, part.end - 1);
         out.insert(
             CONTENT_RANGE,
             HeaderValue::try_from(range).expect("digits are legal in a header"),
         );
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
 }

@@ -59,7 +59,7 @@ pub struct Site {
     pub base_url: Option<String>,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where pip is sent for projects that are not here.
+    /// Where pip is sent for projects that are not here. No trailing slash.
     pub fallback_url: Option<String>,
     /// The page at `/`, in place of the built-in one.
     pub welcome: Option<Welcome>,

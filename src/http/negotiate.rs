@@ -1,7 +1,7 @@
 //! Content negotiation (RFC 9110 section 12) as far as an index needs it. Called by the handlers.
 
-use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderName};
 
 use crate::index::Format;
 
@@ -19,13 +19,7 @@ const HTML: (Format, &str) = (Format::Html, "text/html; charset=utf-8");
 
 /// The representation to send, and its media type. PEP 691 lets a server answer with its default where nothing fits.
 pub(super) fn simple(headers: &HeaderMap) -> (Format, &'static str) {
-    let accepted = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    let offers = accepted.filter_map(|range| {
-        let (media_type, quality) = weighted(range);
+    let offers = members(headers, ACCEPT).filter_map(|(media_type, quality)| {
         let offer = SIMPLE.iter().find(|(name, _)| name.eq_ignore_ascii_case(media_type))?;
         (quality > 0).then_some((quality, offer))
     });
@@ -36,6 +30,12 @@ pub(super) fn simple(headers: &HeaderMap) -> (Format, &'static str) {
         Some((_, (name, Format::Html))) if *name != "text/html" => (Format::Html, SIMPLE[2].0),
         _ => HTML,
     }
+}
+
+/// The members of a header that is a list, each with its weight.
+fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str, u16)> {
+    let lists = headers.get_all(name).into_iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).map(weighted)
 }
 
 /// A member of a list such as `text/html; q=0.5`, and its weight in thousandths.
@@ -49,14 +49,7 @@ fn weighted(member: &str) -> (&str, u16) {
 
 /// Whether a compressed page may be sent.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
-    let encodings = headers
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|v| v.split(','));
-    encodings
-        .map(weighted)
-        .any(|(name, quality)| quality > 0 && name.eq_ignore_ascii_case("gzip"))
+    members(headers, ACCEPT_ENCODING).any(|(name, quality)| quality > 0 && name.eq_ignore_ascii_case("gzip"))
 }
 
 /// Whether the client has the representation of this entity tag already (RFC 9110 section 13.1.2: weak comparison).

@@ -82,7 +82,7 @@ async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, links: Link
 /// A project that is not here: the configured other index, or 404, upon which pip asks its own extra index.
 fn elsewhere(app: &App, name: &ProjectName) -> Result<Response, HttpError> {
     match &app.site.fallback_url {
-        Some(url) => Ok(Redirect::temporary(&format!("{}/{name}/", url.trim_end_matches('/'))).into_response()),
+        Some(url) => Ok(Redirect::temporary(&format!("{url}/{name}/")).into_response()),
         None => Err(HttpError::NotFound(format!("the project {name}"))),
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use toml::Table;
 
-use super::project::{Project, join, string, table};
+use super::project::{Project, join, string};
 pub(super) use wheel::layout as of_wheel;
 
 /// Most files of a layout. Members can be sent to many places each, and so few of them fill the memory.
@@ -132,12 +132,12 @@ fn project_name<'a>(pyproject: &'a Table, name: &'a str) -> &'a str {
 
 /// A name in the form in which modules bear it: lower case, with `_` for each run of `-`, `_` and `.`.
 pub(super) fn module_name(name: &str) -> String {
-    let words = name.split(['-', '_', '.']).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("_").to_lowercase()
+    joined(name).to_lowercase()
 }
 
-fn has_table(pyproject: &Table, keys: &[&str]) -> bool {
-    table(pyproject, keys).is_some()
+fn joined(name: &str) -> String {
+    let words = name.split(['-', '_', '.']).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("_")
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@ struct Manifest<'a> {
 pub fn manifest_json(view: &View, mpy: bool, version: &str, requires: &[Pin], missing: &[Missing]) -> Vec<u8> {
     let files = view.files_for(mpy);
     let pins = requires.iter().map(|pin| (pin.project.as_str(), pin.version.as_str()));
-    let missing = missing.iter().map(|missing| (missing.name(), missing.version()));
+    let missing = missing
+        .iter()
+        .map(|missing| (missing.name.as_str(), missing.version.as_str()));
     let manifest = Manifest {
         v: 2,
         version,
@@ -67,8 +69,8 @@ mod tests {
             version: ReleaseVersion::parse("1.0+x").unwrap(),
         };
         let missing = Missing {
-            written: "umqtt.simple".to_owned(),
-            exact: None,
+            name: "umqtt.simple".to_owned(),
+            version: "latest".to_owned(),
         };
         let json =
             |mpy| String::from_utf8(manifest_json(&view, mpy, "2.0", from_ref(&pin), from_ref(&missing))).unwrap();

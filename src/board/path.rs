@@ -42,6 +42,11 @@ pub(super) fn is_skipped_by_upip(path: &str) -> bool {
         || path.contains(".egg-info")
 }
 
+/// Whether a board can import a file of this name.
+pub(super) fn is_module(path: &str) -> bool {
+    path.ends_with(".py") || path.ends_with(".mpy")
+}
+
 /// What only looks like part of the package: tests, documents and the tools' own files at the top.
 pub(super) fn is_leftover(path: &str) -> bool {
     match path.split_once('/') {
@@ -74,8 +79,7 @@ fn is_leftover_file(name: &str) -> bool {
         "noxfile.py",
         "package.json",
     ];
-    let is_module = name.ends_with(".py") || name.ends_with(".mpy");
-    match is_module {
+    match is_module(name) {
         true => TOOLS.contains(&name) || name.starts_with("test_") || name.ends_with("_test.py"),
         false => {
             name.starts_with('.') || TOOLS.contains(&name) || DOCUMENTS.iter().any(|start| name.starts_with(start))

@@ -44,21 +44,9 @@ pub struct Pin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// The project's name as the requirement writes it: other indexes may know no other spelling.
-    pub written: String,
-    /// The version, where the requirement names one.
-    pub exact: Option<String>,
-}
-
-impl Missing {
-    /// The name that mip asks for.
-    pub fn name(&self) -> &str {
-        &self.written
-    }
-
-    /// The version that mip asks for.
-    pub fn version(&self) -> &str {
-        self.exact.as_deref().unwrap_or("latest")
-    }
+    pub name: String,
+    /// The version that mip asks for: the one that the requirement names, or `latest`.
+    pub version: String,
 }
 
 /// What a release pins.
@@ -142,8 +130,8 @@ fn explain(graph: &Graph<'_>, requirement: &Requirement, followed: &BTreeSet<Pin
         "{name} is required and is not here: mip asks for it by name, upip goes without it"
     ));
     resolution.missing.push(Missing {
-        written: name.clone(),
-        exact: exact(range).map(ToString::to_string),
+        name: name.clone(),
+        version: exact(range).map_or_else(|| "latest".to_owned(), ToString::to_string),
     });
 }
 

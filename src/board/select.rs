@@ -92,9 +92,8 @@ impl Selection {
 
     /// Leftovers stay behind, unless what looks like tests or documents is all that there is to import.
     fn sort_out(&mut self, leftovers: Vec<(String, String)>, links: &BTreeSet<String>) {
-        let is_module = |target: &str| target.ends_with(".py") || target.ends_with(".mpy");
         let targets = leftovers.iter().map(|(target, _)| target.as_str());
-        let modules = targets.filter(|target| is_module(target) && !path::is_skipped_by_upip(target));
+        let modules = targets.filter(|target| path::is_module(target) && !path::is_skipped_by_upip(target));
         let importable: BTreeSet<String> = match self.files.is_empty() && self.refused.is_empty() {
             true => modules.map(|target| top(target).to_owned()).collect(),
             false => BTreeSet::new(),

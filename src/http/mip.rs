@@ -189,7 +189,7 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
     });
     // What is not here, mip looks for in its own index.
     let missing = board.resolution().missing.iter();
-    let missing = missing.map(|missing| [missing.name().to_owned(), missing.version().to_owned()]);
+    let missing = missing.map(|missing| [missing.name.clone(), missing.version.clone()]);
     let json = serde_json::json!({
         "urls": board.files().into_iter().map(file).collect::<Vec<_>>(),
         "deps": deps.chain(missing).collect::<Vec<_>>(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Layout;
+use crate::board::path::is_module;
 use crate::board::project::Project;
 
 pub(super) fn layout(project: &Project) -> Layout {
@@ -23,10 +24,6 @@ pub(super) fn layout(project: &Project) -> Layout {
 
 fn below_src(path: &str) -> &str {
     path.strip_prefix("src/").unwrap_or(path)
-}
-
-fn is_module(path: &str) -> bool {
-    path.ends_with(".py") || path.ends_with(".mpy")
 }
 
 /// The package at the top that holds this file.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::{Layout, MAX_NAMED, has_table, module_name, project_name, too_many};
+use super::{Layout, MAX_NAMED, joined, module_name, project_name, too_many};
 use crate::board::patterns::{Globs, PatternError};
 use crate::board::project::{Project, folder, join, strings, table};
 
@@ -76,7 +76,7 @@ impl<'a> Settings<'a> {
     }
 
     fn has_hooks(&self) -> bool {
-        self.levels.iter().any(|level| has_table(level, &["hooks"]))
+        self.levels.iter().any(|level| table(level, &["hooks"]).is_some())
     }
 }
 
@@ -144,12 +144,7 @@ impl Selection {
 
 /// The default selection: packages, or one module.
 fn by_name(project: &Project, name: &str) -> Option<(Vec<String>, Vec<String>)> {
-    let spelled = name
-        .split(['-', '_', '.'])
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join("_");
-    [spelled, module_name(name)].iter().find_map(|name| {
+    [joined(name), module_name(name)].iter().find_map(|name| {
         let package = |folder: &str| project.has(&format!("{}/__init__.py", join(folder, name)));
         let module = format!("{name}.py");
         let namespaces = project

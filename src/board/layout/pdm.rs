@@ -3,7 +3,7 @@
 
 use toml::Table;
 
-use super::{Layout, has_table};
+use super::Layout;
 use crate::board::patterns::{Globs, PatternError};
 use crate::board::project::{Project, folder, join, string, strings, table};
 
@@ -14,7 +14,7 @@ pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
         Ok(layout) => layout,
         Err(error) => return Layout::undecided(error.to_string()),
     };
-    if build.contains_key("custom-hook") || project.has("pdm_build.py") || has_table(build, &["hooks"]) {
+    if build.contains_key("custom-hook") || project.has("pdm_build.py") || table(build, &["hooks"]).is_some() {
         layout.note("what a build hook of pdm adds is not known here: upload a wheel as well");
     }
     layout

@@ -95,7 +95,7 @@ fn prefixed_names_find_each_other() {
 
 fn missing(shelf: &Shelf, project: &str) -> Vec<(String, String)> {
     let resolution = resolve(&name(project), &shelf.0[&name(project)][0], shelf);
-    let named = |missing: &Missing| (missing.name().to_owned(), missing.version().to_owned());
+    let named = |missing: &Missing| (missing.name.clone(), missing.version.clone());
     resolution.missing.iter().map(named).collect()
 }
 
@@ -306,7 +306,7 @@ fn assert_ends(shelf: &Shelf, project: &ProjectName, version: &str, way: &mut Ve
         assert_ends(shelf, &pin.project, pin.version.as_str(), way);
     }
     for missing in &resolution.missing {
-        let asked = name(missing.name());
+        let asked = name(&missing.name);
         let names = [alias(&asked), Some(asked)];
         assert!(names.iter().flatten().all(|name| !shelf.0.contains_key(name)));
     }

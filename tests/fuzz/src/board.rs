@@ -155,7 +155,7 @@ pub(crate) fn resolve(input: &[u8]) {
     {
         let resolution = board::resolve(project, release, &shelf);
         for missing in &resolution.missing {
-            let name = ProjectName::parse(missing.name()).expect("only names are missing");
+            let name = ProjectName::parse(&missing.name).expect("only names are missing");
             let names = [board::alias(&name), Some(name)];
             assert!(names.iter().flatten().all(|name| !shelf.0.contains_key(name)));
         }

@@ -12,7 +12,7 @@ use crate::dist::{
     self, ArchiveError, ClaimedDigests, CoreMetadata, DigestMismatch, Digests, DistFilename, FilenameError,
     MetadataError, NameError, ProjectName, ReleaseVersion, VersionError,
 };
-use crate::store::{Facts, Found, Look, MetadataFacts, Placing, Staged, Stamp, StoreError};
+use crate::store::{Facts, Found, INBOX, Look, MetadataFacts, Placing, Staged, Stamp, StoreError};
 
 /// A file that was received, and what the uploader says about it.
 #[derive(Debug)]
@@ -108,14 +108,7 @@ impl Index {
         let there = self.same_name(&checked.name);
         if let Some(there) = &there {
             if there.digests == checked.digests {
-                // It may have been copied there, and not be on the disk yet.
-                if there.root == 0 {
-                    self.store.sync(&there.path)?;
-                }
-                if let Some(signature) = signature.filter(|_| there.root == 0 && !there.is_signed()) {
-                    self.place_signature(self.stage_signature(&signature, &there.path)?, &there.path)?;
-                    self.refresh(Scope::Paths([self.store.locate(0, &there.path)].into()), Trust::Closed);
-                }
+                self.keep(there, signature)?;
                 return Ok(Outcome::Unchanged);
             }
             if self.options.placing == Placing::New {
@@ -125,7 +118,7 @@ impl Index {
         // Under the name that it has there, which may spell project and version otherwise.
         let path = match &there {
             // Also in a sub-folder, it is replaced where it lies.
-            Some(there) if there.root == 0 => Arc::clone(&there.path),
+            Some(there) if there.root == INBOX => Arc::clone(&there.path),
             // Another directory is not written; a namesake hides what lies there.
             Some(there) => there.name.as_str().into(),
             None => Arc::from(&*file_name),
@@ -148,6 +141,21 @@ impl Index {
             self.place_signature(signature, &path)?;
         }
         self.admit(&path, placed, checked)
+    }
+
+    /// Makes durable what is here already with the same bytes, and keeps the signature that came with it, unless there is one.
+    /// A file in a further directory is its owner's.
+    fn keep(&self, there: &File, signature: Option<Vec<u8>>) -> Result<(), PublishError> {
+        if there.root != INBOX {
+            return Ok(());
+        }
+        // It may have been copied there, and not be on the disk yet.
+        self.store.sync(&there.path)?;
+        if let Some(signature) = signature.filter(|_| !there.is_signed()) {
+            self.place_signature(self.stage_signature(&signature, &there.path)?, &there.path)?;
+            self.read_again(&there.path);
+        }
+        Ok(())
     }
 
     fn check(&self, upload: &Upload) -> Result<Checked, PublishError> {
@@ -202,7 +210,7 @@ impl Index {
     }
 
     fn compare_with_disk(&self, file_name: &str, digests: &Digests) -> Result<Outcome, PublishError> {
-        let there = self.store.open_file(0, file_name).and_then(Digests::of);
+        let there = self.store.open_file(INBOX, file_name).and_then(Digests::of);
         let there = there.map_err(|source| StoreError::Io {
             doing: "read",
             path: file_name.into(),
@@ -219,7 +227,7 @@ impl Index {
     /// Removes what an earlier file of this path has left beside it. Before the new one is placed: a power cut must not leave
     /// it with another's metadata.
     fn remove_sidecars(&self, path: &str) -> Result<(), StoreError> {
-        let is_refused = self.options.placing == Placing::New && self.store.locate(0, path).exists();
+        let is_refused = self.options.placing == Placing::New && self.store.locate(INBOX, path).exists();
         if is_refused {
             Ok(())
         } else {
@@ -229,7 +237,7 @@ impl Index {
 
     /// A file that was copied here may have a name that leaves no room for the ending of its signature's.
     fn stage_signature(&self, signature: &[u8], path: &str) -> Result<Staged, PublishError> {
-        let place = self.store.locate(0, &format!("{path}.asc"));
+        let place = self.store.locate(INBOX, &format!("{path}.asc"));
         if let Err(error) = place.symlink_metadata()
             && error.kind() == io::ErrorKind::InvalidFilename
         {
@@ -244,13 +252,19 @@ impl Index {
         signature.place(&format!("{path}.asc"), Placing::Replace).map(drop)
     }
 
+    /// Reads what lies under a path now, as if it had been copied there.
+    fn read_again(&self, path: &str) {
+        let place = self.store.locate(INBOX, path);
+        self.refresh(Scope::Paths([place].into()), Trust::Closed);
+    }
+
     fn admit(&self, path: &str, placed: Stamp, checked: Checked) -> Result<Outcome, PublishError> {
         let Checked {
             name,
             digests,
             metadata,
         } = checked;
-        let Look::There(found) = self.store.look(&self.store.inbox().join(path)) else {
+        let Look::There(found) = self.store.look(&self.store.locate(INBOX, path)) else {
             let source = io::Error::from(io::ErrorKind::NotFound);
             return Err(StoreError::Io {
                 doing: "find",
@@ -260,8 +274,8 @@ impl Index {
             .into());
         };
         if found.stamp != placed {
-            // Somebody replaced it already; what lies there now is read as if it had been copied there.
-            self.refresh(Scope::Paths([self.store.locate(0, path)].into()), Trust::Closed);
+            // Somebody replaced it already.
+            self.read_again(path);
             return Ok(Outcome::Replaced);
         }
         let (known, bytes) = metadata.unzip();

@@ -37,6 +37,9 @@ use crate::lock::lock;
 use mounts::Mounts;
 use writing::Writing;
 
+/// The directory that takes the uploads, among all of them.
+pub const INBOX: u8 = 0;
+
 /// Why the directory could not do what was asked. The sources hold the operating system's words.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -248,7 +251,7 @@ impl Store {
     /// # Errors
     /// When it went away, or the disk fails.
     pub fn sync(&self, path: &str) -> Result<(), StoreError> {
-        let file = self.locate(0, path);
+        let file = self.locate(INBOX, path);
         let parent = file.parent().expect("a file lies in a directory");
         let synced = File::open(&file).and_then(|file| file.sync_all());
         synced
@@ -289,10 +292,10 @@ impl Store {
     /// # Errors
     /// When the directory cannot be written. Nothing to remove is no error.
     pub fn remove_sidecars(&self, path: &str) -> Result<(), StoreError> {
-        let is_replaced = self.locate(0, path).exists();
+        let is_replaced = self.locate(INBOX, path).exists();
         let left = if is_replaced { &SIDECARS[..2] } else { &SIDECARS[..] };
         left.iter().try_for_each(|ending| {
-            let sidecar = self.locate(0, &format!("{path}{ending}"));
+            let sidecar = self.locate(INBOX, &format!("{path}{ending}"));
             remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))
         })
     }

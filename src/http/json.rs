@@ -8,9 +8,9 @@ use axum::response::Response;
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::respond::{self, blocking};
+use super::respond::{self, blocking, no_project, project_name};
 use super::right::{List, May};
-use crate::dist::{ProjectName, ReleaseVersion};
+use crate::dist::ReleaseVersion;
 
 pub(super) async fn project(
     State(app): State<Arc<App>>,
@@ -31,20 +31,16 @@ pub(super) async fn release(
 }
 
 async fn answer(app: Arc<App>, name: String, version: Option<String>, origin: Origin) -> Result<Response, HttpError> {
-    let Ok(name) = ProjectName::parse(&name) else {
-        return Err(HttpError::NotFound(name));
-    };
-    let missing = || HttpError::NotFound(format!("the project {name}"));
+    let name = project_name(name)?;
+    let missing = || no_project(&name);
     let catalog = app.index.catalog();
     let project = Arc::clone(catalog.project(&name).ok_or_else(missing)?);
     let with_releases = version.is_none();
     let version = match version {
         None => {
-            let for_all = project.latest_for_board(catalog.latest());
-            for_all
-                .unwrap_or_else(|| project.latest(catalog.latest()))
-                .version
-                .clone()
+            let rule = catalog.latest();
+            let latest = project.latest_for_board(rule);
+            latest.unwrap_or_else(|| project.latest(rule)).version.clone()
         }
         Some(text) => ReleaseVersion::parse_lenient(&text).map_err(|_| HttpError::NotFound(text))?,
     };

@@ -12,10 +12,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::respond::{REVALIDATE, blocking, blocking_in_turn};
+use super::respond::{REVALIDATE, blocking, blocking_in_turn, no_project, project_name};
 use super::right::{List, May};
 use crate::auth::Action;
-use crate::dist::ProjectName;
 use crate::index::{Board, Catalog, Depth, Project, Release};
 
 /// Projects, and files and notes of a release, that a page names. There may be tens of thousands.
@@ -155,12 +154,10 @@ pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
 }
 
 async fn project_at(app: Arc<App>, name: String, origin: Origin, depth: Depth) -> Result<Response, HttpError> {
-    let Ok(name) = ProjectName::parse(&name) else {
-        return Err(HttpError::NotFound(name));
-    };
+    let name = project_name(name)?;
     let catalog = app.index.catalog();
     let Some(project) = catalog.project(&name).cloned() else {
-        return Err(HttpError::NotFound(format!("the project {name}")));
+        return Err(no_project(&name));
     };
     let page = Arc::new(ProjectPage {
         app,

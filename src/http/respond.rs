@@ -15,7 +15,20 @@ use tokio::task::spawn_blocking;
 use super::error::HttpError;
 use super::{App, negotiate};
 use crate::auth::Action;
+use crate::dist::ProjectName;
 use crate::index::Page;
+
+/// The project that a URL names.
+///
+/// # Errors
+/// [`HttpError::NotFound`] for what can be no project's name.
+pub(super) fn project_name(text: String) -> Result<ProjectName, HttpError> {
+    ProjectName::parse(&text).map_err(|_| HttpError::NotFound(text))
+}
+
+pub(super) fn no_project(name: &ProjectName) -> HttpError {
+    HttpError::NotFound(format!("the project {name}"))
+}
 
 /// To be kept, and to be revalidated before each use: an upload shows at once, an unchanged page costs a 304.
 pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, get};
 
 use super::error::HttpError;
 use super::origin::Origin;
-use super::respond::{self, Headers, blocking};
+use super::respond::{self, Headers, blocking, no_project, project_name};
 use super::right::{List, May};
 use super::{App, negotiate};
 use crate::dist::ProjectName;
@@ -58,9 +58,7 @@ async fn root_at(app: Arc<App>, headers: HeaderMap, depth: Depth) -> Result<Resp
 }
 
 async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, links: Links) -> Result<Response, HttpError> {
-    let Ok(name) = ProjectName::parse(&name) else {
-        return Err(HttpError::NotFound(name));
-    };
+    let name = project_name(name)?;
     let catalog = app.index.catalog();
     let Some(project) = catalog.project(&name) else {
         return elsewhere(&app, &name);
@@ -83,6 +81,6 @@ async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, links: Link
 fn elsewhere(app: &App, name: &ProjectName) -> Result<Response, HttpError> {
     match &app.site.fallback_url {
         Some(url) => Ok(Redirect::temporary(&format!("{url}/{name}/")).into_response()),
-        None => Err(HttpError::NotFound(format!("the project {name}"))),
+        None => Err(no_project(name)),
     }
 }

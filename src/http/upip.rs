@@ -9,9 +9,8 @@ use axum::response::Response;
 use super::App;
 use super::error::HttpError;
 use super::origin::Origin;
-use super::respond;
+use super::respond::{self, no_project, project_name};
 use super::right::{List, May};
-use crate::dist::ProjectName;
 use crate::index::{Catalog, Project};
 
 pub(super) async fn json(
@@ -20,10 +19,8 @@ pub(super) async fn json(
     Path(name): Path<String>,
     origin: Origin,
 ) -> Result<Response, HttpError> {
-    let Ok(name) = ProjectName::parse(&name) else {
-        return Err(HttpError::NotFound(name));
-    };
-    let missing = || HttpError::NotFound(format!("the project {name}"));
+    let name = project_name(name)?;
+    let missing = || no_project(&name);
     let catalog = app.index.catalog();
     let project = catalog.project_for_board(&name).ok_or_else(missing)?;
     answer(&catalog, project, &origin).ok_or_else(|| match project.for_board().next() {

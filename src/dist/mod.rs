@@ -8,6 +8,8 @@ mod metadata;
 mod name;
 mod version;
 
+#[cfg(test)]
+pub(crate) use archive::tests::{tar_gz, zip};
 pub use archive::{ArchiveError, ArchiveFormat, Limits, Member, MemberKind, read_core_metadata, walk};
 pub use digest::{ClaimedDigests, DigestMismatch, Digests, Hasher, Hex, parse_hex, sha256_of};
 pub use filename::{BuildTag, DistFilename, DistKind, FilenameError, SdistFormat, WheelTags};

@@ -4,13 +4,11 @@
 use std::fs;
 use std::path::Path;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::{Latest, Upip};
-use crate::dist::ClaimedDigests;
+use crate::dist::{ClaimedDigests, tar_gz};
 use crate::store::Needed;
 
 mod boards;
@@ -120,16 +118,12 @@ impl Site {
 }
 
 fn sdist(name: &str, version: &str, summary: &str) -> Vec<u8> {
-    let mut tarball = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    let mut add = |path: String, content: &str| {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(content.len() as u64);
-        tarball.append_data(&mut header, path, content.as_bytes()).unwrap();
-    };
     let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: {summary}\n");
-    add(format!("{name}-{version}/PKG-INFO"), &metadata);
-    add(format!("{name}-{version}/{name}.py"), "x = 1\n");
-    tarball.into_inner().unwrap().finish().unwrap()
+    let path = |file: &str| format!("{name}-{version}/{file}");
+    tar_gz(&[
+        (&path("PKG-INFO"), metadata.as_bytes()),
+        (&path(&format!("{name}.py")), b"x = 1\n"),
+    ])
 }
 
 #[test]

@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::io::Cursor;
+
+use ::zip::write::SimpleFileOptions;
 
 use super::*;
 use crate::board::sink::{Content, hash_copy};
+use crate::dist::tar_gz;
 
 /// A cache in memory.
 #[derive(Default)]
@@ -34,24 +37,8 @@ fn limits() -> Limits {
     }
 }
 
-fn tar_gz(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    for (path, content) in members {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        tar.append_data(&mut header, path, *content).unwrap();
-    }
-    tar.into_inner().unwrap().finish().unwrap()
-}
-
 fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut zip = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (path, content) in members {
-        zip.start_file(*path, ::zip::write::SimpleFileOptions::default())
-            .unwrap();
-        zip.write_all(content).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
+    dist::zip(members, SimpleFileOptions::default())
 }
 
 fn view_of(file: &str, bytes: Vec<u8>, patterns: &Patterns) -> (View, Shelf) {

@@ -163,4 +163,4 @@ impl Walk<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -64,7 +64,7 @@ fn raw_tar(members: &[(Header, &[u8])]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = Header::new_gnu();
@@ -75,7 +75,7 @@ fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
     gzip(&builder.into_inner().unwrap())
 }
 
-fn zip(files: &[(&str, &[u8])], options: SimpleFileOptions) -> Vec<u8> {
+pub(crate) fn zip(files: &[(&str, &[u8])], options: SimpleFileOptions) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, content) in files {
         writer.start_file(*path, options).unwrap();

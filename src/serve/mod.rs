@@ -182,34 +182,31 @@ impl Server {
         let (config, source) = (loaded.config.clone(), loaded.source.clone());
         // Sockets first: clients wait in their queue while the index is read, and a port that is taken is told at once.
         let bound = listen::bind(&config, passed)?;
-        let (assembly, config) =
-            spawn_blocking(move || Ok::<_, ServeError>((Assembly::new(&config, &source)?, config))).await??;
-        let (watched, how) = (Arc::clone(&assembly.index), config.store.watch);
-        // Before the first look, so that nothing comes between the two unnoticed.
-        let watcher = spawn_blocking(move || watched.store().watch(how)).await?;
-        scan::first(Arc::clone(&assembly.index)).await?;
+        let assembled = spawn_blocking(move || {
+            let assembly = Assembly::new(&config, &source)?;
+            Ok::<_, ServeError>((assembly.service(&config)?, assembly, config))
+        });
+        let (service, assembly, config) = assembled.await??;
+        let index = &assembly.index;
+        let watcher = scan::first(Arc::clone(index), config.store.watch).await?;
         let addresses = listen::describe(&bound);
         let announcer = announce(&config, &bound, &assembly).map(Arc::new);
         let stop = CancellationToken::new();
         let limits = assemble::connection_limits(&config.limits);
-        let connections = Connections::new(assembly.service(&config)?, limits, stop.clone());
+        let connections = Connections::new(service, limits, stop.clone());
         greet();
         let listeners = listen::listeners(bound, &assembly);
         let serving = serve_connections(&listeners, connections.clone(), &workers).map_err(ServeError::Runtime)?;
         let serving = tokio::spawn(serving);
         let (rescan, rescans) = mpsc::channel(1);
-        let watched = Arc::clone(&assembly.index);
+        let watched = Arc::clone(index);
         let background = vec![
-            tokio::spawn(follow(Arc::clone(&assembly.index), watcher, rescans)),
-            tokio::spawn(prepare(Arc::clone(&assembly.index))),
-            tokio::spawn(report(
-                Arc::clone(&assembly.index),
-                announcer.clone(),
-                addresses.clone(),
-            )),
+            tokio::spawn(follow(Arc::clone(index), watcher, rescans)),
+            tokio::spawn(prepare(Arc::clone(index))),
+            tokio::spawn(report(Arc::clone(index), announcer.clone(), addresses.clone())),
             tokio::spawn(systemd::watchdog(move || alive(Arc::clone(&watched), workers.clone()))),
         ];
-        let status = status(&assembly.index, &addresses);
+        let status = status(index, &addresses);
         tracing::info!("{status}");
         systemd::ready(&status);
         Ok(Self {

@@ -9,20 +9,25 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::interval;
 
+use crate::config::Watch;
 use crate::index::{Index, Rescan};
+use crate::store::Watcher;
 use crate::systemd;
 
 /// How often systemd hears of it, and how much longer it is asked to wait each time.
 const WORD: Duration = Duration::from_secs(5);
 const EXTENSION: Duration = Duration::from_secs(30);
 
-/// Fills the index.
-pub(super) async fn first(index: Arc<Index>) -> Result<(), JoinError> {
+/// Fills the index, and gives what tells of changes since, if anything is to.
+pub(super) async fn first(index: Arc<Index>, how: Watch) -> Result<Option<Watcher>, JoinError> {
     let read = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&read);
     let work = spawn_blocking(move || {
+        // Before the first look, so that nothing comes between the two unnoticed.
+        let watcher = index.store().watch(how);
         index.fill(&|count| counter.store(count, Ordering::Relaxed));
         index.flush();
+        watcher
     });
     patiently(work, || {
         format!(

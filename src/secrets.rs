@@ -1,4 +1,4 @@
-//! Files that hold secrets. Called by `serve/`.
+//! Files that hold secrets, and who can read them. Called by `serve/`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -32,7 +32,7 @@ struct Desk {
     /// One permit each: an address, however many connections it opens, has one password checked at a time.
     queues: Vec<Arc<Semaphore>>,
     queue_hasher: RandomState,
-    /// Half of the cores may hash; the rest go on serving.
+    /// As many hash at once as half of the cores; the rest go on serving.
     hashers: Arc<Semaphore>,
 }
 

@@ -1,9 +1,9 @@
 //! Who may do what: the policy, Basic credentials (RFC 7617), the htpasswd file. Called by `http/`, which asks an
 //! [`Authenticator`] before each use case, by `serve/`, which opens it, and by the commands `passwd` ([`passwd`]) and `check-config`.
 //!
-//! A request takes the shortest way that is safe: what is not protected asks nothing; a password that was found right
-//! before costs one keyed digest; everything else waits for the turn of its address, pays into its throttle, and is
-//! hashed off the runtime.
+//! A request takes the shortest way that is safe: what is not protected asks for nothing; a password that was found
+//! right before costs one keyed digest; everything else waits for its address's turn, counts against its throttle, and
+//! is hashed off the runtime.
 
 mod authenticator;
 mod credentials;

@@ -6,7 +6,7 @@ use std::fmt;
 use super::UserName;
 use super::hash::PasswordHash;
 
-/// Most malformed lines that are told; a file with more is no password file.
+/// Most malformed lines that are reported; a file with more is no password file.
 const MAX_ERRORS: usize = 20;
 
 /// Why a line of an htpasswd file is not used. Never holds a word of the line.
@@ -28,8 +28,8 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Reads an htpasswd file: `user:hash` a line, LF or CRLF; blank lines and those that start with `#` are left out;
-    /// what follows a second colon is ignored, as apache does. The first 20 lines that cannot be used are told beside.
+    /// Reads an htpasswd file: one `user:hash` per line, LF or CRLF; blank lines and those that start with `#` are left
+    /// out; what follows a second colon is ignored, as apache does. Also gives the first 20 lines that cannot be used.
     pub fn parse(bytes: &[u8]) -> (Self, Vec<LineError>) {
         let mut hashes = HashMap::new();
         let mut errors = Vec::new();

@@ -38,7 +38,7 @@ enum Source {
     Network(u64),
 }
 
-/// The token buckets, one a source. A bucket is the moment at which it is full again: what lies before now is full.
+/// The token buckets, one per source. A bucket is the moment at which it is full again: what lies before now is full.
 #[derive(Default)]
 pub(super) struct Throttle {
     full_at: Mutex<HashMap<Source, Instant>>,

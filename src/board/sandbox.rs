@@ -1,10 +1,10 @@
-//! A process that may do little: Landlock for the file system, seccomp for the network, limits of time and memory.
+//! A process with few rights: Landlock for the file system, seccomp for the network, limits of time and memory.
 //! Called by `mpy.rs`.
 //!
 //! Landlock and seccomp bind a thread and what it starts; so the process is started by a thread of its own, which ends
-//! with it. A kernel without either, and an architecture that no filter of seccomp is made for, runs the process under
-//! the remaining limits, and the log says so once. The limits of
-//! memory and time are set as soon as the process runs, before a compiler can have read much of its source.
+//! with it. Where the kernel lacks one of the two, or seccompiler does not know the architecture, the remaining limits
+//! hold, and the log says so once. The limits of memory and time are set as soon as the process runs, before a compiler
+//! can have read much of its source.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -91,7 +91,7 @@ fn start(program: &Path, arguments: &[&OsStr]) -> io::Result<Child> {
         .spawn()
 }
 
-/// Reads what it says while it runs: one that nobody listens to stops at a full pipe.
+/// Reads its stderr while it runs: a full pipe that nobody reads would stop it.
 fn finish(mut child: Child, time: Duration) -> io::Result<Ending> {
     let stderr = child.stderr.take().expect("it is piped");
     std::thread::scope(|scope| {

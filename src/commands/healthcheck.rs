@@ -36,7 +36,7 @@ pub enum Unwell {
         /// The status line.
         answer: String,
     },
-    /// The configuration does not tell where to ask. Whoever watches over containers knows the exit codes 0 and 1 only.
+    /// The configuration does not tell where to ask. Container engines know only the exit codes 0 and 1.
     #[error(transparent)]
     Configuration(Box<CommandError>),
     /// The URL is not one that can be asked.
@@ -95,7 +95,7 @@ fn config_of(argv: Vec<OsString>) -> Option<Config> {
     Some(loaded.ok()?.config)
 }
 
-/// The first address that is well decides; else the first that was asked is to blame.
+/// One address that is well is enough; else the error is that of the first.
 fn ask_any(question: Question, addresses: &[SocketAddr]) -> Result<(), Unwell> {
     let mut blame = None;
     for &address in addresses {

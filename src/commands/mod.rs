@@ -1,4 +1,4 @@
-//! The commands: what each word of the command line does, a file a word. Called by `main.rs`.
+//! The commands: what each word of the command line does, one file per word. Called by `main.rs`.
 
 mod check_config;
 mod discover;
@@ -134,7 +134,7 @@ impl CommandError {
 /// Does what the command line says.
 ///
 /// # Errors
-/// What the command's room says; `main.rs` prints it.
+/// Those of the command; `main.rs` prints them.
 pub fn dispatch(cli: Cli) -> Result<(), CommandError> {
     match cli.command {
         None => serve::run(&cli.serve),

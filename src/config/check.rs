@@ -1,5 +1,5 @@
-//! What no single setting can tell: settings that contradict each other, or are hardly meant together. Called by `load.rs`
-//! on the whole; of doubts, by `check-config` and `serve/`.
+//! What no single setting can tell: settings that contradict each other, or are unlikely to be meant together. Called
+//! by `load.rs`; for doubts, by `check-config` and `serve/`.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -30,7 +30,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
 }
 
 impl Config {
-    /// What works, and is hardly meant.
+    /// What works, but is unlikely to be meant.
     pub fn doubt(&self) -> Option<String> {
         let age = self
             .index

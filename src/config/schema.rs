@@ -121,7 +121,7 @@ pub(super) fn is_list(path: &str) -> bool {
 /// What other servers call `listen`.
 const LISTEN: [&str; 4] = ["port", "bind", "host", "interface"];
 
-/// The setting or section that an unknown path most likely means: a slip of the pen, a word cut short, the wrong section,
+/// The setting or section that an unknown path most likely means: a typo, a word cut short, the wrong section,
 /// or what it is called elsewhere.
 pub(super) fn nearest_path(unknown: &str) -> Option<&'static str> {
     if LISTEN.contains(&unknown) {

@@ -94,7 +94,7 @@ pub(super) async fn get(
     }
 }
 
-/// As [`get`], where no disk is asked.
+/// As [`get`], where the disk need not be asked.
 pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
     let catalog = app.index.peek();
     let file = catalog.file(path)?;
@@ -151,14 +151,14 @@ async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError
     }
 }
 
-/// What of a request decides how a file is sent.
+/// The parts of a request that decide how a file is sent.
 struct Asked<'a> {
     method: &'a Method,
     headers: &'a HeaderMap,
     outgoing: Option<&'a Outgoing>,
 }
 
-/// What tells one state of a file from another.
+/// What tells one state of a file from another: its validators.
 struct Marks {
     etag: String,
     /// In whole seconds, as HTTP tells it (RFC 9110 section 5.6.7).

@@ -19,7 +19,7 @@ use crate::dist::{Hex, ProjectName, ReleaseVersion};
 use crate::index::{Board, Catalog, Project, Release};
 use crate::store::{self, Content, Source};
 
-/// What the URL of a content says for ever, since it holds the digest.
+/// The URL of a content holds its digest, so what it names never changes.
 const FOR_EVER: &str = "max-age=31536000, immutable";
 
 /// The media type of contents.
@@ -198,8 +198,8 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
     Ok(respond::json(json.to_string()))
 }
 
-/// The release of a version as the board writes it, or `latest`, if a board could read it. Where none is known to hold
-/// something, one that tells why.
+/// The release of a version as the board writes it, or `latest`, if a board could read it. Where no release is known to
+/// hold anything, one whose error says why.
 fn release<'a>(catalog: &Catalog, project: &'a Project, version: &str) -> Option<&'a Release> {
     let release = match version {
         "latest" => {

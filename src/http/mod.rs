@@ -1,4 +1,4 @@
-//! HTTP in, one use case, HTTP out: a file a protocol. Called by `serve/`.
+//! HTTP in, one use case, HTTP out: one file per protocol. Called by `serve/`.
 
 mod board_module;
 mod connections;
@@ -55,7 +55,7 @@ pub struct App {
 /// How this site presents itself.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
-    /// The URL that clients know this server by, [`with_port`], when it is not to be told from the request.
+    /// The URL that clients know this server by, [`with_port`], where the request does not tell it.
     pub base_url: Option<String>,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -78,7 +78,7 @@ pub struct FormLimits {
     pub fields: usize,
     /// Bytes of a field other than the file.
     pub field_bytes: usize,
-    /// How long nothing may arrive.
+    /// How long a client may send nothing.
     pub idle: Duration,
 }
 
@@ -91,7 +91,7 @@ struct Connection {
     peer_text: String,
     local: SocketAddr,
     tls: bool,
-    /// Where files may go without passing through the process; None: they have to be encrypted.
+    /// How files go out without passing through this process; None where they have to be encrypted.
     outgoing: Option<wire::Outgoing>,
 }
 

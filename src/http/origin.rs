@@ -29,7 +29,7 @@ impl FromRequestParts<Arc<App>> for BoardOrigin {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
         let connection = &exchange(parts).connection;
-        // Who is trusted and speaks of no other client may be a board itself.
+        // A trusted peer that names no other client may be a board itself.
         let is_forwarded = is_proxy(app, connection) && says_anything(&parts.headers);
         let port = (!is_forwarded).then(|| connection.local.port());
         Origin::of(app, connection, &parts.uri, &parts.headers, port).map(|Origin(base)| Self(base))

@@ -144,7 +144,7 @@ fn row(catalog: &Catalog, project: &Project) -> Markup {
     }
 }
 
-/// What a person wants to know of `{project}`, and what a board gets of each release; so deep below the base URL.
+/// What a person wants to know of `{project}`, and what a board gets of each release; at this depth below the base URL.
 pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
     get(
         move |State(app): State<Arc<App>>, _: May<List>, Path(name): Path<String>, origin: Origin| {

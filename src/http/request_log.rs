@@ -1,4 +1,4 @@
-//! One line a request: who asked for what, and what came of it. Called by `service.rs`.
+//! One line per request: who asked for what, and what came of it. Called by `service.rs`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -41,7 +41,8 @@ pub(super) fn caching(app: &App, directives: &str) -> HeaderValue {
     HeaderValue::try_from(format!("{scope}, {directives}")).expect("words and digits are legal in a header")
 }
 
-/// The headers of the request, taken out of it: axum's own extractor copies them one by one. The last extractor.
+/// The headers of the request, moved out of it: axum's own extractor copies them one by one. Must come last among the
+/// extractors that read headers.
 pub(super) struct Headers(pub(super) HeaderMap);
 
 impl<S: Sync> FromRequestParts<S> for Headers {
@@ -75,7 +76,7 @@ pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -
     response
 }
 
-/// With what describes a body; a 304 has none (RFC 9110 section 15.4.5).
+/// Adds the headers that describe a body; a 304 has none (RFC 9110 section 15.4.5).
 fn described(mut response: Response, media_type: &'static str, is_gzip: bool) -> Response {
     let out = response.headers_mut();
     out.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -94,7 +95,7 @@ pub(super) fn json(text: impl Into<Body>) -> Response {
     response
 }
 
-/// As [`blocking`], at its turn. That goes along, because a client that hangs up does not end the work.
+/// As [`blocking`], holding a turn until the work is done: a client that hangs up does not end it.
 ///
 /// # Errors
 /// As [`blocking`].

@@ -15,12 +15,12 @@ use super::{App, negotiate};
 use crate::dist::ProjectName;
 use crate::index::Depth;
 
-/// The list of projects, so deep below the base URL.
+/// The list of projects, at this depth below the base URL.
 pub(super) fn root(depth: Depth) -> MethodRouter<Arc<App>> {
     get(move |State(app): State<Arc<App>>, _: May<List>, Headers(headers): Headers| root_at(app, headers, depth))
 }
 
-/// `{project}/`, so deep below the base URL.
+/// `{project}/`, at this depth below the base URL.
 pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
     get(
         move |State(app): State<Arc<App>>, _: May<List>, Path(name): Path<String>, Headers(headers): Headers| {
@@ -29,7 +29,8 @@ pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
     )
 }
 
-/// `{project}`, without the slash that PEP 503 wants at its end. So asks pipkin, which opens the links as they stand.
+/// `{project}`, without the slash that PEP 503 wants at its end. pipkin asks like this, and opens the links as they
+/// stand.
 pub(super) async fn project_without_slash(
     State(app): State<Arc<App>>,
     _: May<List>,
@@ -42,7 +43,7 @@ pub(super) async fn project_without_slash(
 
 /// How a page names the files.
 enum Links {
-    /// From so deep below the base URL.
+    /// Relative to a page at this depth below the base URL.
     Relative(Depth),
     /// By the base URL itself.
     Absolute(Origin),

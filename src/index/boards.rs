@@ -224,7 +224,7 @@ pub(super) fn is_of_tarballs(folder: &str) -> bool {
     parse_hex::<16>(folder).is_some()
 }
 
-/// One tarball a view is enough: those for other requirements are of the past.
+/// One tarball per view is enough: those for other requirements are out of date.
 fn remove_others(folder: &Path, new: &Path) {
     let others = fs::read_dir(folder)
         .into_iter()

@@ -119,12 +119,13 @@ impl Index {
         self.catalog.load_full()
     }
 
-    /// As [`Index::catalog`], for as long as nothing is awaited: threads that look it up do not get in each other's way.
+    /// As [`Index::catalog`], to be dropped before anything is awaited: it counts no reference, so threads that look it
+    /// up do not get in each other's way.
     pub fn peek(&self) -> impl Deref<Target = Arc<Catalog>> {
         self.catalog.load()
     }
 
-    /// The folders.
+    /// The packages directories.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -236,8 +237,8 @@ impl Index {
         self.replace_under(&mut lock(&self.writer), put, gone);
     }
 
-    /// As [`Index::replace`], but for what somebody else has changed since the survey began: what it saw of that is out of
-    /// date, and its place is given back last. First come the files that were put and taken.
+    /// As [`Index::replace`], except for what somebody else has changed since the survey began, of which it saw an
+    /// older state. Gives the files that were put, those that were taken out, and the places to look at again.
     fn replace_unless_overtaken(
         &self,
         survey: &Survey<'_>,
@@ -270,7 +271,7 @@ impl Index {
         self.workshop.order(arrived);
     }
 
-    /// Has what boards are told of projects rendered again, where more is known now of what is for them.
+    /// Discards what was rendered of projects of which more is known now: which of their releases are for boards.
     fn renew(&self) {
         // First: who finds nothing to do here finds it done.
         let _changes = lock(&self.writer);
@@ -290,15 +291,15 @@ impl Index {
         }
     }
 
-    /// Has requests that publish or remove files of a project wait for each other: from what they see of it to what they make
-    /// of it, no other may change it. Hardly ever do others wait, since it takes as long as the disk needs to sync.
+    /// Makes requests that publish or remove files of a project wait for each other: between looking at it and changing
+    /// it, no other request may change it. Others hardly ever wait, since it takes as long as the disk needs to sync.
     fn alone_with(&self, project: &ProjectName) -> MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
         project.hash(&mut hasher);
         lock(&self.projects[hasher.finish() as usize % self.projects.len()])
     }
 
-    /// Makes what happens to a path a request's business, until the catalog knows of it and the answer is dropped.
+    /// Marks a path as being changed by a request, until what is returned is dropped.
     fn request(&self, path: &Arc<str>) -> Requested<'_> {
         lock(&self.requested).insert(Arc::clone(path));
         Requested {

@@ -1,5 +1,5 @@
-//! What looks at the directories remember for the next ones: what may still be growing, and what the log has told. Called by
-//! `scan.rs`.
+//! What one look at the directories remembers for the next: what may still be growing, and what was logged already.
+//! Called by `scan.rs`.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};

@@ -1,5 +1,5 @@
-//! The shape of PyPI's JSON API for host tools. Still one file a release under
-//! `releases`, and absolute URLs, so that upip's stock path `/pypi/{project}/json` works. Called by `http/json.rs`.
+//! The shape of PyPI's JSON API for host tools; yet with one file per release under `releases`, and absolute URLs, so
+//! that upip's stock path `/pypi/{project}/json` works. Called by `http/json.rs`.
 
 use std::collections::BTreeMap;
 use std::io;

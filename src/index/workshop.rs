@@ -1,4 +1,4 @@
-//! What is to be made for boards and swept up after them, and who may do so now. Called by `index/`.
+//! What is to be made for boards, what is to be swept up, and who may do so now. Called by `index/`.
 
 use std::collections::HashSet;
 use std::mem;
@@ -44,7 +44,7 @@ impl Workshop {
         [self.making(), self.packing()]
     }
 
-    /// Has what boards get of these files made soon.
+    /// Asks for what boards get of these files to be made soon.
     pub(super) fn order(&self, files: impl IntoIterator<Item = Arc<File>>) {
         lock(&self.unprepared).extend(files);
         self.arrival.notify_one();
@@ -59,7 +59,8 @@ impl Workshop {
         lock(&self.unprepared).pop()
     }
 
-    /// Has what boards are told of a project rendered again at the next [`Index::renew`](super::Index::renew).
+    /// Asks for what boards are told of a project to be rendered again at the next
+    /// [`Index::renew`](super::Index::renew).
     pub(super) fn outdate(&self, project: &ProjectName) {
         lock(&self.outdated).insert(project.clone());
     }

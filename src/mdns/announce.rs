@@ -23,14 +23,14 @@ use crate::lock::lock;
 
 const MDNS_PORT: u16 = 5353;
 
-/// At most one change of the TXT record in this time; probing, which lasts a second, is over by then.
+/// The TXT record changes at most once in this time; probing, which lasts a second, is over by then.
 const TXT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the machine's addresses are looked at, in seconds.
 const ADDRESS_INTERVAL: u32 = 2;
 
-/// So many conflicts within [`CONFLICT_WINDOW`] make each further one wait for [`BACK_OFF`]. RFC 6762, section 8.1, has 15
-/// within 10 s, which are never reached where each one is looked into for seconds.
+/// After this many conflicts within [`CONFLICT_WINDOW`], each further one waits for [`BACK_OFF`]. RFC 6762, section
+/// 8.1, has 15 within 10 s, which are never reached where each one is looked into for seconds.
 const CONFLICTS: usize = 5;
 const CONFLICT_WINDOW: Duration = Duration::from_secs(60);
 const BACK_OFF: Duration = Duration::from_secs(5);

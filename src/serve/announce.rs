@@ -7,7 +7,7 @@ use crate::chain::Chain;
 use crate::config::Config;
 use crate::mdns::{Announcer, MdnsError, Service, State};
 
-/// Announces the server, where anybody could reach it.
+/// Announces the server, if anybody could reach it.
 pub(super) fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Announcer> {
     let front = front(bound)?;
     let same_port = bound

@@ -14,7 +14,7 @@ use crate::index::{Index, Rescan};
 use crate::store::Watcher;
 use crate::systemd;
 
-/// How often systemd hears of it, and how much longer it is asked to wait each time.
+/// How often systemd is told, and for how much more time it is asked each time.
 const WORD: Duration = Duration::from_secs(5);
 const EXTENSION: Duration = Duration::from_secs(30);
 
@@ -38,7 +38,7 @@ pub(super) async fn first(index: Arc<Index>, how: Watch) -> Result<Option<Watche
     .await
 }
 
-/// Has the index brought in line with the directories, where nothing watches them, too.
+/// Brings the index in line with the directories, even where nothing watches them.
 pub(super) async fn again(rescan: &mpsc::Sender<Rescan>) {
     let look = async {
         let (asker, answer) = oneshot::channel();

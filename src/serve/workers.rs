@@ -1,4 +1,4 @@
-//! The threads that answer requests: one runtime a core, so that a request stays on the core that it came to. Called
+//! The threads that answer requests: one runtime per core, so that a request stays on the core that it came to. Called
 //! by `mod.rs`.
 
 use std::io;

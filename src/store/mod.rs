@@ -46,7 +46,7 @@ pub enum StoreError {
     /// A file of this name is there already.
     #[error("{0} exists already")]
     Exists(String),
-    /// A further directory is missing: made, it would hide a slip of the pen.
+    /// A further directory is missing; making it would hide a typo.
     #[error("the packages directory {0} is not there; only the first one is made")]
     Missing(PathBuf),
     /// A plain file is there, or on the way there.
@@ -331,7 +331,7 @@ pub enum Look {
     Nothing,
 }
 
-/// Makes a packages directory, unless it is there. The log tells of it, for its name may be a slip of the pen.
+/// Makes a packages directory, unless it is there. The log tells of it, because its name may be a typo.
 fn make(directory: &Path) -> io::Result<()> {
     let is_new = !directory.exists();
     fs::create_dir_all(directory)?;

@@ -41,9 +41,8 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches these directories, with everything below them, and takes note of who writes there. None when `how` is
-    /// off. Blocks.
-    /// `ground` is from before, so that what takes its place meanwhile is noticed.
+    /// Watches these directories, with everything below them, and notes who writes there. None when `how` is off.
+    /// Blocks. `ground` is from before, so that what takes its place meanwhile is noticed.
     pub(super) fn new(roots: &[PathBuf], how: Watch, ground: Ground, writing: Arc<Writing>) -> Option<Self> {
         let (sender, events) = mpsc::unbounded_channel();
         let inotify = match how {
@@ -93,7 +92,7 @@ impl Watcher {
     }
 }
 
-/// What a watcher stands on.
+/// What a watcher watches: which places, and what lies there.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ground {
     /// The packages directories, and where symbolic links in them lead to.

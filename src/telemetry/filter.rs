@@ -50,7 +50,7 @@ impl<S: Subscriber> Layer<S> for Filter {
     }
 }
 
-/// Other people's crates speak up only when something is wrong.
+/// Of other crates, only warnings and errors.
 fn targets(level: Level) -> Targets {
     let level = match level {
         Level::Error => LevelFilter::ERROR,

@@ -36,7 +36,7 @@ pub(super) struct Reading<'a> {
     patterns: &'a Patterns,
     sink: &'a mut dyn Sink,
     project: Project,
-    /// Of the paths, those too that were passed over since they were too many.
+    /// Bytes of all paths, including those passed over because they were too many.
     path_bytes: usize,
     links: BTreeSet<String>,
     staged: BTreeMap<String, Staged>,

@@ -19,8 +19,8 @@ Examples:
 Without a configuration file and a password file, the quick trial makes a user
 and shows the password. Every setting can be given as a flag
 (--set store.watch=poll), in the environment (MICROPYPI_STORE_WATCH=poll), or in
-the file (watch = \"poll\" below [store]). A flag goes before the environment,
-and that before the file.";
+the file (watch = \"poll\" below [store]). A flag overrides the environment,
+which overrides the file.";
 
 const RUN_NOTES: &str = "\
 The word `run` may be left out before options that pypiserver alone has.

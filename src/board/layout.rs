@@ -115,9 +115,10 @@ fn module(project: &Project, name: &str, folders: &[&str]) -> Layout {
         found.extend(project.has(&file).then(|| (file, format!("{path}.py"))));
     }
     let [(from, to)] = &found[..] else {
-        return Layout::undecided(match found.is_empty() {
-            true => format!("there is no module or package {name} in the sdist"),
-            false => format!("more than one file or folder could be the module {name}"),
+        return Layout::undecided(if found.is_empty() {
+            format!("there is no module or package {name} in the sdist")
+        } else {
+            format!("more than one file or folder could be the module {name}")
         });
     };
     let mut layout = Layout::default();

@@ -79,11 +79,10 @@ fn is_leftover_file(name: &str) -> bool {
         "noxfile.py",
         "package.json",
     ];
-    match is_module(name) {
-        true => TOOLS.contains(&name) || name.starts_with("test_") || name.ends_with("_test.py"),
-        false => {
-            name.starts_with('.') || TOOLS.contains(&name) || DOCUMENTS.iter().any(|start| name.starts_with(start))
-        }
+    if is_module(name) {
+        TOOLS.contains(&name) || name.starts_with("test_") || name.ends_with("_test.py")
+    } else {
+        name.starts_with('.') || TOOLS.contains(&name) || DOCUMENTS.iter().any(|start| name.starts_with(start))
     }
 }
 

@@ -152,9 +152,10 @@ impl Globs {
             negated: negated.map(|(at, _)| at).collect(),
             ..Self::build(patterns, true, |pattern| {
                 let name = pattern.strip_prefix('!').unwrap_or(pattern).trim_end_matches('/');
-                let rooted = match name.contains('/') {
-                    true => name.trim_start_matches('/').to_owned(),
-                    false => format!("**/{name}"),
+                let rooted = if name.contains('/') {
+                    name.trim_start_matches('/').to_owned()
+                } else {
+                    format!("**/{name}")
                 };
                 vec![format!("{rooted}/**"), rooted]
             })?
@@ -213,12 +214,12 @@ impl Globs {
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {
-        match self.negated.is_empty() {
-            true => self.set.is_match(path),
-            false => self
-                .matching(path)
+        if self.negated.is_empty() {
+            self.set.is_match(path)
+        } else {
+            self.matching(path)
                 .max()
-                .is_some_and(|last| !self.negated.contains(&last)),
+                .is_some_and(|last| !self.negated.contains(&last))
         }
     }
 

@@ -27,9 +27,10 @@ pub struct Requirement {
 /// As a note names it.
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.range.is_empty() {
-            true => f.write_str(&self.name),
-            false => write!(f, "{} {}", self.name, self.range),
+        if self.range.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{} {}", self.name, self.range)
         }
     }
 }
@@ -188,9 +189,10 @@ fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, Stri
     let (modern, old) = &*BOARDS;
     let boards = modern.iter().filter(|board| marker.holds(board)).count();
     if boards == 0 {
-        return match old.iter().any(|board| marker.holds(board)) {
-            true => Err(format!("{quoted} is left out: it is for old versions of CPython only")),
-            false => Ok(None),
+        return if old.iter().any(|board| marker.holds(board)) {
+            Err(format!("{quoted} is left out: it is for old versions of CPython only"))
+        } else {
+            Ok(None)
         };
     }
     let range = match parsed.version_or_url {

@@ -88,12 +88,13 @@ pub fn resolve(project: &ProjectName, release: &Candidate, universe: &dyn Univer
         version: release.version.clone(),
     };
     for pin in graph.direct(&root, release, &solution) {
-        match pin.project < root.project && graph.reaches(&pin, &root) {
-            true => resolution.notes.push(format!(
+        if pin.project < root.project && graph.reaches(&pin, &root) {
+            resolution.notes.push(format!(
                 "{} is left out: it requires {} itself, and a board would go round in circles",
                 pin.project, root.project
-            )),
-            false => resolution.pins.push(pin),
+            ));
+        } else {
+            resolution.pins.push(pin);
         }
     }
     // mip ends at the first requirement that it finds nowhere; so it gets what is whole before that.

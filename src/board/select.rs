@@ -51,9 +51,10 @@ pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns,
         if path::is_litter(&target) || patterns.excludes(&target) {
             continue;
         }
-        match is_left(&target, patterns, project) {
-            true => leftovers.push((target, member)),
-            false => selection.take(target, member, members.links),
+        if is_left(&target, patterns, project) {
+            leftovers.push((target, member));
+        } else {
+            selection.take(target, member, members.links);
         }
     }
     selection.sort_out(leftovers, members.links);
@@ -76,9 +77,10 @@ fn top(path: &str) -> &str {
 
 impl Selection {
     fn take(&mut self, target: String, member: String, links: &BTreeSet<String>) {
-        let reason = match links.contains(&member) {
-            true => Err("it is a link, and a board's file system has none".to_owned()),
-            false => path::check(&target),
+        let reason = if links.contains(&member) {
+            Err("it is a link, and a board's file system has none".to_owned())
+        } else {
+            path::check(&target)
         };
         if let Err(reason) = reason {
             self.refused.push(Refusal { path: target, reason });
@@ -94,9 +96,10 @@ impl Selection {
     fn sort_out(&mut self, leftovers: Vec<(String, String)>, links: &BTreeSet<String>) {
         let targets = leftovers.iter().map(|(target, _)| target.as_str());
         let modules = targets.filter(|target| path::is_module(target) && !path::is_skipped_by_upip(target));
-        let importable: BTreeSet<String> = match self.files.is_empty() && self.refused.is_empty() {
-            true => modules.map(|target| top(target).to_owned()).collect(),
-            false => BTreeSet::new(),
+        let importable: BTreeSet<String> = if self.files.is_empty() && self.refused.is_empty() {
+            modules.map(|target| top(target).to_owned()).collect()
+        } else {
+            BTreeSet::new()
         };
         let is_kept = |target: &str| importable.contains(top(target)) && !path::is_skipped_by_upip(target);
         let (kept, left): (Vec<_>, Vec<_>) = leftovers.into_iter().partition(|(target, _)| is_kept(target));

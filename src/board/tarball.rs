@@ -72,9 +72,10 @@ fn append_file<R: Read, W: Write>(
         is_longer: false,
     };
     append(tarball, &file.path, file.size, &mut content).map_err(named)?;
-    match content.left == 0 && !content.is_longer {
-        true => Ok(()),
-        false => Err(TarballError::Length(file.path.clone())),
+    if content.left == 0 && !content.is_longer {
+        Ok(())
+    } else {
+        Err(TarballError::Length(file.path.clone()))
     }
 }
 

@@ -135,9 +135,12 @@ pub(super) fn nearest_path(unknown: &str) -> Option<&'static str> {
         .map(|(section, _)| section);
     let paths = SETTINGS.keys().map(String::as_str).chain(sections);
     let is_cut_short = |path| unknown_key.len() >= 3 && key(path).starts_with(unknown_key);
-    let in_key = |path| match is_cut_short(path) {
-        true => 1,
-        false => damerau_levenshtein(unknown_key, key(path)),
+    let in_key = |path| {
+        if is_cut_short(path) {
+            1
+        } else {
+            damerau_levenshtein(unknown_key, key(path))
+        }
     };
     let distance = |path| damerau_levenshtein(unknown, path).min(in_key(path) + 1);
     near_enough(paths.map(|path| (distance(path), path)), unknown_key.len())

@@ -172,11 +172,10 @@ fn warn_if_closed(store: &Store) {
             );
         }
         ErrorKind::ReadOnlyFilesystem => {
-            let sandbox = match systemd::is_service() {
-                true => format!(
-                    ", or let the service write there: ReadWritePaths={directory} in `systemctl edit micropypi`"
-                ),
-                false => String::new(),
+            let sandbox = if systemd::is_service() {
+                format!(", or let the service write there: ReadWritePaths={directory} in `systemctl edit micropypi`")
+            } else {
+                String::new()
             };
             tracing::warn!(
                 "uploads will fail: the packages directory {directory} is on a read-only file system; mount it writable{sandbox}"

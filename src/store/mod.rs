@@ -225,9 +225,10 @@ impl Store {
         let sidecar = self.locate(root, &format!("{path}{ending}"));
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = File::from(rustix::fs::open(sidecar, flags, Mode::empty())?);
-        match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(ErrorKind::NotFound.into()),
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(ErrorKind::NotFound.into())
         }
     }
 

@@ -34,9 +34,10 @@ impl Filter {
 
 impl<S: Subscriber> Layer<S> for Filter {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match self.passes(metadata) {
-            true => Interest::always(),
-            false => Interest::never(),
+        if self.passes(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
         }
     }
 

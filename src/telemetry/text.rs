@@ -154,9 +154,10 @@ impl Escape<'_> {
             return self.0.push_str(text);
         }
         for character in text.chars() {
-            match character.is_control() {
-                true => self.0.extend(character.escape_default()),
-                false => self.0.push(character),
+            if character.is_control() {
+                self.0.extend(character.escape_default());
+            } else {
+                self.0.push(character);
             }
         }
     }

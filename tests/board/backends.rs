@@ -16,17 +16,18 @@ fn build(files: Files<'_>) -> (tempfile::TempDir, [PathBuf; 2]) {
     write(&source, files);
     let out = home.path().join("dist");
     let (source, out_dir) = (source.to_str().unwrap(), out.to_str().unwrap());
-    match files.iter().any(|(_, text)| text.contains("'uv_build'")) {
-        true => run(
+    if files.iter().any(|(_, text)| text.contains("'uv_build'")) {
+        run(
             "uv/bin/uv",
             home.path(),
             &["build", "--quiet", "--out-dir", out_dir, source],
-        ),
-        false => run(
+        )
+    } else {
+        run(
             "build/bin/python",
             home.path(),
             &["-m", "build", "--no-isolation", "--outdir", out_dir, source],
-        ),
+        )
     };
     let dists = [".tar.gz", ".whl"].map(|end| find(&out, end));
     (home, dists)

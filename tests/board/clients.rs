@@ -69,12 +69,11 @@ pub(crate) fn read(folder: &Path) -> Tree {
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => open.push(path),
-                false => {
-                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                    tree.insert(name, fs::read(&path).unwrap());
-                }
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                tree.insert(name, fs::read(&path).unwrap());
             }
         }
     }

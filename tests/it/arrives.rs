@@ -36,9 +36,10 @@ fn project(position: usize) -> String {
 /// Writes the source of a project: a package with a module, data and tests.
 fn write_source(folder: &Path, position: usize) {
     let ((backend, requires), name) = (BACKENDS[position], project(position));
-    let dependencies = match position + 1 < BACKENDS.len() {
-        true => format!("'{} >=1, <2', 'nowhere; python_version < \"3\"'", project(position + 1)),
-        false => String::new(),
+    let dependencies = if position + 1 < BACKENDS.len() {
+        format!("'{} >=1, <2', 'nowhere; python_version < \"3\"'", project(position + 1))
+    } else {
+        String::new()
     };
     let pyproject = format!(
         "[build-system]\nrequires = ['{requires}']\nbuild-backend = '{backend}'\n[project]\nname = '{name}'\nversion = '1.0'\n\

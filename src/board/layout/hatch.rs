@@ -21,9 +21,10 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
         }
     };
     // As a whole, hatch.toml's goes before.
-    let build = match own.contains_key("build") {
-        true => table(&own, &["build"]),
-        false => table(pyproject, &["tool", "hatch", "build"]),
+    let build = if own.contains_key("build") {
+        table(&own, &["build"])
+    } else {
+        table(pyproject, &["tool", "hatch", "build"])
     };
     let settings = Settings::read(build);
     let selection = Selection::read(project, &settings, project_name(pyproject, name));

@@ -41,9 +41,11 @@ fn selected(project: &Project, build: &Table) -> Result<Layout, PatternError> {
 
 fn package_dir(project: &Project, build: &Table) -> String {
     let includes = strings(build, "includes");
-    let default = match project.is_folder("src") {
-        true if includes.is_empty() || includes.iter().any(|path| path.starts_with("src/")) => "src",
-        _ => "",
+    let are_below = includes.is_empty() || includes.iter().any(|path| path.starts_with("src/"));
+    let default = if are_below && project.is_folder("src") {
+        "src"
+    } else {
+        ""
     };
     folder(string(build, &["package-dir"]).unwrap_or(default)).to_owned()
 }
@@ -58,9 +60,10 @@ fn includes(project: &Project, build: &Table, root: &str) -> Vec<String> {
     let packages: Vec<String> = paths
         .filter(|path| project.has(&format!("{path}/__init__.py")))
         .collect();
-    match packages.is_empty() {
-        true => vec![join(root, "*.py")],
-        false => packages,
+    if packages.is_empty() {
+        vec![join(root, "*.py")]
+    } else {
+        packages
     }
 }
 

@@ -75,9 +75,10 @@ fn place_top_itself(project: &Project, config: &Config, name: &str, layout: &mut
         let rest = package.strip_prefix(name)?;
         (rest.is_empty() || rest.starts_with('.')).then(|| rest.replace('.', "/"))
     };
-    let listed: BTreeSet<String> = match config.is_listed {
-        true => config.packages.iter().filter_map(below).collect(),
-        false => BTreeSet::new(),
+    let listed: BTreeSet<String> = if config.is_listed {
+        config.packages.iter().filter_map(below).collect()
+    } else {
+        BTreeSet::new()
     };
     let is_module = |member: &String| member.ends_with(".py") && member != "setup.py" && project.has(member);
     for folder in listed.iter().map(|folder| folder.trim_start_matches('/')) {
@@ -149,13 +150,14 @@ impl Top<'_> {
         let mut undecided = 0;
         for path in self.project.below(&self.folder) {
             let target = join(&self.name, &path[self.folder.len() + 1..]);
-            match self.is_module(path) {
-                true => layout.place(target, path),
-                false => match self.data(path) {
+            if self.is_module(path) {
+                layout.place(target, path);
+            } else {
+                match self.data(path) {
                     Data::Installed => layout.place(target, path),
                     Data::LeftOut => {}
                     Data::Unknown => undecided += 1,
-                },
+                }
             }
         }
         if undecided > 0 {

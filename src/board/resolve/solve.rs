@@ -55,9 +55,10 @@ impl Provider<'_> {
             let Some(project) = self.graph.find(requirement).filter(|project| project != of) else {
                 continue;
             };
-            let fitting = match project == *self.root {
-                true => self.root_if(requirement),
-                false => self.graph.matching(&project, &requirement.range),
+            let fitting = if project == *self.root {
+                self.root_if(requirement)
+            } else {
+                self.graph.matching(&project, &requirement.range)
             };
             if is_root && fitting.is_empty() {
                 continue;
@@ -79,11 +80,12 @@ impl Provider<'_> {
     /// What the best release of a range, all of which lead to the same choices, requires of another project.
     fn told(&self, of: &ProjectName, range: &Ranges<Choice>, on: &ProjectName) -> Vec<String> {
         let releases = self.graph.releases(of);
-        let release = match of == self.root {
-            true => Some(self.release),
-            false => (0..releases.len())
+        let release = if of == self.root {
+            Some(self.release)
+        } else {
+            (0..releases.len())
                 .rfind(|choice| range.contains(choice))
-                .map(|choice| &releases[choice]),
+                .map(|choice| &releases[choice])
         };
         let told = |release: &Candidate| {
             let requires = release.requires.iter();
@@ -170,9 +172,10 @@ impl DependencyProvider for Provider<'_> {
         project: &ProjectName,
         choice: &Choice,
     ) -> Result<Dependencies<ProjectName, Ranges<Choice>, Never>, TooHard> {
-        let constraints = match project == self.root {
-            true => self.constraints(self.release, project),
-            false => self.constraints(&self.graph.releases(project)[*choice], project),
+        let constraints = if project == self.root {
+            self.constraints(self.release, project)
+        } else {
+            self.constraints(&self.graph.releases(project)[*choice], project)
         };
         Ok(Dependencies::Available(constraints))
     }

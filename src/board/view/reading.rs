@@ -127,9 +127,10 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn select(&self, filename: &DistFilename) -> Selection {
-        let mut layout = match self.is_wheel {
-            true => layout::of_wheel(self.project.paths()),
-            false => layout::of_sdist(&self.project, filename.name()),
+        let mut layout = if self.is_wheel {
+            layout::of_wheel(self.project.paths())
+        } else {
+            layout::of_sdist(&self.project, filename.name())
         };
         if self.path_bytes > MAX_PATHS {
             let note = format!("of paths of more than {MAX_PATHS} bytes together the rest is left out");

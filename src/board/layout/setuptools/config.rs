@@ -49,9 +49,10 @@ impl Config {
     pub(super) fn read(project: &Project, pyproject: &Table) -> Result<Self, PatternError> {
         let sections = ini(project.text("setup.cfg").unwrap_or_default());
         let by_pyproject = table(pyproject, &["tool", "setuptools"]).is_some() || pyproject.contains_key("project");
-        match by_pyproject {
-            true => Self::of_pyproject(pyproject),
-            false => Self::of_setup(project, &sections),
+        if by_pyproject {
+            Self::of_pyproject(pyproject)
+        } else {
+            Self::of_setup(project, &sections)
         }
     }
 
@@ -172,9 +173,10 @@ impl Config {
 
     /// Whether a package, by its dotted name, is among those declared or found.
     pub(super) fn selects(&self, package: &str) -> bool {
-        match self.is_listed {
-            true => self.packages.contains(package),
-            false => self.include.as_ref().is_none_or(|globs| globs.matches(package)) && !self.exclude.matches(package),
+        if self.is_listed {
+            self.packages.contains(package)
+        } else {
+            self.include.as_ref().is_none_or(|globs| globs.matches(package)) && !self.exclude.matches(package)
         }
     }
 

@@ -87,7 +87,9 @@ impl Announcer {
     /// Says goodbye, so that the LAN forgets this server at once (RFC 6762, section 10.1). Blocks for 0.2 s, at most a
     /// few seconds.
     pub fn stop(&self) {
-        if let Some(session) = self.shared.session().take() {
+        // Not in the condition, where the lock would be held through the goodbye.
+        let session = self.shared.session().take();
+        if let Some(session) = session {
             session.say_goodbye(&self.shared.service);
         }
     }

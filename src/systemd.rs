@@ -29,6 +29,9 @@ pub enum SystemdError {
 ///
 /// The sockets are handed out once. It removes the variables from the environment, so that a child does not take the
 /// sockets for its own: call it before threads are started.
+///
+/// # Errors
+/// [`SystemdError::NotTcp`].
 pub fn listeners() -> Result<Vec<TcpListener>, SystemdError> {
     let mut passed = ListenFd::from_env();
     (0..passed.len())

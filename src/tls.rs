@@ -115,6 +115,9 @@ pub struct Acceptor {
 
 impl Acceptor {
     /// Reads the pair. `patience` is how long a client may take for its handshake. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`load`].
     pub fn new(files: TlsFiles, patience: Duration) -> Result<Self, TlsError> {
         let config = ArcSwap::new(load(&files.certificate, &files.key)?);
         Ok(Self {
@@ -124,13 +127,19 @@ impl Acceptor {
         })
     }
 
-    /// Reads the pair again, for the connections to come. An error leaves the old pair in use. Blocks on the disk.
+    /// Reads the pair again, for the connections to come. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`load`]; the old pair stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         self.config.store(load(&self.files.certificate, &self.files.key)?);
         Ok(())
     }
 
     /// The TLS side of a fresh connection.
+    ///
+    /// # Errors
+    /// When the client does not finish the handshake.
     pub async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
         let acceptor = TlsAcceptor::from(self.config.load_full());
         match timeout(self.patience, acceptor.accept(stream)).await {
@@ -143,6 +152,9 @@ impl Acceptor {
 /// Reads a certificate with its chain and its key, and checks that they belong together. A certificate whose time has
 /// not come or is over is used all the same (a Raspberry Pi has no clock of its own), with a warning.
 /// Blocks on the disk.
+///
+/// # Errors
+/// [`TlsError`], which names the file.
 pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = read_chain(certificate)?;
     let private = read_key(key)?;

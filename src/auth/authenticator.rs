@@ -75,6 +75,9 @@ impl Authenticator {
 
     /// Whether `peer` may do `action`, given the value of its `Authorization` header. Returns who it is, or `None` if
     /// `action` asks for no password; the header is not looked at then, as clients send one with every request.
+    ///
+    /// # Errors
+    /// [`Denied`], unless it may.
     pub async fn check(
         &self,
         action: Action,

@@ -29,6 +29,9 @@ pub enum UserNameError {
 
 impl UserName {
     /// The one door: what passes can be written to an htpasswd file and read back (RFC 7617, section 2).
+    ///
+    /// # Errors
+    /// [`UserNameError`], a sentence.
     pub fn parse(text: &str) -> Result<Self, UserNameError> {
         match text {
             "" => Err(UserNameError::Empty),

@@ -61,6 +61,9 @@ impl MpyCross {
     ///
     /// Blocks. The compiler has ten seconds and 256 MiB, no network, and of the file system the two files, itself and
     /// the system's libraries.
+    ///
+    /// # Errors
+    /// [`MpyError`]; `out` is of no use then.
     pub fn compile(&self, source: &Path, name: &str, out: &Path) -> Result<(), MpyError> {
         let run = |error| MpyError::Run(self.path.clone(), error);
         File::create(out).map_err(run)?;

@@ -19,12 +19,21 @@ pub struct Content {
 /// on the way, and what is not kept is to be dropped with the sink.
 pub trait Sink {
     /// Copies one content to its end; [`hash_copy`] does it.
+    ///
+    /// # Errors
+    /// Those of the content, and of writing the copy.
     fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content>;
     /// Makes a staged content permanent; the same one may be kept more than once.
+    ///
+    /// # Errors
+    /// Those of the system.
     fn keep(&mut self, content: &Content) -> io::Result<()>;
 }
 
 /// Copies to the end and hashes on the way.
+///
+/// # Errors
+/// Those of the reader and of the writer.
 pub fn hash_copy(content: &mut dyn Read, out: &mut dyn Write) -> io::Result<Content> {
     let mut hasher = Sha256::new();
     let mut buffer = [0; 16 << 10];

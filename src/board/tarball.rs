@@ -32,6 +32,9 @@ pub enum TarballError {
 
 /// Writes a view and its resolved requirements as one gzip member with a window of 4 KiB: a plain ustar archive of
 /// short names. The same view gives the same bytes. What it is written to is flushed.
+///
+/// # Errors
+/// [`TarballError`]: a content that `open` does not give as it was, and an `out` that cannot be written.
 pub fn write_tarball<R: Read, W: Write>(
     view: &View,
     requires: &[Pin],

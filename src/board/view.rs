@@ -136,6 +136,9 @@ fn build(file: &DistFilename) -> Option<BuildTag<'_>> {
 }
 
 /// `pyproject.toml` of an sdist: a release whose view is made from a wheel finds its `[tool.micropypi]` there.
+///
+/// # Errors
+/// [`BoardError`], when the archive cannot be read.
 pub fn read_pyproject<R: Read + Seek>(
     archive: R,
     filename: &DistFilename,
@@ -159,6 +162,9 @@ pub fn read_pyproject<R: Read + Seek>(
 ///
 /// `metadata` is the core metadata where there is some. Only where an include pattern names a member that looks like a
 /// leftover is the archive read a second time.
+///
+/// # Errors
+/// [`BoardError`], when the archive cannot be read, or the sink cannot be written.
 pub fn view<R: Read + Seek>(
     mut archive: R,
     filename: &DistFilename,

@@ -70,6 +70,9 @@ impl Guard {
 
 /// Opens the log: the file when one is named, else the journal when stderr is connected to it, else stderr.
 /// Call it once.
+///
+/// # Errors
+/// When the file cannot be written, or the journal not be reached.
 pub fn init(level: Level, file: Option<&Path>) -> Result<Guard, TelemetryError> {
     let filter = Filter::new(level);
     let (file, reopener) = file.map(file::open).transpose()?.unzip();

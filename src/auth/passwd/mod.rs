@@ -128,6 +128,9 @@ impl fmt::Display for Done {
 
 /// The command: sets the password of `user` in `file`, which is made if there is none, or deletes the user. The
 /// password is asked for twice on a terminal, else it is the first line of standard input.
+///
+/// # Errors
+/// Those of [`set`] and [`delete`]; a user name that no file can hold, and a password that cannot be read.
 pub fn run(file: &Path, user: &str, delete_user: bool) -> Result<Done, PasswdError> {
     let user = UserName::parse(user)?;
     if delete_user {
@@ -138,6 +141,9 @@ pub fn run(file: &Path, user: &str, delete_user: bool) -> Result<Done, PasswdErr
 }
 
 /// Sets the password of `user` in `file`. The other lines stay as they are, byte for byte.
+///
+/// # Errors
+/// A password that cannot work, and a file that cannot be read or replaced.
 pub fn set(file: &Path, user: UserName, password: &str) -> Result<Done, PasswdError> {
     check_password(password)?;
     let hash = PasswordHash::make(password)?;
@@ -157,6 +163,9 @@ pub fn set(file: &Path, user: UserName, password: &str) -> Result<Done, PasswdEr
 }
 
 /// Takes `user` out of `file`.
+///
+/// # Errors
+/// A file or a user that is not there, and a file that cannot be replaced.
 pub fn delete(file: &Path, user: UserName) -> Result<Done, PasswdError> {
     replace::update(file, |old| match old {
         None => Err(PasswdError::NoFile(file.to_owned())),

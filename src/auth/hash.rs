@@ -20,7 +20,6 @@ const SHA_CRYPT_DEFAULT_ROUNDS: u32 = 5_000;
 const NEW_BCRYPT_COST: u32 = 10;
 
 /// A password's hash. Has no `Debug`, so that no log can hold it.
-#[derive(Clone)]
 pub(super) enum PasswordHash {
     /// `$2a$`, `$2b$`, `$2y$`.
     Bcrypt { text: Box<str>, cost: u32 },

@@ -13,20 +13,6 @@ const MAX_MD5_PASSWORD_BYTES: usize = 64;
 /// A well-formed hash of an old kind.
 pub(super) struct LegacyHash(Hash<'static>);
 
-impl Clone for LegacyHash {
-    fn clone(&self) -> Self {
-        Self(match &self.0 {
-            Hash::MD5(hash) => Hash::MD5(MD5Hash {
-                salt: hash.salt.clone(),
-                hash: hash.hash.clone(),
-            }),
-            Hash::BCrypt(text) => Hash::BCrypt(text.clone()),
-            Hash::SHA1(text) => Hash::SHA1(text.clone()),
-            Hash::Crypt(text) => Hash::Crypt(text.clone()),
-        })
-    }
-}
-
 impl LegacyHash {
     /// The one door. The error says what is wrong without a word of the text.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {

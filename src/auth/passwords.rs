@@ -20,11 +20,11 @@ pub struct LineError {
 }
 
 /// The users of an htpasswd file and the hashes of their passwords.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Passwords {
     hashes: HashMap<UserName, PasswordHash>,
-    /// What an unknown user's password is checked against, so that it takes as long as a known one's.
-    decoy: Option<PasswordHash>,
+    /// Whose hash an unknown user's password is checked against, so that it takes as long as a known one's.
+    decoy: Option<UserName>,
 }
 
 impl Passwords {
@@ -43,7 +43,7 @@ impl Passwords {
                 });
             }
         }
-        let decoy = most_frequent(&hashes);
+        let decoy = most_frequent(&hashes).cloned();
         (Self { hashes, decoy }, errors)
     }
 
@@ -70,7 +70,8 @@ impl Passwords {
 
     /// The user's hash, or the decoy.
     fn hash_for(&self, user: &UserName) -> Option<&PasswordHash> {
-        self.hashes.get(user).or(self.decoy.as_ref())
+        let decoy = || self.hashes.get(self.decoy.as_ref()?);
+        self.hashes.get(user).or_else(decoy)
     }
 
     /// Whether the user's password is kept as an old, weak hash.
@@ -128,14 +129,17 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A hash of the work that most users' hashes have; of several, the hardest.
-fn most_frequent(hashes: &HashMap<UserName, PasswordHash>) -> Option<PasswordHash> {
+/// A user whose hash is of the work that most users' hashes have; of several, the hardest.
+fn most_frequent(hashes: &HashMap<UserName, PasswordHash>) -> Option<&UserName> {
     let mut counts = HashMap::new();
     for hash in hashes.values() {
         *counts.entry(hash.work()).or_insert(0_usize) += 1;
     }
     let (work, _) = counts.into_iter().max_by_key(|&(work, count)| (count, work))?;
-    hashes.values().find(|hash| hash.work() == work).cloned()
+    hashes
+        .iter()
+        .find(|(_, hash)| hash.work() == work)
+        .map(|(user, _)| user)
 }
 
 #[cfg(test)]

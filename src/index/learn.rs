@@ -35,7 +35,10 @@ pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &
             .read_sidecar(found.root, &found.path, ".metadata", limits.metadata_bytes)
             .map(Some)
             .map_err(|error| Chain(&error).to_string()),
-        None => read_archive(store, found, name, limits)?,
+        None => {
+            let archive = store.open_file(found.root, &found.path)?;
+            dist::read_core_metadata(archive, name, limits).map_err(|error| Chain(&error).to_string())
+        }
     };
     let parsed = read.and_then(|bytes| bytes.map(|bytes| Ok((parse(&bytes)?, bytes))).transpose());
     let metadata = match parsed {
@@ -88,19 +91,6 @@ fn is_static(metadata: &CoreMetadata) -> bool {
     let is_new = version.is_ok_and(|version| version >= Version::new([2, 2]));
     let is_decisive = |field: &String| DECISIVE.contains(&field.to_ascii_lowercase().as_str());
     is_new && !metadata.dynamic.iter().any(is_decisive)
-}
-
-fn read_archive(
-    store: &Store,
-    found: &Found,
-    name: &DistFilename,
-    limits: &Limits,
-) -> io::Result<Result<Option<Vec<u8>>, String>> {
-    if name.archive_format().is_none() {
-        return Ok(Ok(None));
-    }
-    let archive = store.open_file(found.root, &found.path)?;
-    Ok(dist::read_core_metadata(archive, name, limits).map_err(|error| Chain(&error).to_string()))
 }
 
 /// Why a file was yanked: the first line of `NAME.yanked`, which may be empty. A long one is cut.

@@ -24,6 +24,24 @@ pub struct Catalog {
     serial: u64,
 }
 
+/// From one snapshot to the next.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    /// Files that came, or have changed.
+    pub(super) put: Vec<Arc<File>>,
+    pub(super) gone: Vec<Arc<File>>,
+}
+
+impl Difference {
+    pub(super) fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.gone.is_empty()
+    }
+
+    pub(super) fn files(&self) -> impl Iterator<Item = &Arc<File>> {
+        self.put.iter().chain(&self.gone)
+    }
+}
+
 /// What the operator decided about the answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -176,7 +194,8 @@ impl Catalog {
     }
 
     /// The next snapshot. Costs what the changed projects cost.
-    pub(super) fn with(&self, put: Vec<Arc<File>>, gone: &[Arc<File>]) -> Self {
+    pub(super) fn with(&self, difference: &Difference) -> Self {
+        let Difference { put, gone } = difference;
         let mut files = self.files.clone();
         let mut changed: HashMap<ProjectName, HashMap<Arc<str>, Arc<File>>> = HashMap::new();
         let before = |name: &ProjectName| {
@@ -195,12 +214,12 @@ impl Catalog {
             changed.entry(project).or_insert_with_key(before).remove(&file.path);
         }
         for file in put {
-            files.insert(Arc::clone(&file.path), Arc::clone(&file));
+            files.insert(Arc::clone(&file.path), Arc::clone(file));
             let project = file.name.project().clone();
             changed
                 .entry(project)
                 .or_insert_with_key(before)
-                .insert(Arc::clone(&file.path), file);
+                .insert(Arc::clone(&file.path), Arc::clone(file));
         }
         let mut projects = self.projects.clone();
         for (name, files) in changed {

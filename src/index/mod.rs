@@ -29,6 +29,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use boards::{Board, BoardFileError};
+use catalog::Difference;
 pub use catalog::{Catalog, Rules};
 pub use follow::{Rescan, follow, prepare};
 use observed::Observed;
@@ -159,16 +160,16 @@ impl Index {
             .files()
             .chain(project.hidden())
             .filter(|file| version.is_none_or(|version| version == file.name.version()));
-        let (mut removed, mut requests) = (Vec::new(), Vec::new());
+        let (mut removed, mut requests) = (Difference::default(), Vec::new());
         let outcome = files.try_for_each(|file| {
             requests.push(self.request(&file.path));
             self.store.remove(&file.path)?;
             tracing::info!(project = project.name().as_str(), file = %file.path, "removed as a request asks");
-            removed.push(Arc::clone(file));
+            removed.gone.push(Arc::clone(file));
             Ok(())
         });
-        self.replace(Vec::new(), &removed);
-        outcome.map(|()| removed.iter().map(|file| Arc::clone(&file.path)).collect())
+        self.replace(&removed);
+        outcome.map(|()| removed.gone.iter().map(|file| Arc::clone(&file.path)).collect())
     }
 
     /// Waits for a turn to occupy a thread with [`Index::publish`]. A large archive takes minutes, in which others must find
@@ -233,42 +234,37 @@ impl Index {
     }
 
     /// Puts files into the catalog and takes others out, in one step for all readers.
-    fn replace(&self, put: Vec<Arc<File>>, gone: &[Arc<File>]) {
-        self.replace_under(&mut lock(&self.writer), put, gone);
+    fn replace(&self, difference: &Difference) {
+        self.replace_under(&mut lock(&self.writer), difference);
     }
 
     /// As [`Index::replace`], except for what somebody else has changed since the survey began, of which it saw an
-    /// older state. Gives the files that were put, those that were taken out, and the places to look at again.
-    fn replace_unless_overtaken(
-        &self,
-        survey: &Survey<'_>,
-        put: Vec<Arc<File>>,
-        gone: Vec<Arc<File>>,
-    ) -> (Vec<Arc<File>>, Vec<Arc<File>>, HashSet<PathBuf>) {
+    /// older state. Gives what was done, and the places to look at again.
+    fn replace_unless_overtaken(&self, survey: &Survey<'_>, difference: Difference) -> (Difference, HashSet<PathBuf>) {
         let mut changes = lock(&self.writer);
         let since: HashSet<_> = changes.paths[survey.begin..].iter().cloned().collect();
         let is_current = |file: &Arc<File>| !since.contains(&file.path);
-        let (put, stale): (Vec<_>, Vec<_>) = put.into_iter().partition(is_current);
-        let (gone, stale_gone): (Vec<_>, Vec<_>) = gone.into_iter().partition(is_current);
-        self.replace_under(&mut changes, put.clone(), &gone);
-        let stale = stale.iter().chain(&stale_gone);
-        let overtaken = stale.map(|file| self.store.locate(file.root, &file.path)).collect();
-        (put, gone, overtaken)
+        let (put, stale_put) = difference.put.into_iter().partition(is_current);
+        let (gone, stale_gone) = difference.gone.into_iter().partition(is_current);
+        let (current, stale) = (Difference { put, gone }, [stale_put, stale_gone].concat());
+        self.replace_under(&mut changes, &current);
+        let overtaken = stale.iter().map(|file| self.store.locate(file.root, &file.path));
+        (current, overtaken.collect())
     }
 
-    fn replace_under(&self, changes: &mut Changes, put: Vec<Arc<File>>, gone: &[Arc<File>]) {
-        if put.is_empty() && gone.is_empty() {
+    fn replace_under(&self, changes: &mut Changes, difference: &Difference) {
+        if difference.is_empty() {
             return;
         }
         let catalog = self.catalog();
-        if !gone.is_empty() || put.iter().any(|file| catalog.file(&file.path).is_some()) {
+        let is_replaced = |file: &Arc<File>| catalog.file(&file.path).is_some();
+        if !difference.gone.is_empty() || difference.put.iter().any(is_replaced) {
             self.workshop.litter();
         }
-        changes.note(put.iter().chain(gone));
-        let arrived = put.clone();
-        self.catalog.store(Arc::new(catalog.with(put, gone)));
+        changes.note(difference.files());
+        self.catalog.store(Arc::new(catalog.with(difference)));
         // Last: whoever prepares them looks them up in the catalog.
-        self.workshop.order(arrived);
+        self.workshop.order(difference.put.iter().cloned());
     }
 
     /// Discards what was rendered of projects of which more is known now: which of their releases are for boards.

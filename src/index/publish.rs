@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::learn::{metadata_facts, untold_project};
-use super::{File, Index, Scope, Trust};
+use super::{Difference, File, Index, Scope, Trust};
 use crate::board::{self, Refusal};
 use crate::dist::{
     self, ArchiveError, ClaimedDigests, CoreMetadata, DigestMismatch, Digests, DistFilename, FilenameError,
@@ -287,7 +287,10 @@ impl Index {
             defect: None,
         };
         let file = self.entry(&found, name, facts.clone());
-        self.replace(vec![Arc::new(file)], &[]);
+        self.replace(&Difference {
+            put: vec![Arc::new(file)],
+            ..Difference::default()
+        });
         // Last, so that the sweep finds nothing in the cache that is not in the catalog yet.
         self.cache.remember(path, &facts, bytes);
         Ok(Outcome::Published)

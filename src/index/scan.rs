@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::learn::{Learnt, learn};
-use super::{Catalog, File, Index, Survey};
+use super::{Catalog, Difference, File, Index, Survey};
 use crate::chain::Chain;
 use crate::dist::DistFilename;
 use crate::lock::lock;
@@ -43,8 +43,7 @@ impl Index {
     /// The first look at the directories, before any request is answered. Blocks. `progress` is told how many files were
     /// read so far, each time one was.
     pub fn fill(&self, progress: &(dyn Fn(usize) + Sync)) {
-        let (put, gone) = self.changes(Scope::All, Trust::Closed, progress);
-        self.replace(put, &gone);
+        self.replace(&self.changes(Scope::All, Trust::Closed, progress));
     }
 
     /// Looks at the directories and swaps in what they hold now; the log tells of each file. Blocks.
@@ -52,25 +51,24 @@ impl Index {
         let mut next = Some(scope);
         while let Some(scope) = next {
             let survey = self.survey();
-            let (put, gone) = self.changes(scope, trust, &|_| ());
-            next = self.conclude(&survey, put, gone);
+            next = self.conclude(&survey, self.changes(scope, trust, &|_| ()));
         }
     }
 
     /// Swaps in what a survey has found, and tells of it. Gives what is to be looked at again.
-    pub(super) fn conclude(&self, survey: &Survey<'_>, put: Vec<Arc<File>>, gone: Vec<Arc<File>>) -> Option<Scope> {
+    pub(super) fn conclude(&self, survey: &Survey<'_>, found: Difference) -> Option<Scope> {
         // In this order: what is a request's business no more has overtaken the survey, or was known before it.
         let requested = lock(&self.requested).clone();
         let before = self.catalog();
-        let (put, gone, overtaken) = self.replace_unless_overtaken(survey, put, gone);
-        Self::tell_of_changes(&requested, &before, &put, &gone);
+        let (done, overtaken) = self.replace_unless_overtaken(survey, found);
+        Self::tell_of_changes(&requested, &before, &done);
         (!overtaken.is_empty()).then(|| Scope::Paths(overtaken))
     }
 
     /// A package's history in the log, as far as no request tells it.
-    fn tell_of_changes(requested: &HashSet<Arc<str>>, before: &Catalog, put: &[Arc<File>], gone: &[Arc<File>]) {
+    fn tell_of_changes(requested: &HashSet<Arc<str>>, before: &Catalog, done: &Difference) {
         let is_by_hand = |file: &&Arc<File>| !requested.contains(&file.path);
-        for file in put.iter().filter(is_by_hand) {
+        for file in done.put.iter().filter(is_by_hand) {
             let Some(known) = before.file(&file.path) else {
                 tell("added", file);
                 continue;
@@ -86,18 +84,13 @@ impl Index {
             }
         }
         let is_known = |file: &&Arc<File>| before.file(&file.path).is_some();
-        for file in gone.iter().filter(is_by_hand).filter(is_known) {
+        for file in done.gone.iter().filter(is_by_hand).filter(is_known) {
             tell("removed", file);
         }
     }
 
     /// What came or has changed, and what is gone.
-    pub(super) fn changes(
-        &self,
-        scope: Scope,
-        trust: Trust,
-        progress: &(dyn Fn(usize) + Sync),
-    ) -> (Vec<Arc<File>>, Vec<Arc<File>>) {
+    pub(super) fn changes(&self, scope: Scope, trust: Trust, progress: &(dyn Fn(usize) + Sync)) -> Difference {
         let before = self.catalog();
         let (found, gone) = match scope {
             Scope::All => {
@@ -121,7 +114,8 @@ impl Index {
             !is_known
         };
         let changed = found.into_iter().filter(is_changed).collect();
-        (self.read(changed, trust, progress), gone)
+        let put = self.read(changed, trust, progress);
+        Difference { put, gone }
     }
 
     /// Files that may still be growing, to be looked at again in a second.

@@ -192,13 +192,13 @@ fn a_look_that_an_upload_and_its_removal_overtake_leaves_nothing_behind() {
     let site = Site::new(Placing::New);
     let survey = site.index.survey();
     fs::write(site.path().join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
-    let (put, gone) = site.index.changes(Scope::All, Trust::Closed, &|_| ());
-    assert_eq!(put.len(), 1);
+    let seen = site.index.changes(Scope::All, Trust::Closed, &|_| ());
+    assert_eq!(seen.put.len(), 1);
     // What the request sees and does between the look and its end.
     fs::remove_file(site.path().join("foo-1.0.tar.gz")).unwrap();
     site.upload("1.0", "two").unwrap();
     site.index.remove(&ProjectName::parse("foo").unwrap(), None).unwrap();
-    let again = site.index.conclude(&survey, put, gone).expect("a second look");
+    let again = site.index.conclude(&survey, seen).expect("a second look");
     assert_eq!(site.files().len(), 0);
     site.index.refresh(again, Trust::Closed);
     assert_eq!(site.files().len(), 0);

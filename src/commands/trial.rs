@@ -75,7 +75,8 @@ fn base_url(config: &Config) -> String {
     }
     let plain = config.tls.as_ref().is_none_or(|tls| !tls.listen.is_empty());
     let scheme = if plain { "http" } else { "https" };
-    let mut address = config.listen[0];
+    let reaches_others = |address: &&SocketAddr| !address.ip().is_loopback();
+    let mut address = *config.listen.iter().find(reaches_others).unwrap_or(&config.listen[0]);
     if address.ip().is_unspecified() {
         address.set_ip(lan_address().unwrap_or(IpAddr::from([127, 0, 0, 1])));
     }
@@ -155,6 +156,10 @@ mod tests {
         );
         config.listen = vec!["192.0.2.7:80".parse().unwrap()];
         assert_eq!(base_url(&config), "http://192.0.2.7:80");
+        config.listen.insert(0, "127.0.0.1:80".parse().unwrap());
+        assert_eq!(base_url(&config), "http://192.0.2.7:80");
+        config.listen.pop();
+        assert_eq!(base_url(&config), "http://127.0.0.1:80");
         config.base_url = Some("https://pkgs.example".to_owned());
         assert_eq!(base_url(&config), "https://pkgs.example");
     }

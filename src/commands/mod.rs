@@ -12,6 +12,7 @@ mod trial;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 pub use parse::parse;
@@ -162,10 +163,9 @@ fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, CommandError> {
 /// The port that pypiserver's image is given; an empty variable is an unset one, as compose files leave them.
 fn pypiserver_port() -> Result<Option<u16>, CommandError> {
     let given = std::env::var_os(PYPISERVER_PORT).filter(|port| !port.is_empty());
-    let parse = |port: OsString| {
-        port.to_str()
-            .and_then(|text| text.parse().ok())
-            .ok_or(CommandError::Port(port))
+    let parse = |given: OsString| {
+        let port = given.to_str().and_then(|text| text.parse().ok());
+        port.map(NonZeroU16::get).ok_or(CommandError::Port(given))
     };
     given.map(parse).transpose()
 }

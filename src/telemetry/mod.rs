@@ -79,7 +79,7 @@ pub fn init(level: Level, file: Option<&Path>) -> Result<Guard, TelemetryError> 
     let (layer, writer) = match file {
         Some(file) => to_writer(file, false)?,
         None if stderr_is_journal() => (Journal::open().map_err(TelemetryError::Journal)?.boxed(), None),
-        None => to_writer(io::stderr(), io::stderr().is_terminal())?,
+        None => to_writer(io::stderr(), wants_colour())?,
     };
     tracing_subscriber::registry().with(filter.clone()).with(layer).init();
     Ok(Guard {
@@ -101,6 +101,11 @@ fn stderr_is_journal() -> bool {
         return false;
     };
     stream == format!("{}:{}", stat.st_dev, stat.st_ino)
+}
+
+/// Whether somebody looks on who has not declined colours (no-color.org).
+fn wants_colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|declined| declined.is_empty())
 }
 
 fn to_writer(sink: impl Write + Send + 'static, colour: bool) -> Result<(AnyLayer, Option<Writer>), TelemetryError> {

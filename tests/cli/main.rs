@@ -611,6 +611,27 @@ fn passwd_asks_twice_on_a_terminal_and_shows_nothing() {
 }
 
 #[test]
+fn the_log_on_a_terminal_is_coloured_unless_that_is_declined() {
+    let home = home();
+    // Nothing is served for ever: this cache cannot be made.
+    let command = concat!(env!("CARGO_BIN_EXE_micropypi"), " --cache /dev/null/cache --packages");
+    let shown = |packages: &str, declined: &str| {
+        let mut script = Command::new("script");
+        let command = format!("{command} {packages}");
+        script.args(["--quiet", "--command", &command, "/dev/null"]);
+        script.current_dir(home.path()).env("NO_COLOR", declined);
+        text(&script.stdin(Stdio::null()).output().unwrap().stdout)
+    };
+    let coloured = shown("one", "");
+    assert!(
+        coloured.contains("\x1b[32m INFO\x1b[0m made the packages"),
+        "{coloured}"
+    );
+    let plain = shown("two", "1");
+    assert!(plain.contains("Z  INFO made the packages"), "{plain}");
+}
+
+#[test]
 fn healthcheck_fails_where_nobody_listens() {
     let home = home();
     let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -651,10 +672,14 @@ fn an_empty_port_of_pypiservers_is_none_and_a_wrong_one_is_named() {
     };
     let said = failure(&run(""));
     assert!(said.contains("/dev/null/cache"), "{said}");
-    let expected = "error: PYPISERVER_PORT in the environment: \"70000\" is not a port: a number from 1 to 65535, or \
-                    nothing for the default\n";
-    for output in [check("70000"), run("70000")] {
-        assert_eq!(misconfiguration(&output), expected);
+    for wrong in ["70000", "0"] {
+        let expected = format!(
+            "error: PYPISERVER_PORT in the environment: \"{wrong}\" is not a port: a number from 1 to 65535, or nothing for \
+             the default\n"
+        );
+        for output in [check(wrong), run(wrong)] {
+            assert_eq!(misconfiguration(&output), expected);
+        }
     }
 }
 

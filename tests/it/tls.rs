@@ -1,8 +1,9 @@
 //! HTTPS, with a certificate authority of the test's own: curl, pip, uv, twine and boards; renewal, and what is refused.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -83,7 +84,17 @@ fn port(server: &Server) -> u16 {
 
 fn curl(ca: &Path, url: &str) -> Command {
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--max-time", "20", "--cacert"]);
+    // `--disable` must come first: no .curlrc, and no proxy of the environment.
+    curl.args([
+        "--disable",
+        "--noproxy",
+        "*",
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "20",
+    ]);
+    curl.arg("--cacert");
     curl.arg(ca).arg(url);
     curl
 }
@@ -232,6 +243,7 @@ fn a_mismatched_pair_is_refused_at_start() {
 #[test]
 fn a_key_that_others_can_read_is_warned_of() {
     let site = site(&Authority::new());
+    fs::set_permissions(site.path("key.pem"), Permissions::from_mode(0o644)).unwrap();
     let server = site.start();
     server.await_log("the private key key.pem can be read by every user of this machine; run: chmod o-rwx key.pem");
 }

@@ -98,9 +98,13 @@ impl Drop for Lan {
 }
 
 impl Host {
-    /// `program`, to be started on this host.
+    /// `program`, to be started on this host with nothing of this process's environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LANG", "C.UTF-8");
         command.args(["netns", "exec", &self.namespace, program]);
         command
     }

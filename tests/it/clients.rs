@@ -132,7 +132,10 @@ impl Client {
     /// Runs it to its end.
     pub(crate) fn run(mut self) -> Outcome {
         let output = self.command.stdin(Stdio::null()).output().expect("coreutils' timeout");
-        let text = [output.stdout, output.stderr].concat();
+        let mut text = [output.stdout, output.stderr].concat();
+        if output.status.code() == Some(124) {
+            text.extend_from_slice(b"(ended after a minute)\n");
+        }
         Outcome {
             success: output.status.success(),
             text: plain(&String::from_utf8_lossy(&text)),

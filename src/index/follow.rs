@@ -26,10 +26,13 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, mut rescans
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (scope, trust, asker) = tokio::select! {
-            changes = next_changes(&mut watcher) => match changes {
-                Changes::Paths(paths) => (Scope::Paths(paths), Trust::Closed, None),
-                Changes::Anything => (Scope::All, Trust::SeenTwice, None),
-            },
+            changes = next_changes(&mut watcher) => {
+                catch_up(&watcher).await;
+                match changes {
+                    Changes::Paths(paths) => (Scope::Paths(paths), Trust::Closed, None),
+                    Changes::Anything => (Scope::All, Trust::SeenTwice, None),
+                }
+            }
             Some(asker) = rescans.recv() => (Scope::All, Trust::Quiet, Some(asker)),
             _ = tick.tick() => (Scope::Paths(index.unsettled()), Trust::SeenTwice, None),
         };
@@ -113,5 +116,11 @@ async fn next_changes(watcher: &mut Option<Watcher>) -> Changes {
     match watcher {
         Some(watcher) => watcher.changes().await,
         None => std::future::pending().await,
+    }
+}
+
+async fn catch_up(watcher: &Option<Watcher>) {
+    if let Some(watcher) = watcher {
+        watcher.catch_up().await;
     }
 }

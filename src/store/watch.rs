@@ -10,6 +10,7 @@ use std::time::Duration;
 use notify::{Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::fs::StatFs;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::mounts::{Mount, Mounts};
@@ -36,7 +37,7 @@ pub struct Watcher {
     watched: Ground,
     events: mpsc::UnboundedReceiver<Event>,
     /// Present where inotify works; dropping it ends the events.
-    inotify: Option<RecommendedWatcher>,
+    inotify: Option<Arc<RecommendedWatcher>>,
     poll: Interval,
 }
 
@@ -51,7 +52,8 @@ impl Watcher {
             Watch::Auto if ground.is_silent() => None,
             Watch::Auto | Watch::Inotify => watch(roots, writing, sender)
                 .inspect_err(|error| tracing::warn!(%error, "inotify does not work here; looking every second instead"))
-                .ok(),
+                .ok()
+                .map(Arc::new),
         };
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -89,6 +91,15 @@ impl Watcher {
             next = self.events.try_recv().ok();
         }
         Changes::Paths(paths)
+    }
+
+    /// Waits until every folder that the changes told of is watched. Nobody tells what came into one before that, so it
+    /// must lie there when somebody looks.
+    pub async fn catch_up(&self) {
+        if let Some(inotify) = self.inotify.clone() {
+            // Its thread watches the folders that it has told of before it answers. What the answer is does not matter.
+            spawn_blocking(move || drop(inotify.watched_paths())).await.ok();
+        }
     }
 }
 
@@ -155,4 +166,34 @@ fn inotify_is_silent(path: &Path) -> bool {
     ];
     let magic = |fs: StatFs| fs.f_type as u32;
     rustix::fs::statfs(path).is_ok_and(|fs| SILENT.contains(&magic(fs)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_into_a_new_folder_is_told_of_as_soon_as_it_is_watched() {
+        let root = tempfile::tempdir().unwrap();
+        let roots = [root.path().to_owned()];
+        let ground = Ground::new(roots.to_vec(), &Mounts::open());
+        let mut watcher = Watcher::new(&roots, Watch::Inotify, ground, Arc::default()).unwrap();
+        for number in 0..200 {
+            let (file, folder) = (root.path().join("file"), root.path().join(number.to_string()));
+            fs::write(&file, "x").unwrap();
+            fs::create_dir(&folder).unwrap();
+            await_change(&mut watcher, &folder).await;
+            watcher.catch_up().await;
+            fs::rename(&file, folder.join("file")).unwrap();
+            await_change(&mut watcher, &folder.join("file")).await;
+        }
+    }
+
+    async fn await_change(watcher: &mut Watcher, of: &Path) {
+        let told = async { while !matches!(watcher.changes().await, Changes::Paths(paths) if paths.contains(of)) {} };
+        let in_time = timeout(Duration::from_secs(30), told).await;
+        in_time.unwrap_or_else(|_| panic!("nobody tells of {}", of.display()));
+    }
 }

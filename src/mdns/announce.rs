@@ -150,12 +150,12 @@ impl Shared {
         Ok(None)
     }
 
-    /// A network that is joined must be asked for the name. mdns-sd does so unless the records were replaced since, and
-    /// when asked to probe the same records again it takes its own link-local addresses for another host's.
+    /// A network that is joined must be asked for the name, for all of its records at once: mdns-sd asks for the new address
+    /// alone if for any, and takes the others, when it hears itself tell of them, for another host's. Left alone it would
+    /// take one name after another for ever.
     fn probe_new_network(&self) -> Result<Option<Receiver<DaemonEvent>>, MdnsError> {
         let slot = self.session();
-        let unasked = slot.as_ref().filter(|session| !session.probes);
-        let Some(label) = unasked.map(|session| session.label.clone()) else {
+        let Some(label) = slot.as_ref().map(|session| session.label.clone()) else {
             return Ok(None);
         };
         drop(slot);
@@ -197,7 +197,8 @@ impl Shared {
         Ok(Some(session.label.clone()))
     }
 
-    /// Withdraws what the session has announced, except where another host has the same records, and opens the next.
+    /// Ends the session, and opens the next. Under another name, what was announced is withdrawn, except where another host
+    /// has the same records. Under the same name it stays true.
     fn start_over(
         &self,
         lost_on: BTreeSet<String>,
@@ -208,8 +209,12 @@ impl Shared {
         let Some(lost) = slot.take() else {
             return Ok(None);
         };
-        lost.fall_silent_on(lost_on)?;
-        lost.say_goodbye(&self.service);
+        if label == lost.label {
+            lost.vanish()?;
+        } else {
+            lost.fall_silent_on(lost_on)?;
+            lost.say_goodbye(&self.service);
+        }
         let (session, events) = Session::open(&self.service, label, self.state(), probe)?;
         *slot = Some(session);
         Ok(Some(events))
@@ -253,8 +258,6 @@ struct Session {
     state: State,
     /// When the records were last handed to the responder.
     registered: Instant,
-    /// Whether the records are probed on a network that is joined later.
-    probes: bool,
     announced: bool,
 }
 
@@ -277,7 +280,6 @@ impl Session {
             label,
             state,
             registered: Instant::now(),
-            probes: probe,
             announced: false,
         };
         Ok((session, events))
@@ -287,7 +289,6 @@ impl Session {
     fn replace_records(&mut self, service: &Service, state: State) {
         self.registered = Instant::now();
         self.state = state;
-        self.probes = false;
         let registered = service
             .records(&self.label, state, false)
             .and_then(|infos| infos.into_iter().try_for_each(|info| self.responder.register(info)));
@@ -314,6 +315,14 @@ impl Session {
     fn fall_silent_on(&self, interfaces: BTreeSet<String>) -> Result<(), mdns_sd::Error> {
         let names: Vec<IfKind> = interfaces.into_iter().map(IfKind::Name).collect();
         self.responder.disable_interface(names)
+    }
+
+    /// Ends without a goodbye, which would make the LAN forget what is as true as before, and another host's records with it
+    /// where they are the same.
+    fn vanish(&self) -> Result<(), mdns_sd::Error> {
+        self.responder.disable_interface(IfKind::All)?;
+        self.shut_down();
+        Ok(())
     }
 
     fn shut_down(&self) {

@@ -1,9 +1,9 @@
 //! Conflicts on a second LAN: with another host, and those that are none, where the name of the server comes back to it by
-//! a reflector or from another program of its host.
+//! a reflector, from another program of its host, or from itself.
 
-use crate::LISTEN;
 use crate::lan::{Host, Lan};
 use crate::peers::{Avahi, Listener, Server, discover, eventually};
+use crate::{INDEX, LISTEN};
 
 #[test]
 fn behind_a_reflector_a_server_on_both_lans_keeps_its_name() {
@@ -93,6 +93,31 @@ fn a_name_that_is_lost_on_one_lan_is_withdrawn_on_the_other_only() {
         "{:#?}",
         there.lines()
     );
+}
+
+/// As a router's advertisement brings it (SLAAC). To several servers, since it did harm between two moments only.
+#[test]
+fn an_address_that_comes_while_the_name_is_announced_leaves_it() {
+    let Some(lan) = Lan::new() else { return };
+    let client = lan.host_at("client", &["10.77.0.9/24", "fd77::9/64"]);
+    let heard = Listener::sniff(&client, "10.77.0.9");
+    let browser = Listener::browse(&client, &[INDEX]);
+    let _servers = [1, 2, 3, 4].map(|n| {
+        let host = lan.host_at(&format!("server{n}"), &[&format!("10.77.0.{n}/24")]);
+        let server = Server::start(&host, &format!("{LISTEN}\n[mdns]\nname = \"server{n}\""));
+        server.logged("Serving ");
+        host.ip(&["address", "add", &format!("fd77::{n}/64"), "dev", "eth0"]);
+        server
+    });
+    for n in [1, 2, 3, 4] {
+        browser.event("the address that came", |event| {
+            event["name"] == format!("server{n}.{INDEX}")
+                && event["addresses"].to_string().contains(&format!("fd77::{n}"))
+        });
+    }
+    // A goodbye from a name that was never announced takes nothing away.
+    let renamed = |line: &String| (line.contains("-2.") || line.contains(" (2).")) && !line.contains(" 0 ");
+    assert!(!heard.lines().iter().any(renamed), "{:#?}", heard.lines());
 }
 
 /// The table of `discover`; empty if nobody answers.

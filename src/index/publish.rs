@@ -198,8 +198,19 @@ impl Index {
         refusal.map_or(Ok(()), |refusal| Err(PublishError::Refused { refusal, remedy }))
     }
 
-    /// The file of this name, wherever it lies and however it spells project and version.
+    /// The file of this name, wherever it lies and however it spells project and version. It may have been removed or
+    /// replaced by hand a moment ago, or where nobody watches.
     fn same_name(&self, name: &DistFilename) -> Option<Arc<File>> {
+        let known = self.known_by_name(name)?;
+        let path = self.store.locate(known.root, &known.path);
+        if matches!(self.store.look(&path), Look::There(found) if known.is(&found)) {
+            return Some(known);
+        }
+        self.refresh(Scope::Paths([path].into()), Trust::Quiet);
+        self.known_by_name(name)
+    }
+
+    fn known_by_name(&self, name: &DistFilename) -> Option<Arc<File>> {
         let catalog = self.catalog();
         let in_inbox = catalog.file(name.as_str());
         let anywhere = || {

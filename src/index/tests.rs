@@ -187,6 +187,24 @@ fn the_same_bytes_are_welcome_and_others_are_refused() {
 }
 
 #[test]
+fn what_was_removed_by_hand_a_moment_ago_is_in_nobodys_way() {
+    let site = Site::new(Placing::New);
+    for summary in ["one", "one", "two"] {
+        assert!(matches!(site.upload("1.0", summary).unwrap(), Outcome::Published));
+        assert_eq!(site.summary("1.0"), summary);
+        fs::remove_file(site.path().join("foo-1.0.tar.gz")).unwrap();
+    }
+    let site = Site::new(Placing::Replace);
+    let sub = site.path().join("sub");
+    fs::create_dir(&sub).unwrap();
+    fs::write(sub.join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
+    site.look();
+    fs::remove_dir_all(&sub).unwrap();
+    site.upload("1.0", "two").unwrap();
+    assert_eq!(site.files(), ["foo-1.0.tar.gz"]);
+}
+
+#[test]
 fn overwriting_replaces_a_file_where_it_lies_and_drops_its_signature() {
     let site = Site::new(Placing::Replace);
     fs::create_dir(site.path().join("sub")).unwrap();

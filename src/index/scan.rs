@@ -223,12 +223,24 @@ impl Index {
         let may_grow = match trust {
             _ if writer != Writer::Gone => true,
             Trust::Closed => false,
+            _ if self.is_unwritten(found) => false,
             Trust::Quiet => is_young(found.stamp),
             Trust::SeenTwice => true,
         };
         // Asked of a busy one, too: it is looked at again until it is closed, in case nobody hears that.
         let is_settled = !may_grow || self.observed.is_settled(found, self.options.settle);
         is_settled && writer != Writer::Busy
+    }
+
+    /// Whether nobody has written since the catalog came to know it: another link, owner or mode changes the inode alone.
+    fn is_unwritten(&self, found: &Found) -> bool {
+        self.catalog.load().file(&found.path).is_some_and(|file| {
+            let stamp = Stamp {
+                changed: file.stamp.changed,
+                ..found.stamp
+            };
+            file.is(&Found { stamp, ..found.clone() })
+        })
     }
 
     /// None while the file may still be growing, or when it cannot be read.

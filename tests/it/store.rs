@@ -321,6 +321,22 @@ fn sighup_looks_where_nothing_watches() {
     await_listed(&server, &dist);
 }
 
+/// As `cp -al` makes it for a backup.
+#[test]
+fn another_link_to_a_file_keeps_nobody_waiting() {
+    for watch in [r#""auto""#, r#""poll""#, r#""off""#] {
+        let dist = Dist::sdist("blinky", "1.0");
+        let server = Site::new().package(&dist).set("store.watch", watch).start();
+        let file = server.site.packages().join(&dist.filename);
+        fs::hard_link(file, server.site.path("backup")).unwrap();
+        assert_eq!(
+            server.get(&format!("/packages/{}", dist.filename)).status,
+            200,
+            "{watch}"
+        );
+    }
+}
+
 #[test]
 fn a_folder_of_pypiserver_is_served_as_it_stands() {
     let site = Site::new().package(&Dist::sdist("blinky", "1.0"));

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
@@ -28,6 +28,9 @@ use crate::tls::Acceptor;
 const HEAD_BYTES: usize = 64 << 10;
 /// How long open requests may take to end once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// How often the log says that no connection can be accepted, while that lasts.
+const BETWEEN_WORDS: Duration = Duration::from_secs(60);
 
 /// How long they take before the log says that they are waited for; most take less.
 const UNSAID: Duration = Duration::from_millis(200);
@@ -136,6 +139,7 @@ async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, conne
             return;
         }
     };
+    let mut told = None;
     loop {
         let (accepted, permit) = tokio::select! {
             next = next(&socket, &connections.room) => next,
@@ -148,7 +152,7 @@ async fn accept(socket: std::net::TcpListener, tls: Option<Arc<Acceptor>>, conne
                 // It is served before the next is accepted: so other workers get their share of a crowd.
                 tokio::task::yield_now().await;
             }
-            Err(error) => pause_after(&error).await,
+            Err(error) => pause_after(&error, &mut told).await,
         }
     }
 }
@@ -164,14 +168,18 @@ async fn next(socket: &TcpListener, room: &Arc<Semaphore>) -> (io::Result<Client
 }
 
 /// Out of file descriptors, mostly: waiting lets others end. A client that went away is no reason to wait.
-async fn pause_after(error: &io::Error) {
-    if !matches!(
+async fn pause_after(error: &io::Error, told: &mut Option<Instant>) {
+    if matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     ) {
-        tracing::error!(%error, "cannot accept connections");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        return;
     }
+    if told.is_none_or(|told| told.elapsed() >= BETWEEN_WORDS) {
+        tracing::error!(%error, "cannot accept connections");
+        *told = Some(Instant::now());
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 /// Serves a client to the end of its connection, and gives its place back then.

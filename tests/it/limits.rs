@@ -515,6 +515,21 @@ fn many_connections_need_no_setting_of_the_shell() {
     drop(idle);
 }
 
+#[test]
+fn a_crowd_that_there_are_no_files_for_does_not_fill_the_log() {
+    let site = Site::new().set("limits.header_seconds", "1");
+    let server = site.start_after("ulimit -n 64");
+    let crowd: Vec<_> = (0..100).map(|_| connect(server.address).unwrap()).collect();
+    // Each is let in when others were given up, and is given up.
+    for mut client in crowd {
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    }
+    assert_eq!(server.get("/health").status, 200);
+    let words = server.log().matches("cannot accept connections").count();
+    let workers = thread::available_parallelism().unwrap().get();
+    assert!((1..=workers).contains(&words), "{}", server.log());
+}
+
 /// Asks on a connection that stays open, and reads up to the end of the answer.
 fn ask_and_stay(stream: &mut TcpStream) {
     stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();

@@ -51,7 +51,7 @@ impl Watcher {
             Watch::Poll => None,
             Watch::Auto if ground.is_silent() => None,
             Watch::Auto | Watch::Inotify => watch(roots, writing, sender)
-                .inspect_err(|error| tracing::warn!(%error, "inotify does not work here; looking every second instead"))
+                .inspect_err(|error| tracing::warn!(%error, "cannot watch by inotify; looking every second instead"))
                 .ok()
                 .map(Arc::new),
         };
@@ -146,7 +146,8 @@ fn watch(
     };
     let mut watcher = RecommendedWatcher::new(tell, notify::Config::default().with_event_kinds(kinds))?;
     for root in roots {
-        watcher.watch(root, RecursiveMode::Recursive)?;
+        let watched = watcher.watch(root, RecursiveMode::Recursive);
+        watched.map_err(|error| error.add_path(root.clone()))?;
     }
     Ok(watcher)
 }

@@ -365,10 +365,10 @@ impl Project {
 }
 
 /// The one of these releases that a client gets that names none.
-fn chosen<'a>(newest_first: impl Iterator<Item = &'a Release> + Clone, rule: Latest) -> Option<&'a Release> {
+fn chosen<'a>(mut newest_first: impl Iterator<Item = &'a Release> + Clone, rule: Latest) -> Option<&'a Release> {
     let newest = newest_first.clone().next();
     match rule {
         Latest::Newest => newest,
-        Latest::Stable => { newest_first }.find(|release| release.version.is_stable()).or(newest),
+        Latest::Stable => newest_first.find(|release| release.version.is_stable()).or(newest),
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, PersistError};
 
-use super::clean::{STAGING_PREFIX, remove_litter};
+use super::clean::STAGING_PREFIX;
 use super::{Stamp, StoreError, sync_directory};
 use crate::dist::{Digests, Hasher};
 
@@ -111,8 +111,6 @@ fn persist(file: NamedTempFile, target: &Path, placing: Placing) -> Result<File,
 
 /// A durable copy in a directory.
 fn copy(file: &NamedTempFile, directory: &Path) -> io::Result<NamedTempFile> {
-    // At the start, only the upload directory itself is looked through.
-    remove_litter(directory);
     let mut copy = make(directory)?;
     io::copy(&mut file.reopen()?, &mut copy)?;
     copy.as_file().sync_all()?;

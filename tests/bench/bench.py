@@ -92,6 +92,7 @@ class Bench:
             self.start()
             self.requests()
             self.uploads()
+            self.by_hand()
             print(f"\nmicropypi's memory after all this: {self.micropypi.memory() / MIB:.1f} MiB")
         finally:
             for server in self.servers:
@@ -173,6 +174,20 @@ class Bench:
         table((f"{UPLOADS} uploads of 2 KB", "micropypi", "pypiserver", "ratio"))
         row("CPU per upload, µs", f"{ours.cpu * 1e6:.0f}", f"{theirs.cpu * 1e6:.0f}", f"{ours.cpu / theirs.cpu:.4f}")
         row("uploads a second", f"{ours.rate:.0f}", f"{theirs.rate:.1f}", f"{ours.rate / theirs.rate:.0f}")
+
+    def by_hand(self) -> None:
+        """The longest time until a file that is copied or removed by hand shows; nginx has no index."""
+        if self.only not in "by hand":
+            return
+        copied, removed = {}, {}
+        for server in (self.micropypi, self.pypiserver):
+            waits = [load.by_hand(server, f"hand-{server.name}-{number}") for number in range(self.rounds)]
+            copied[server], removed[server] = map(max, zip(*waits))
+        print()
+        table(("by hand, until the project's page shows it, s", "micropypi", "bar", "pypiserver"))
+        for title, waits in (("a file that is copied", copied), ("a file that is removed", removed)):
+            ours = waits[self.micropypi]
+            row(title, f"{ours:.2f}", verdict(ours, 2, "2"), f"{waits[self.pypiserver]:.2f}")
 
     def alternate(self, servers: list[Server], measure: Callable[[Server], Cost]) -> dict[Server, Cost]:
         """The medians of some rounds in which the servers take turns."""

@@ -43,6 +43,7 @@ def make(directory: pathlib.Path, files: int) -> pathlib.Path:
             project, version = name.removesuffix(".tar.gz").rsplit("-", 1)
             (packages / name).write_bytes(sdist(project, version, size))
         complete.touch()
-    for upload in packages.glob("upload-*"):
-        upload.unlink()
+    for pattern in ("upload-*", "hand-*"):
+        for left in packages.glob(pattern):
+            left.unlink()
     return packages

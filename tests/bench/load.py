@@ -7,9 +7,10 @@ import pathlib
 import re
 import subprocess
 import time
+import urllib.error
 
 import corpus
-from servers import LOADER_CORES, Server, on_cores
+from servers import LOADER_CORES, Server, get, on_cores
 
 
 @dataclasses.dataclass
@@ -64,3 +65,29 @@ def upload(server: Server, project: str, files: int) -> Cost:
     elapsed = time.monotonic() - begin
     connection.close()
     return Cost((server.cpu() - before) / files, files / elapsed)
+
+
+def by_hand(server: Server, project: str) -> tuple[float, float]:
+    """Seconds until a file shows that is copied into the packages directory, and until it is gone that was removed."""
+    file = server.packages / f"{project}-1.0.tar.gz"
+    file.write_bytes(corpus.sdist(project, "1.0", 2_000))
+    copied = seconds_until(server, project, True)
+    file.unlink()
+    return copied, seconds_until(server, project, False)
+
+
+def seconds_until(server: Server, project: str, listed: bool) -> float:
+    """Seconds until the project has a page, or none; it is asked for every 10 ms."""
+    begin = time.monotonic()
+    while time.monotonic() < begin + 120:
+        try:
+            get(server.url(f"/simple/{project}/"))
+            has_page = True
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            has_page = False
+        if has_page == listed:
+            return time.monotonic() - begin
+        time.sleep(0.01)
+    raise SystemExit(f"{server.name} does not follow its packages directory: {project}")

@@ -199,7 +199,18 @@ fn is_authority(text: &[u8]) -> bool {
 /// Characters of a host and a port (RFC 3986 section 3.2.2; `%` comes before the zone of a link-local address), and none
 /// that means anything in HTML, JSON or a shell.
 fn is_of_authority(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'%')
+    /// Every request is asked for its host.
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            table[byte as usize] =
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'%');
+            byte += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
 }
 
 fn is_path(text: &str) -> bool {

@@ -57,7 +57,7 @@ fn json<B>(app: &App, name: &str, request: &Request<B>, exchange: &Exchange) -> 
     let catalog = app.index.peek();
     let project = named(&catalog, name, exchange).filter(|project| project.is_for_boards())?;
     let origin = Origin::of(app, &exchange.connection, request.uri(), request.headers(), None).ok()?;
-    upip::answer(&catalog, project, &origin)
+    upip::answer(&catalog, project, origin)
 }
 
 /// The project of this very name.

@@ -23,14 +23,14 @@ pub(super) async fn json(
     let missing = || no_project(&name);
     let catalog = app.index.catalog();
     let project = catalog.project_for_board(&name).ok_or_else(missing)?;
-    answer(&catalog, project, &origin).ok_or_else(|| match project.for_board().next() {
+    answer(&catalog, project, origin).ok_or_else(|| match project.for_board().next() {
         None => HttpError::NothingForBoards(format!("the project {name}")),
         Some(_) => missing(),
     })
 }
 
 /// None where upip would find nothing to install.
-pub(super) fn answer(catalog: &Catalog, project: &Project, origin: &Origin) -> Option<Response> {
+pub(super) fn answer(catalog: &Catalog, project: &Project, origin: Origin) -> Option<Response> {
     let template = catalog.upip(project);
-    (!template.is_empty()).then(|| respond::json(template.fill(&origin.0)))
+    (!template.is_empty()).then(|| respond::json(template.fill(origin.0)))
 }

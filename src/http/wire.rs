@@ -34,14 +34,17 @@ fn is_stand_in(slice: &[u8]) -> bool {
     !slice.is_empty() && STAND_IN.as_ptr_range().contains(&slice.as_ptr())
 }
 
-/// The slices as one, if there is room for that.
-fn together<'a>(slices: &[IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8]> {
-    let mut end = 0;
-    for slice in slices {
-        room.get_mut(end..end + slice.len())?.copy_from_slice(slice);
-        end += slice.len();
+/// The slices as one, if they are small.
+fn together(slices: &[IoSlice<'_>]) -> Option<Vec<u8>> {
+    let length = slices.iter().map(|slice| slice.len()).sum();
+    if length > SMALL {
+        return None;
     }
-    Some(&room[..end])
+    let mut bytes = Vec::with_capacity(length);
+    for slice in slices {
+        bytes.extend_from_slice(slice);
+    }
+    Some(bytes)
 }
 
 /// The parts of files that are on their way to one connection, in order.
@@ -156,8 +159,8 @@ impl AsyncWrite for Wire {
                 self.poll_send_file(context, slices[at].len())
             }
             Some(at) => self.poll_send_before_file(context, &slices[..at]),
-            None => match together(slices, &mut [0; SMALL]) {
-                Some(bytes) => Pin::new(&mut self.socket).poll_write(context, bytes),
+            None => match together(slices) {
+                Some(bytes) => Pin::new(&mut self.socket).poll_write(context, &bytes),
                 None => Pin::new(&mut self.socket).poll_write_vectored(context, slices),
             },
         }

@@ -1,8 +1,9 @@
 //! Pages that are rendered and compressed once per change. Called by `index/`; handed out by `http/`.
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -93,23 +94,58 @@ impl Pages {
 
 /// Text with places for the base URL that the client knows this server by.
 #[derive(Debug, Default)]
-pub struct Template(Box<[Box<str>]>);
+pub struct Template {
+    parts: Box<[Box<str>]>,
+    /// The base URL that was asked for last, and the text with it: most clients know the server by the same.
+    last: ArcSwapOption<(String, Bytes)>,
+}
 
 /// What stands for the base URL while a template is written; nothing that JSON can hold unescaped.
 pub(super) const BASE: char = '\0';
 
 impl Template {
     pub(super) fn new(text: &str) -> Self {
-        Self(text.split(BASE).map(Into::into).collect())
+        Self {
+            parts: text.split(BASE).map(Into::into).collect(),
+            last: ArcSwapOption::empty(),
+        }
     }
 
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.parts.is_empty()
     }
 
     /// The text with `base` in every place.
-    pub fn fill(&self, base: &str) -> String {
-        self.0.join(base)
+    pub fn fill(&self, base: String) -> Bytes {
+        if let Some(last) = &*self.last.load()
+            && last.0 == base
+        {
+            return last.1.clone();
+        }
+        let text = Bytes::from(self.parts.join(&*base));
+        self.last.store(Some(Arc::new((base, text.clone()))));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_asker_gets_its_own_base_url() {
+        let template = Template::new(&format!("[{BASE}/a,{BASE}/b]"));
+        for base in [
+            "http://pi:8089",
+            "http://pi:8089",
+            "http://192.0.2.1:8089",
+            "http://pi:8089",
+        ] {
+            assert_eq!(
+                template.fill(base.to_owned()),
+                format!("[{base}/a,{base}/b]").as_bytes()
+            );
+        }
     }
 }

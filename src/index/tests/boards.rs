@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{Placing, Site, sdist};
 use crate::dist::{ProjectName, ReleaseVersion};
 use crate::index::{Board, Release};
@@ -23,7 +25,7 @@ fn boards_get_the_view_that_the_upload_made() {
         assert_eq!(tarball.metadata().unwrap().len(), size);
     }
     assert_eq!(
-        catalog.upip(project).fill("http://h:1"),
+        catalog.upip(project).fill("http://h:1".to_owned()),
         r#"{"info":{"version":"1.0"},"releases":{"1.0":[{"url":"http://h:1/boards/foo/1.0.tar.gz"}]}}"#
     );
 }
@@ -50,12 +52,12 @@ fn what_is_lost_of_the_cache_is_made_again() {
 }
 
 /// The release of this version, and what a board gets of it.
-fn board(site: &Site, name: &str, version: &str) -> (Arc<Board>, String) {
+fn board(site: &Site, name: &str, version: &str) -> (Arc<Board>, Bytes) {
     let catalog = site.index.catalog();
     let project = catalog.project_for_board(&ProjectName::parse(name).unwrap()).unwrap();
     let release = project.release(&ReleaseVersion::parse(version).unwrap()).unwrap();
     let board = site.index.board(&catalog, project, release).unwrap();
-    (board, catalog.upip(project).fill("http://h:1"))
+    (board, catalog.upip(project).fill("http://h:1".to_owned()))
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn upip_is_not_told_of_a_release_that_is_known_to_be_empty() {
     site.look();
     site.upload("1.0", "one").unwrap();
     let latest = |site: &Site| {
-        let json: serde_json::Value = serde_json::from_str(&board(site, "foo", "1.0").1).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&board(site, "foo", "1.0").1).unwrap();
         (
             json["info"]["version"].to_string(),
             json["releases"].as_object().unwrap().len(),

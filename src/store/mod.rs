@@ -33,6 +33,7 @@ pub use watch::{Changes, Ground, Watcher};
 pub use writing::Writer;
 
 use crate::config::Watch;
+use crate::durable::{make_directory, sync_directory};
 use crate::lock::lock;
 use mounts::Mounts;
 use writing::Writing;
@@ -335,7 +336,7 @@ pub enum Look {
 /// Makes a packages directory, unless it is there. The log tells of it, because its name may be a typo.
 fn make(directory: &Path) -> io::Result<()> {
     let is_new = !directory.exists();
-    fs::create_dir_all(directory)?;
+    make_directory(directory)?;
     if is_new {
         tracing::info!(
             "made the packages directory {}, which was not there",
@@ -343,11 +344,6 @@ fn make(directory: &Path) -> io::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Makes the names in a directory durable: fsync(2) of the directory itself.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// Whether nothing lies at a path: no file, or a plain file where a directory should be.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile, PersistError};
 
 use super::clean::STAGING_PREFIX;
-use super::{Stamp, StoreError, sync_directory};
+use super::{Stamp, StoreError};
 use crate::dist::{Digests, Hasher};
+use crate::durable::sync_directory;
 
 /// What to do when the name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! An upload that was answered is on the disk, and a kill at any moment leaves nothing of the others, or the whole file.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::LazyLock;
@@ -94,6 +95,26 @@ fn so_is_one_of_what_was_there_already() {
         let server = on_a_failing_disk(&unseen, moment);
         let _unseen = unseen.package(&dist);
         assert_not_durable(&server, &dist);
+    }
+}
+
+/// What a directory holds is lost with its name.
+#[test]
+fn a_directory_that_is_made_is_on_the_disk() {
+    let home = Site::new();
+    fs::remove_dir_all(home.path("data")).unwrap();
+    let config = home.configure();
+    let serve: [&OsStr; 3] = ["serve".as_ref(), "--config".as_ref(), config.as_ref()];
+    for arguments in [&["passwd".as_ref(), "bob".as_ref()], serve.as_slice()] {
+        let mut command = home.command();
+        command.args(arguments).stdin(File::open(&config).unwrap());
+        let output = command.env("LD_PRELOAD", fsync()).env("FSYNC_OF", "*/data").output();
+        let output = output.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && told.contains("Input/output error"),
+            "{told}"
+        );
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::process::geteuid;
 use tempfile::NamedTempFile;
 
 use super::PasswdError;
+use crate::durable::{self, directory_of};
 
 /// As many symbolic links as Linux follows.
 const MAX_LINKS: usize = 40;
@@ -37,7 +38,7 @@ pub(super) fn update(
 /// Makes the directories above `path`.
 pub(super) fn make_directory_of(path: &Path) -> Result<(), PasswdError> {
     let directory = directory_of(path);
-    fs::create_dir_all(directory).map_err(in_file("make the directory", directory))
+    durable::make_directory(directory).map_err(in_file("make the directory", directory))
 }
 
 /// Where `path` leads; the file at the end need not exist.
@@ -51,13 +52,6 @@ fn follow_links(path: &Path) -> Result<PathBuf, PasswdError> {
         }
     }
     Err(in_file("follow the links of", &path)(Errno::LOOP.into()))
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// Locks the directory, because a lock of the file itself goes with the file that is replaced.

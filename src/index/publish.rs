@@ -144,14 +144,11 @@ impl Index {
     }
 
     /// Makes durable what is here already with the same bytes, and keeps the signature that came with it, unless there is one.
-    /// A file in a further directory is its owner's.
+    /// A further directory is its owner's, and takes none.
     fn keep(&self, there: &File, signature: Option<Vec<u8>>) -> Result<(), PublishError> {
-        if there.root != INBOX {
-            return Ok(());
-        }
         // It may have been copied there, and not be on the disk yet.
-        self.store.sync(&there.path)?;
-        if let Some(signature) = signature.filter(|_| !there.is_signed()) {
+        self.store.sync(there.root, &there.path)?;
+        if let Some(signature) = signature.filter(|_| there.root == INBOX && !there.is_signed()) {
             self.place_signature(self.stage_signature(&signature, &there.path)?, &there.path)?;
             self.read_again(&there.path);
         }
@@ -228,7 +225,7 @@ impl Index {
             source,
         })?;
         if there == *digests {
-            self.store.sync(file_name)?;
+            self.store.sync(INBOX, file_name)?;
             Ok(Outcome::Unchanged)
         } else {
             Err(exists(file_name, &there))

@@ -248,16 +248,15 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Makes a file of the upload directory durable that somebody else may have put there a moment ago.
+    /// Makes a file durable that somebody else may have put there a moment ago.
     ///
     /// # Errors
     /// When it went away, or the disk fails.
-    pub fn sync(&self, path: &str) -> Result<(), StoreError> {
-        let file = self.locate(INBOX, path);
-        let parent = file.parent().expect("a file lies in a directory");
+    pub fn sync(&self, root: u8, path: &str) -> Result<(), StoreError> {
+        let file = self.locate(root, path);
         let synced = File::open(&file).and_then(|file| file.sync_all());
         synced
-            .and_then(|()| sync_directory(parent))
+            .and_then(|()| sync_names(&self.roots[usize::from(root)], path))
             .map_err(|e| StoreError::new("sync", &file, e))
     }
 
@@ -273,18 +272,21 @@ impl Store {
     pub fn remove(&self, path: &str) -> Result<(), StoreError> {
         let mut files = self.roots.iter().map(|root| root.join(path));
         files.try_for_each(|file| {
-            if !is_there(&file).map_err(|e| StoreError::new("look at", &file, e))? {
-                return Ok(());
+            if is_there(&file).map_err(|e| StoreError::new("look at", &file, e))? {
+                remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
+                for ending in SIDECARS {
+                    let mut sidecar = file.clone().into_os_string();
+                    sidecar.push(ending);
+                    let sidecar = PathBuf::from(sidecar);
+                    remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))?;
+                }
             }
-            remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
-            for ending in SIDECARS {
-                let mut sidecar = file.clone().into_os_string();
-                sidecar.push(ending);
-                let sidecar = PathBuf::from(sidecar);
-                remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))?;
-            }
+            // Also where somebody else has removed it, a moment ago.
             let parent = file.parent().expect("a file lies in a directory");
-            sync_directory(parent).map_err(|e| StoreError::new("sync", parent, e))
+            match sync_directory(parent) {
+                Err(error) if !is_gone(&error) => Err(StoreError::new("sync", parent, error)),
+                _ => Ok(()),
+            }
         })
     }
 
@@ -344,6 +346,12 @@ fn make(directory: &Path) -> io::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Makes the way from a packages directory to a file durable: sub-folders are made by hand.
+fn sync_names(root: &Path, path: &str) -> io::Result<()> {
+    let mut folders = Path::new(path).ancestors().skip(1);
+    folders.try_for_each(|folder| sync_directory(&root.join(folder)))
 }
 
 /// Whether nothing lies at a path: no file, or a plain file where a directory should be.

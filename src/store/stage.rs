@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile, PersistError};
 
 use super::clean::STAGING_PREFIX;
-use super::{Stamp, StoreError};
+use super::{Stamp, StoreError, sync_names};
 use crate::dist::{Digests, Hasher};
-use crate::durable::sync_directory;
 
 /// What to do when the name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +80,7 @@ impl Staged {
             _ => Err(error),
         });
         match persisted {
-            Ok(file) => sync_directory(parent)
+            Ok(file) => sync_names(&inbox, path)
                 .and_then(|()| Ok(Stamp::of(&file.metadata()?)))
                 .map_err(|e| StoreError::new("sync", parent, e)),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(StoreError::Exists(path.to_owned())),

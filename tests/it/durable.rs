@@ -98,6 +98,36 @@ fn so_is_one_of_what_was_there_already() {
     }
 }
 
+#[test]
+fn so_is_one_of_what_lies_in_a_sub_folder_or_a_further_directory() {
+    let dist = Dist::wheel("blinky", "1.0");
+    let folders = [("packages/stick", NAMES), ("further", "*/further/blinky-1.0-*")];
+    for (folder, moment) in folders {
+        let site = Site::new().set("store.packages", r#"["data/packages", "data/further"]"#);
+        fs::create_dir_all(site.path("data/packages/stick")).unwrap();
+        fs::create_dir_all(site.path("data/further")).unwrap();
+        fs::write(site.path("data").join(folder).join(&dist.filename), &dist.bytes).unwrap();
+        assert_not_durable(&on_a_failing_disk(&site, moment), &dist);
+    }
+}
+
+/// What is removed by hand may come back after a power cut.
+#[test]
+fn a_removal_is_answered_when_it_is_on_the_disk_whoever_removed_the_file() {
+    let dist = Dist::wheel("blinky", "1.0");
+    for is_there in [true, false] {
+        let site = Site::holding(std::slice::from_ref(&dist)).set("store.watch", r#""off""#);
+        let server = on_a_failing_disk(&site, NAMES);
+        if !is_there {
+            fs::remove_file(site.packages().join(&dist.filename)).unwrap();
+        }
+        let removal = Form::default().field(":action", "remove_pkg");
+        let removal = removal.field("name", "blinky").field("version", "1.0");
+        assert_eq!(removal.post(&server).status, 500);
+        server.await_log("Input/output error");
+    }
+}
+
 /// What a directory holds is lost with its name.
 #[test]
 fn a_directory_that_is_made_is_on_the_disk() {

@@ -19,6 +19,12 @@ use crate::store::{CacheError, Found, Look, Stamp, Walked, Writer, on_all_cores}
 /// A broken archive that changed so recently is probably still being copied.
 const YOUNG: Duration = Duration::from_secs(2);
 
+/// What changed so recently may not be on the disk yet, which Linux lets wait for half a minute, and longer where the disk is slow.
+const RECENT: Duration = Duration::from_mins(10);
+
+/// How many files are synced one by one; of more, it is cheaper to sync whatever waits for their disk.
+const FEW: usize = 100;
+
 /// What to look at.
 #[derive(Debug)]
 pub enum Scope {
@@ -195,12 +201,14 @@ impl Index {
             .map_or(1, NonZero::get)
             .min(unknown.len());
         let done = AtomicUsize::new(0);
+        let are_few = unknown.iter().filter(|(_, found)| is_recent(found)).count() <= FEW;
+        let synced = !are_few && self.store.sync_all().is_ok();
         let work = Mutex::new(unknown.into_iter());
         let next = || lock(&work).next();
         let worker = || {
             let mut entries = Vec::new();
             while let Some((name, found)) = next() {
-                entries.extend(self.read_one(&found, name, trust).map(Arc::new));
+                entries.extend(self.read_one(&found, name, trust, synced).map(Arc::new));
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1);
             }
             entries
@@ -244,7 +252,7 @@ impl Index {
     }
 
     /// None while the file may still be growing, or when it cannot be read.
-    fn read_one(&self, found: &Found, name: DistFilename, trust: Trust) -> Option<File> {
+    fn read_one(&self, found: &Found, name: DistFilename, trust: Trust, synced: bool) -> Option<File> {
         if !self.is_whole(found, trust) {
             return None;
         }
@@ -260,8 +268,16 @@ impl Index {
             tracing::warn!(project, file = %found.path, defect, "listed without metadata");
         }
         self.observed.settle(&found.path);
-        self.cache.remember(&found.path, &facts, metadata);
+        // A power cut that the cache outlives and the file does not may leave zeros, of the same length and date.
+        if synced || self.is_on_disk(found) {
+            self.cache.remember(&found.path, &facts, metadata);
+        }
         Some(self.entry(found, name, facts))
+    }
+
+    /// Whether a file and what is known of it survive a power cut alike.
+    fn is_on_disk(&self, found: &Found) -> bool {
+        !is_recent(found) || self.store.sync(found.root, &found.path).is_ok()
     }
 
     /// The directories that could not be looked at.
@@ -295,9 +311,15 @@ fn tell(change: &str, file: &File) {
 }
 
 fn is_young(stamp: Stamp) -> bool {
+    has_changed_within(YOUNG, stamp)
+}
+
+fn is_recent(found: &Found) -> bool {
+    has_changed_within(RECENT, found.stamp)
+}
+
+fn has_changed_within(time: Duration, stamp: Stamp) -> bool {
     let changed = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.changed).unwrap_or(0));
-    // A time to come counts as young: the clock of a Raspberry Pi starts in the past.
-    SystemTime::now()
-        .duration_since(changed)
-        .map_or(true, |age| age < YOUNG)
+    // A time to come counts, too: the clock of a Raspberry Pi starts in the past.
+    SystemTime::now().duration_since(changed).map_or(true, |age| age < time)
 }

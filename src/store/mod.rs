@@ -9,6 +9,7 @@ mod mounts;
 mod small;
 mod stage;
 mod stamp;
+mod sync;
 mod walk;
 mod watch;
 mod writing;
@@ -248,18 +249,6 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Makes a file durable that somebody else may have put there a moment ago.
-    ///
-    /// # Errors
-    /// When it went away, or the disk fails.
-    pub fn sync(&self, root: u8, path: &str) -> Result<(), StoreError> {
-        let file = self.locate(root, path);
-        let synced = File::open(&file).and_then(|file| file.sync_all());
-        synced
-            .and_then(|()| sync_names(&self.roots[usize::from(root)], path))
-            .map_err(|e| StoreError::new("sync", &file, e))
-    }
-
     /// Whether the directories answer; for health checks.
     pub fn answers(&self) -> bool {
         self.roots.iter().all(|root| root.read_dir().is_ok())
@@ -346,12 +335,6 @@ fn make(directory: &Path) -> io::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Makes the way from a packages directory to a file durable: sub-folders are made by hand.
-fn sync_names(root: &Path, path: &str) -> io::Result<()> {
-    let mut folders = Path::new(path).ancestors().skip(1);
-    folders.try_for_each(|folder| sync_directory(&root.join(folder)))
 }
 
 /// Whether nothing lies at a path: no file, or a plain file where a directory should be.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile, PersistError};
 
 use super::clean::STAGING_PREFIX;
-use super::{Stamp, StoreError, sync_names};
+use super::sync::sync_names;
+use super::{Stamp, StoreError};
 use crate::dist::{Digests, Hasher};
 
 /// What to do when the name is taken.

@@ -128,6 +128,15 @@ fn a_removal_is_answered_when_it_is_on_the_disk_whoever_removed_the_file() {
     }
 }
 
+/// Else the cache might know it by its length and date when a power cut has left zeros of it.
+#[test]
+fn a_copy_by_hand_is_on_the_disk_before_it_is_listed() {
+    let site = Site::new();
+    let mut server = to_be_killed(&site, THERE_BEFORE);
+    let _site = site.package(&Dist::wheel("blinky", "1.0"));
+    eventually("the server is killed", || Some(()).filter(|()| !server.is_running()));
+}
+
 /// What a directory holds is lost with its name.
 #[test]
 fn a_directory_that_is_made_is_on_the_disk() {

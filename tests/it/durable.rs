@@ -158,6 +158,27 @@ fn a_directory_that_is_made_is_on_the_disk() {
 }
 
 #[test]
+fn a_password_that_is_set_in_the_middle_of_a_kill_is_set_by_the_next_try() {
+    let site = Site::new();
+    let old = fs::read(site.path("htpasswd")).unwrap();
+    let names = || fs::read_dir(site.path(".")).unwrap().count();
+    let before = names();
+    let passwd = |kill: &str| {
+        let mut command = site.command();
+        command.args(["passwd", "bob", "--file", "htpasswd"]);
+        command.stdin(File::open(site.path("htpasswd")).unwrap());
+        command.env("LD_PRELOAD", fsync()).env("FSYNC_OF", kill);
+        command.env("FSYNC_KILLS", "yes").output().unwrap().status.success()
+    };
+    for _ in 0..2 {
+        assert!(!passwd("*/.micropypi-passwd"));
+        assert!(fs::read(site.path("htpasswd")).unwrap() == old && names() == before + 1);
+    }
+    assert!(passwd("nothing"));
+    assert!(fs::read(site.path("htpasswd")).unwrap() != old && names() == before);
+}
+
+#[test]
 fn a_kill_between_two_steps_leaves_nothing_or_the_whole_file() {
     let dist = Dist::wheel("blinky", "1.0");
     for (moment, holds) in [(RECEIVED, [].as_slice()), (NAMES, std::slice::from_ref(&dist))] {

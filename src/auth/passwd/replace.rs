@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 
 use super::PasswdError;
 use crate::durable::{self, directory_of};
 
 /// As many symbolic links as Linux follows.
 const MAX_LINKS: usize = 40;
+
+/// The name of a new password file until it is whole.
+const NEW: &str = ".micropypi-passwd";
 
 /// Replaces the content of `path` by what `edit` makes of it (`None` when there is no file). A reader sees the old
 /// content or the new, also after a power cut; the mode and the owner stay; a new file has mode 0600. A second process
@@ -76,8 +79,14 @@ fn read(path: &Path) -> Result<Option<(Vec<u8>, Metadata)>, PasswdError> {
 }
 
 fn write(directory: &Path, path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {
+    // What a kill or a power cut has left of an earlier one: nobody else writes here now.
+    if let Err(error) = fs::remove_file(directory.join(NEW))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
     // Made with mode 0600.
-    let mut file = NamedTempFile::with_prefix_in(".htpasswd-", directory)?;
+    let mut file = Builder::new().prefix(NEW).rand_bytes(0).tempfile_in(directory)?;
     file.write_all(bytes)?;
     if let Some(old) = old {
         keep_owner_and_mode(file.as_file(), old)?;

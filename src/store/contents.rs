@@ -115,7 +115,7 @@ impl Contents {
         lock(&self.found).get(digits).copied()
     }
 
-    /// The content whose digest begins with these hexadecimal digits. Reads a folder.
+    /// The content whose digest begins with these hexadecimal digits. Reads a folder and, as [`Contents::has`] does, the content.
     ///
     /// # Errors
     /// The system's.
@@ -147,7 +147,7 @@ impl Contents {
                 .to_str()
                 .filter(|name| name.starts_with(rest))
                 .and_then(|name| content_of(folder, name));
-            if let Some(content) = content.filter(|content| is_whole(&entry.path(), content.size)) {
+            if let Some(content) = content.filter(|content| self.has(&content.sha256, content.size)) {
                 return Ok(Some(content));
             }
         }
@@ -172,10 +172,6 @@ fn content_of(folder: &str, name: &str) -> Option<Content> {
 fn names(directory: &Path) -> impl Iterator<Item = String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok())
-}
-
-fn is_whole(path: &Path, size: u64) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.len() == size)
 }
 
 #[cfg(test)]
@@ -230,8 +226,10 @@ mod tests {
         for wrong in [&hex[..3], "../x", "zzzz", "", &hex.to_uppercase()] {
             assert_eq!(contents.find(wrong).unwrap(), None, "{wrong}");
         }
-        fs::write(contents.path(&digests.sha256, 6), "x").unwrap();
-        assert!(!contents.has(&digests.sha256, 6));
-        assert_eq!(contents.find(&hex).unwrap(), None);
+        for damaged in ["x", "\0\0\0\0\0\0"] {
+            fs::write(contents.path(&digests.sha256, 6), damaged).unwrap();
+            assert!(!contents.has(&digests.sha256, 6));
+            assert_eq!(contents.find(&hex).unwrap(), None);
+        }
     }
 }

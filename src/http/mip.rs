@@ -17,7 +17,7 @@ use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{Hex, ProjectName, ReleaseVersion};
 use crate::index::{Board, Catalog, Project, Release};
-use crate::store::{self, Content, Source};
+use crate::store::{self, Content, Source, is_gone};
 
 /// The URL of a content holds its digest, so what it names never changes.
 const FOR_EVER: &str = "max-age=31536000, immutable";
@@ -114,7 +114,11 @@ async fn look_for(app: &Arc<App>, digits: String) -> Result<(Source, u64), HttpE
         app.index.miss_content();
         return Err(missing);
     };
-    let opened = store::open(path(app, &content)).await?;
+    let opened = match store::open(path(app, &content)).await {
+        // Swept up meanwhile.
+        Err(error) if is_gone(&error) => return Err(missing),
+        opened => opened?,
+    };
     let source = whole(app, &content, opened).ok_or(missing)?;
     Ok((source, content.size))
 }

@@ -1,14 +1,17 @@
-//! An upload that was answered is on the disk, and a kill at any moment leaves nothing of the others, or the whole file.
+//! An upload that was answered is on the disk, and a kill or a power cut at any moment leaves nothing of the others, or the
+//! whole file.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 
 use crate::dists::Dist;
 use crate::form::Form;
@@ -238,4 +241,107 @@ fn a_kill_at_any_moment_leaves_what_was_answered_and_no_half_file() {
     site.assert_holds(&kept);
     let page = server.get("/simple/blinky/");
     assert!(kept.iter().all(|dist| page.text().contains(&dist.filename)));
+}
+
+/// Drops all that is not on the disk: EXT4_IOC_SHUTDOWN, without a flush of the journal.
+const CUT: &str = "import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))";
+
+/// What this machine lacks for a disk whose power can be cut. Where CI is set, nothing that can be installed may be missing.
+fn without_a_disk() -> Option<&'static str> {
+    let is_there = |program: &str| Command::new(program).arg("-V").output().is_ok();
+    if !geteuid().is_root() {
+        return Some("only root mounts a disk");
+    }
+    if File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/loop-control")
+        .is_err()
+    {
+        return Some("/dev/loop-control cannot be opened");
+    }
+    let are_there = ["mkfs.ext4", "losetup", "python3"].into_iter().all(is_there);
+    assert!(
+        are_there || env::var_os("CI").is_none(),
+        "e2fsprogs, mount or python3 is not installed"
+    );
+    (!are_there).then_some("e2fsprogs, mount or python3 is not installed")
+}
+
+/// An empty ext4 in a file.
+fn make_disk(path: &Path) {
+    File::create(path).unwrap().set_len(64 << 20).unwrap();
+    assert!(
+        Command::new("mkfs.ext4")
+            .arg("-q")
+            .arg(path)
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Whether a disk is mounted nowhere any more.
+fn is_free(disk: &Path) -> bool {
+    let output = Command::new("losetup").arg("-j").arg(disk).output().unwrap();
+    output.status.success() && output.stdout.is_empty()
+}
+
+/// As Windows does it over a share: the length comes first.
+fn copy_by_hand(server: &Server, dist: &Dist) {
+    let path = server.sees(&server.site.packages()).join(&dist.filename);
+    let mut file = File::create(path).unwrap();
+    file.set_len(dist.bytes.len() as u64).unwrap();
+    file.write_all(&dist.bytes).unwrap();
+    drop(file);
+    eventually("the copy is listed", || {
+        let answer = server.get(&format!("/packages/{}", dist.filename));
+        (answer.status == 200).then_some(())
+    });
+}
+
+/// A power cut at a random moment of the uploads. Gives those that were answered, and the first that was not.
+fn cut_while_uploading(server: &Server, wheels: Vec<Dist>) -> (Vec<Dist>, Option<Dist>) {
+    let disk = server.site.path("data");
+    let moment = Duration::from_micros(u64::from(getrandom::u32().unwrap() % 150_000));
+    let answered = thread::scope(|scope| {
+        let uploads = scope.spawn(|| {
+            let mut answers = wheels.iter().map(|dist| upload(server, dist));
+            answers.position(|answer| answer != Some(200)).unwrap_or(wheels.len())
+        });
+        thread::sleep(moment);
+        assert!(server.mounts(&["python3".as_ref(), "-c".as_ref(), CUT.as_ref(), disk.as_ref()]));
+        uploads.join().unwrap()
+    });
+    let mut wheels = wheels.into_iter();
+    (wheels.by_ref().take(answered).collect(), wheels.next())
+}
+
+#[test]
+fn a_power_cut_at_any_moment_leaves_what_was_answered_or_listed_and_no_half_file() {
+    if let Some(reason) = without_a_disk() {
+        return println!("skipped, because {reason}");
+    }
+    let site = Site::new();
+    let image = site.path("disk");
+    make_disk(&image);
+    let (mut kept, mut unanswered) = (Vec::<Dist>::new(), None);
+    for round in 1..=6 {
+        let server = site.start_on_disk("disk", "data");
+        let stored = server.stored();
+        kept.extend(unanswered.take().filter(|dist: &Dist| stored.contains(&dist.filename)));
+        assert_eq!(stored.len(), kept.len(), "{stored:?}");
+        for dist in &kept {
+            let answer = server.get(&format!("/packages/{}", dist.filename));
+            assert!(answer.status == 200 && answer.body == dist.bytes, "{}", dist.filename);
+        }
+        let copy = Dist::wheel("copied", &format!("{round}.0"));
+        copy_by_hand(&server, &copy);
+        let (answered, next) = cut_while_uploading(&server, large_wheels(round));
+        kept.extend(answered.into_iter().chain([copy]));
+        unanswered = next;
+        server.kill();
+        eventually("nothing is mounted", || is_free(&image).then_some(()));
+    }
 }

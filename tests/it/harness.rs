@@ -193,6 +193,17 @@ impl Site {
         Server::spawn(self, command)
     }
 
+    /// Starts `micropypi serve` with this file, an ext4, mounted as this directory, where only [`Server::sees`] leads. It is
+    /// unmounted when the server ends.
+    pub(crate) fn start_on_disk(&self, disk: &str, directory: &str) -> Server {
+        let mut command = unshare(&["--mount"]);
+        let script = r#"mount -t ext4 -o loop "$1" "$2" && exec "$0" serve --config "$3""#;
+        command.current_dir(self.home.path()).args(["sh", "-c", script]);
+        command.args([env!("CARGO_BIN_EXE_micropypi"), disk, directory]);
+        command.arg(self.configure());
+        Server::spawn(self, command)
+    }
+
     /// Starts `micropypi serve` with the package directory on FUSE, where it is another name of `data/disk`. What changes
     /// there raises no event here.
     pub(crate) fn start_on_fuse(&self) -> Server {

@@ -12,7 +12,7 @@ use crate::dist::{
     self, ArchiveError, ClaimedDigests, CoreMetadata, DigestMismatch, Digests, DistFilename, FilenameError,
     MetadataError, NameError, ProjectName, ReleaseVersion, VersionError,
 };
-use crate::store::{Facts, Found, INBOX, Look, MetadataFacts, Placing, Staged, Stamp, StoreError};
+use crate::store::{Facts, Found, INBOX, Look, MetadataFacts, Placing, Staged, Stamp, StoreError, Synced};
 
 /// A file that was received, and what the uploader says about it.
 #[derive(Debug)]
@@ -127,7 +127,8 @@ impl Index {
             checked.name = there.name.clone();
         }
         let _requested = self.request(&path);
-        // All that can fail for a reason of its own comes before the file shows.
+        // All that can fail for a reason of its own, or take long, comes before anything changes.
+        let staged = staged.sync()?;
         let signature = signature
             .map(|signature| self.stage_signature(&signature, &path))
             .transpose()?;
@@ -244,7 +245,7 @@ impl Index {
     }
 
     /// A file that was copied here may have a name that leaves no room for the ending of its signature's.
-    fn stage_signature(&self, signature: &[u8], path: &str) -> Result<Staged, PublishError> {
+    fn stage_signature(&self, signature: &[u8], path: &str) -> Result<Synced, PublishError> {
         let place = self.store.locate(INBOX, &format!("{path}.asc"));
         if let Err(error) = place.symlink_metadata()
             && error.kind() == io::ErrorKind::InvalidFilename
@@ -253,10 +254,10 @@ impl Index {
         }
         let mut staged = self.store.stage()?;
         staged.write(signature)?;
-        Ok(staged)
+        Ok(staged.sync()?)
     }
 
-    fn place_signature(&self, signature: Staged, path: &str) -> Result<(), StoreError> {
+    fn place_signature(&self, signature: Synced, path: &str) -> Result<(), StoreError> {
         signature.place(&format!("{path}.asc"), Placing::Replace).map(drop)
     }
 

@@ -27,7 +27,7 @@ pub use contents::{Content, Contents};
 pub use cores::on_all_cores;
 pub use file::{Pieces, open, open_at_once};
 pub use small::{SmallFiles, Source};
-pub use stage::{Placing, Staged};
+pub use stage::{Placing, Staged, Synced};
 pub use stamp::{Stamp, Stamps};
 pub use walk::{Found, SIDECARS, Sidecars, Walked};
 pub use watch::{Changes, Ground, Watcher};

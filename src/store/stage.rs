@@ -64,17 +64,35 @@ impl Staged {
         self.hasher.clone().finish()
     }
 
+    /// Makes the content durable. The name is not yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and others, where the disk tells only now of what it could not write.
+    pub fn sync(self) -> Result<Synced, StoreError> {
+        let Self { file, inbox, .. } = self;
+        match file.as_file().sync_all() {
+            Ok(()) => Ok(Synced { file, inbox }),
+            Err(error) => Err(StoreError::new("write to", &inbox, error)),
+        }
+    }
+}
+
+/// A file that is on the disk, and has no name yet. Dropped, it leaves nothing.
+#[derive(Debug)]
+pub struct Synced {
+    file: NamedTempFile,
+    inbox: PathBuf,
+}
+
+impl Synced {
     /// Gives the file its path below the upload directory, and tells how it is to be known again. When this returns, the file survives a power cut.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the name is taken and `placing` is [`Placing::New`]; the other file is untouched.
     pub fn place(self, path: &str, placing: Placing) -> Result<Stamp, StoreError> {
-        let Self { file, inbox, .. } = self;
+        let Self { file, inbox } = self;
         let target = inbox.join(path);
         let parent = target.parent().expect("a file lies in a directory");
-        file.as_file()
-            .sync_all()
-            .map_err(|e| StoreError::new("write to", &inbox, e))?;
         let persisted = persist(file, &target, placing).or_else(|PersistError { error, file }| match error.kind() {
             // The sub-folder is another disk's.
             ErrorKind::CrossesDevices => Ok(persist(copy(&file, parent)?, &target, placing)?),

@@ -87,6 +87,19 @@ fn so_is_one_that_replaces_another() {
     }
 }
 
+#[test]
+fn a_file_that_is_not_replaced_after_all_keeps_what_stands_beside_it() {
+    let (old, new) = (
+        Dist::wheel("blinky", "1.0"),
+        Dist::wheel_with("blinky", "1.0", "Keywords: new\n"),
+    );
+    let site = Site::holding(std::slice::from_ref(&old)).set("store.overwrite", "true");
+    let signature = site.packages().join(format!("{}.asc", old.filename));
+    fs::write(&signature, "signed").unwrap();
+    assert_not_durable(&on_a_failing_disk(&site, RECEIVED), &new);
+    assert_eq!(fs::read(signature).unwrap(), b"signed");
+}
+
 /// A copy by hand may not be on the disk yet.
 #[test]
 fn so_is_one_of_what_was_there_already() {

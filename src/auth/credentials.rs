@@ -28,10 +28,16 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads the value of an `Authorization` header. Errors are [`Denied::OtherScheme`] and [`Denied::Malformed`].
+    /// Reads the value of an `Authorization` header. Errors are [`Denied::OtherScheme`], [`Denied::Malformed`], and
+    /// [`Denied::CredentialsMissing`] where the password is empty: pip, given `http://USER@HOST/`, asks like this, and asks
+    /// its keyring or its user for the password once it is told that one is missing.
     pub(super) fn from_header(value: &[u8]) -> Result<Self, Denied> {
         let token = basic_token(value).ok_or(Denied::OtherScheme)?;
-        Self::parse(token).map_err(Denied::Malformed)
+        let credentials = Self::parse(token).map_err(Denied::Malformed)?;
+        if credentials.password.is_empty() {
+            return Err(Denied::CredentialsMissing);
+        }
+        Ok(credentials)
     }
 
     fn parse(token: &[u8]) -> Result<Self, &'static str> {
@@ -90,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn a_password_may_hold_colons_and_be_empty() {
+    fn a_password_may_hold_colons_and_not_be_empty() {
         assert_eq!(parse(&header(b"jo:a:b")), Ok(("jo".into(), "a:b".into())));
-        assert_eq!(parse(&header(b"jo:")), Ok(("jo".into(), String::new())));
+        assert_eq!(parse(&header(b"jo:")), Err(Denied::CredentialsMissing));
     }
 
     #[test]
@@ -129,7 +135,7 @@ mod tests {
         }
 
         #[test]
-        fn reads_back_what_a_client_writes(user in "[a-zäß]{1,20}", password in "[ -~äß]{0,60}") {
+        fn reads_back_what_a_client_writes(user in "[a-zäß]{1,20}", password in "[ -~äß]{1,60}") {
             prop_assert_eq!(parse(&header(format!("{user}:{password}").as_bytes())), Ok((user, password)));
         }
     }

@@ -52,7 +52,7 @@ fn list(lines: &[LineError]) -> String {
 /// Why a client may not do what it wants. `Display` is the sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// No `Authorization` header.
+    /// No `Authorization` header, or one with an empty password.
     #[error("this needs a user name and a password")]
     CredentialsMissing,
     /// An `Authorization` header of another scheme, such as `Bearer`.

@@ -72,6 +72,19 @@ fn no_credentials_are_401_with_a_challenge_and_wrong_ones_403() {
 }
 
 #[test]
+fn a_user_name_alone_is_asked_for_the_password() {
+    let site = Site::new().set("auth.protect", r#"["list", "update"]"#);
+    let server = site.start();
+    let upload = || Form::upload(&Dist::sdist("blinky", "1.0")).request("/");
+    for request in [Request::get("/simple/"), upload()] {
+        let answer = server.send(request.login(USER, ""));
+        answer.assert_says(401, &["needs a user name and a password"]);
+        assert!(answer.header("www-authenticate").is_some());
+    }
+    assert!(!server.log().contains("a wrong user name"), "nobody has guessed");
+}
+
+#[test]
 fn a_wrong_password_reads_well_in_twine() {
     let server = Server::start();
     for program in TWINES {

@@ -25,6 +25,7 @@ mod upload;
 mod welcome;
 mod wire;
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -112,16 +113,28 @@ impl Connection {
 #[derive(Debug)]
 struct Exchange {
     connection: Arc<Connection>,
+    /// The connection's peer; behind a proxy that is believed, whom the proxy was asked by.
+    client: IpAddr,
     user: OnceLock<UserName>,
     subject: request_log::Subject,
 }
 
 impl Exchange {
-    fn new(connection: Arc<Connection>) -> Self {
+    fn new(connection: Arc<Connection>, client: IpAddr) -> Self {
         Self {
             connection,
+            client,
             user: OnceLock::new(),
             subject: request_log::Subject::default(),
+        }
+    }
+
+    /// `client` for the log.
+    fn client_text(&self) -> Cow<'_, str> {
+        if self.client == self.connection.peer {
+            Cow::Borrowed(&self.connection.peer_text)
+        } else {
+            Cow::Owned(self.client.to_string())
         }
     }
 }

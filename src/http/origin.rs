@@ -157,14 +157,10 @@ impl<'a> Forwarded<'a> {
 }
 
 /// Who sent the request: behind a proxy that is believed, what it says (`X-Forwarded-For`, of which the last address
-/// that is no such proxy's counts), so that one client's wrong passwords are not held against all.
-pub(super) fn client(parts: &Parts, proxies: &[IpNet]) -> IpAddr {
-    forwarded_for(exchange(parts).connection.peer, &parts.headers, proxies)
-}
-
+/// that is no such proxy's counts), so that the log tells clients apart, and one's wrong passwords are not held against all.
 /// Each proxy adds at the end whom it was asked by. What cannot be read ends the search at the peer: whatever stands
 /// before it may be the client's own invention.
-fn forwarded_for(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     if !is_proxy(&peer) {
         return peer;
@@ -265,10 +261,10 @@ mod tests {
     #[test]
     fn the_last_hop_that_is_no_proxy_is_the_client() {
         let proxies = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
-        let client = |peer: &str, lists: &[&'static str]| {
+        let client_of = |peer: &str, lists: &[&'static str]| {
             let header = |list: &&'static str| ("x-forwarded-for".parse().unwrap(), list.parse().unwrap());
             let headers = lists.iter().map(header).collect();
-            forwarded_for(peer.parse().unwrap(), &headers, &proxies).to_string()
+            client(peer.parse().unwrap(), &headers, &proxies).to_string()
         };
         for (lists, expected) in [
             (["192.0.2.7"].as_slice(), "192.0.2.7"),
@@ -282,10 +278,10 @@ mod tests {
             (&["10.0.0.3"], "10.0.0.1"),
             (&[], "10.0.0.1"),
         ] {
-            assert_eq!(client("10.0.0.1", lists), expected, "{lists:?}");
+            assert_eq!(client_of("10.0.0.1", lists), expected, "{lists:?}");
         }
         assert_eq!(
-            client("192.0.2.9", &["192.0.2.7"]),
+            client_of("192.0.2.9", &["192.0.2.7"]),
             "192.0.2.9",
             "a stranger is not believed"
         );

@@ -81,7 +81,7 @@ impl Entry {
             file,
             reason = failure.map(|failure| failure.reason.as_str()),
             duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
-            peer = exchange.connection.peer_text,
+            peer = &*exchange.client_text(),
             "{method} {path} {status}"
         );
     }

@@ -9,7 +9,6 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::error::HttpError;
-use super::origin::client;
 use super::request_log::Subject;
 use super::{App, Exchange};
 use crate::auth::Action;
@@ -89,13 +88,10 @@ fn note_file(subject: &Subject, app: &App, path: &str) {
 /// When the action is refused.
 pub(super) async fn check(parts: &Parts, app: &App, action: Action) -> Result<(), HttpError> {
     let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    if let Some(user) = app
-        .auth
-        .check(action, authorization, client(parts, &app.site.trusted_proxies))
-        .await?
-    {
+    let exchange = exchange(parts);
+    if let Some(user) = app.auth.check(action, authorization, exchange.client).await? {
         // Only the first answer counts for the log; they are the same.
-        exchange(parts).user.set(user).ok();
+        exchange.user.set(user).ok();
     }
     Ok(())
 }

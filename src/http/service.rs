@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONTENT_LENGTH;
@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use super::origin::check_host;
 use super::request_log::Entry;
 use super::router::router;
-use super::{App, Connection, Exchange, ready};
+use super::{App, Connection, Exchange, origin, ready};
 
 /// What answers requests.
 #[derive(Debug)]
@@ -61,16 +61,18 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let entry = Entry::begin();
-    let exchange = Exchange::new(connection);
+    let now = service.load();
+    let client = origin::client(connection.peer, request.headers(), &now.app.site.trusted_proxies);
+    let exchange = Exchange::new(connection, client);
     let ready = match check_host(&request) {
-        Ok(()) => ready::answer(&service.load().app, &request, &exchange),
+        Ok(()) => ready::answer(&now.app, &request, &exchange),
         Err(error) => Some(error.into_response()),
     };
     if let Some(response) = ready {
         entry.end(request.method(), request.uri(), &response, &exchange);
         return Ok(response);
     }
-    let (service, exchange) = (service.load_full(), Arc::new(exchange));
+    let (service, exchange) = (Guard::into_inner(now), Arc::new(exchange));
     let (method, uri) = (request.method().clone(), request.uri().clone());
     // On the heap, because hyper would move the router's large state about for what was ready, too.
     let response = Box::pin(service.route(request, Arc::clone(&exchange))).await;

@@ -43,6 +43,19 @@ fn a_trusted_proxy_is_believed() {
 }
 
 #[test]
+fn the_log_names_the_client_behind_a_trusted_proxy() {
+    let server = site().set("trusted_proxies", r#"["127.0.0.0/8"]"#).start();
+    for target in ["/simple/blinky/", "/simple/Blinky/"] {
+        server.send(Request::get(target).header("X-Forwarded-For", "192.0.2.7"));
+        let about = format!("GET {target} 200 ");
+        server.await_log(&about);
+        let log = server.log();
+        let line = log.lines().find(|line| line.contains(&about)).unwrap();
+        assert!(line.ends_with(" peer=192.0.2.7"), "{line}");
+    }
+}
+
+#[test]
 fn nobody_else_is() {
     let server = site().set("trusted_proxies", r#"["192.0.2.0/24"]"#).start();
     assert!(url(&server, &FORWARDED).starts_with(&format!("{}/", server.url())));

@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 
 use super::form::FormError;
 use super::request_log::Failure;
-use crate::auth::{CHALLENGE, Denied};
+use crate::auth::{Action, CHALLENGE, Denied};
 use crate::board::TarballError;
 use crate::chain::Chain;
 use crate::dist::ArchiveError;
@@ -24,8 +24,8 @@ const REASON_CHARS: usize = 300;
 /// Why a request is not answered as it hoped.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
-    #[error(transparent)]
-    Denied(#[from] Denied),
+    #[error("{denied}")]
+    Denied { action: Action, denied: Denied },
     #[error(transparent)]
     Form(#[from] FormError),
     #[error(transparent)]
@@ -69,7 +69,7 @@ pub(super) enum HttpError {
 impl HttpError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Denied(denied) => denied_status(denied),
+            Self::Denied { action, denied } => denied_status(*action, denied),
             Self::Form(error) => form_status(error),
             Self::Publish(error) => publish_status(error),
             Self::Store(error) => store_status(error),
@@ -105,12 +105,22 @@ impl HttpError {
     }
 }
 
-fn denied_status(denied: &Denied) -> StatusCode {
+fn denied_status(action: Action, denied: &Denied) -> StatusCode {
     match denied {
         Denied::CredentialsMissing | Denied::OtherScheme => StatusCode::UNAUTHORIZED,
         Denied::Malformed(_) => StatusCode::BAD_REQUEST,
-        Denied::WrongPassword | Denied::NoPasswordFile(_) => StatusCode::FORBIDDEN,
+        Denied::WrongPassword => wrong_password_status(action),
+        Denied::NoPasswordFile(_) => StatusCode::FORBIDDEN,
         Denied::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+/// On a 403, pip says nothing and takes the index for empty, and a browser keeps the password; on a 401 both ask again.
+/// Uploaders show what they are told.
+fn wrong_password_status(action: Action) -> StatusCode {
+    match action {
+        Action::List | Action::Download => StatusCode::UNAUTHORIZED,
+        Action::Upload | Action::Remove => StatusCode::FORBIDDEN,
     }
 }
 
@@ -200,12 +210,14 @@ impl IntoResponse for HttpError {
         let mut response = (status, format!("{sentence}\n")).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
         match &self {
-            Self::Denied(Denied::CredentialsMissing | Denied::OtherScheme) => {
-                let challenge = HeaderValue::from_static(CHALLENGE);
-                headers.insert(WWW_AUTHENTICATE, challenge);
-            }
-            Self::Denied(Denied::Throttled { retry_after }) => {
+            Self::Denied {
+                denied: Denied::Throttled { retry_after },
+                ..
+            } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
             }
             Self::Changing => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),

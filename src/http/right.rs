@@ -89,7 +89,8 @@ fn note_file(subject: &Subject, app: &App, path: &str) {
 pub(super) async fn check(parts: &Parts, app: &App, action: Action) -> Result<(), HttpError> {
     let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let exchange = exchange(parts);
-    if let Some(user) = app.auth.check(action, authorization, exchange.client).await? {
+    let checked = app.auth.check(action, authorization, exchange.client).await;
+    if let Some(user) = checked.map_err(|denied| HttpError::Denied { action, denied })? {
         // Only the first answer counts for the log; they are the same.
         exchange.user.set(user).ok();
     }

@@ -46,8 +46,8 @@ fn what_is_refused_says_what_it_was_about_and_why() {
             ],
         );
         let wrong = server.send(Request::get(target).login(USER, "not-that-one-7c1"));
-        assert_eq!(wrong.status, 403);
-        line(&server, &[target, " 403 ", "project=blinky", about, "is wrong\""]);
+        assert_eq!(wrong.status, 401);
+        line(&server, &[target, " 401 ", "project=blinky", about, "is wrong\""]);
     }
     for (target, about, reason) in [
         ("/simple/absent/", "project=absent", "the project absent is not here"),

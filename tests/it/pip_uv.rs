@@ -191,6 +191,26 @@ fn credentials_in_the_url_open_a_protected_index() {
     }
 }
 
+/// On a 403 it would say only that nothing was found.
+#[test]
+fn pip_says_that_the_password_is_wrong_or_missing() {
+    let site = Site::new().set("auth.protect", r#"["list", "update"]"#);
+    let server = site.package(&Dist::wheel("blinky", "1.0")).start();
+    for credentials in ["alice:wrong", "alice"] {
+        let index = format!("http://{credentials}@{}/simple/", server.address);
+        for (python, words) in [
+            // It asks for others, which nobody types here.
+            ("pip-old/bin/python", "User for 127.0.0.1"),
+            ("pip-23/bin/python", "401 Error, Credentials not correct"),
+            ("pip/bin/python", "401 Error, Credentials not correct"),
+        ] {
+            let target = tempfile::tempdir().unwrap();
+            let pip = pip_install(python, &index, target.path()).args(["blinky"]);
+            pip.run().failed_saying(&[words]);
+        }
+    }
+}
+
 #[test]
 fn real_packages_install_as_their_makers_meant() {
     let site = Site::new();

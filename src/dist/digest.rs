@@ -150,11 +150,14 @@ pub enum DigestMismatch {
 }
 
 impl ClaimedDigests {
-    /// Reads the form fields `sha256_digest`, `blake2_256_digest`, `md5_digest`; an empty one counts as absent.
+    /// Reads the form fields `sha256_digest`, `blake2_256_digest`, `md5_digest`; an empty one counts as absent, and so does
+    /// a BLAKE2b of 512 bits, which is what `setup.py upload` of Python 3.9 and later sends in place of the one of 256,
+    /// beside a SHA-256 that says as much.
     ///
     /// # Errors
     /// When one is not hexadecimal digits of its length.
     pub fn parse(sha256: Option<&str>, blake2b_256: Option<&str>, md5: Option<&str>) -> Result<Self, DigestMismatch> {
+        let blake2b_256 = blake2b_256.filter(|text| parse_hex::<64>(text).is_none());
         Ok(Self {
             sha256: from_hex("sha256_digest", sha256)?,
             blake2b_256: from_hex("blake2_256_digest", blake2b_256)?,

@@ -119,6 +119,18 @@ fn digests_that_differ_refuse_the_upload() {
     }
 }
 
+/// Its field for the BLAKE2b of 256 bits holds the one of 512.
+#[test]
+fn setup_py_of_python_3_11_uploads() {
+    let server = Server::start();
+    let dist = Dist::sdist("blinky", "1.0");
+    let form = |digest: &str| Form::upload(&dist).field("blake2_256_digest", digest);
+    assert_eq!(form(&"0f".repeat(64)).post(&server).status, 200);
+    form(&"0f".repeat(48))
+        .post(&server)
+        .assert_says(400, &["blake2_256_digest must be 64 hexadecimal digits"]);
+}
+
 #[test]
 fn fields_may_follow_the_file() {
     let server = Server::start();

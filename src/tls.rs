@@ -89,12 +89,15 @@ pub enum TlsError {
 /// A client that did not get as far as its first request.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
-    /// No TLS, a client that does not trust the certificate, or a connection that broke.
+    /// A client that does not trust the certificate, or a connection that broke.
     #[error("the TLS handshake failed")]
     Failed(#[source] io::Error),
     /// A client that says nothing.
     #[error("the TLS handshake was not finished in time")]
     Slow,
+    /// No TLS at all: `http://` in place of `https://`. The client can be told on the stream.
+    #[error("the client speaks no TLS")]
+    Plain(TcpStream),
 }
 
 /// The two PEM files of `[tls]`.
@@ -141,11 +144,21 @@ impl Acceptor {
     /// # Errors
     /// When the client does not finish the handshake.
     pub async fn accept(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
-        let acceptor = TlsAcceptor::from(self.config.load_full());
-        match timeout(self.patience, acceptor.accept(stream)).await {
-            Ok(result) => result.map_err(HandshakeError::Failed),
-            Err(_) => Err(HandshakeError::Slow),
+        let handshake = self.handshake(stream);
+        timeout(self.patience, handshake)
+            .await
+            .unwrap_or(Err(HandshakeError::Slow))
+    }
+
+    async fn handshake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
+        let mut first = [0];
+        stream.peek(&mut first).await.map_err(HandshakeError::Failed)?;
+        // The method of a request. What TLS sends first is a 22 (RFC 8446 section 5.1).
+        if first[0].is_ascii_uppercase() {
+            return Err(HandshakeError::Plain(stream));
         }
+        let acceptor = TlsAcceptor::from(self.config.load_full());
+        acceptor.accept(stream).await.map_err(HandshakeError::Failed)
     }
 }
 

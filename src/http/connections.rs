@@ -21,8 +21,8 @@ use tokio_util::task::TaskTracker;
 
 use super::service::answer;
 use super::wire::{Outgoing, Wire};
-use super::{Connection, Service};
-use crate::tls::Acceptor;
+use super::{Connection, Service, Tls};
+use crate::tls::{Acceptor, HandshakeError};
 
 /// Bytes of a request's head; far more than any client sends.
 const HEAD_BYTES: usize = 64 << 10;
@@ -198,17 +198,17 @@ async fn converse(
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let local = stream.local_addr()?;
     tune(&stream, connections.service.load().idle())?;
-    let connection = |outgoing| Arc::new(Connection::new(peer.ip(), local, outgoing));
+    let connection = |tls| Arc::new(Connection::new(peer.ip(), local, tls));
     match tls {
         None => {
             let outgoing = Outgoing::default();
             let stream = Wire::new(stream, outgoing.clone());
-            serve(stream, connections, connection(Some(outgoing))).await?;
+            serve(stream, connections, connection(Tls::None(outgoing))).await?;
         }
-        Some(acceptor) => {
-            let stream = acceptor.accept(stream).await?;
-            serve(stream, connections, connection(None)).await?;
-        }
+        Some(acceptor) => match acceptor.accept(stream).await {
+            Err(HandshakeError::Plain(stream)) => serve(stream, connections, connection(Tls::Missing)).await?,
+            accepted => serve(accepted?, connections, connection(Tls::Spoken)).await?,
+        },
     }
     Ok(())
 }

@@ -50,6 +50,8 @@ pub(super) enum HttpError {
     NotForReading { path: String },
     #[error("the host in the {place} {flaw}: it must be HOST or HOST:PORT, such as micropypi.local:8089")]
     BadHost { place: &'static str, flaw: String },
+    #[error("this port speaks HTTPS: write https:// in place of http://")]
+    Plain,
     #[error("the request has {0} Host header; it takes one")]
     NotOneHost(&'static str),
     #[error("a page of another site asks for this; upload with twine, uv publish or curl")]
@@ -75,7 +77,7 @@ impl HttpError {
             Self::Store(error) => store_status(error),
             Self::NotFound(_) | Self::NothingForBoards(_) | Self::NotForUploads { .. } => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } | Self::NotForReading { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadHost { .. } | Self::NotOneHost(_) => StatusCode::BAD_REQUEST,
+            Self::BadHost { .. } | Self::NotOneHost(_) | Self::Plain => StatusCode::BAD_REQUEST,
             Self::AnotherSite => StatusCode::FORBIDDEN,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Gone(_) => StatusCode::GONE,

@@ -70,7 +70,7 @@ pub(super) async fn get(
     let asked = Asked {
         method: &method,
         headers: &headers,
-        outgoing: exchange.connection.outgoing.as_ref(),
+        outgoing: exchange.connection.outgoing(),
     };
     let catalog = app.index.catalog();
     if let Some(file) = catalog.file(&path) {
@@ -102,7 +102,7 @@ pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Excha
     let asked = Asked {
         method: &Method::GET,
         headers,
-        outgoing: exchange.connection.outgoing.as_ref(),
+        outgoing: exchange.connection.outgoing(),
     };
     let marks = Marks::of(file);
     if marks.are_known(headers) {

@@ -12,6 +12,7 @@ mod negotiate;
 mod ops;
 mod origin;
 mod pages;
+mod plain;
 mod range;
 mod ready;
 mod request_log;
@@ -91,21 +92,39 @@ struct Connection {
     /// `peer` for the log.
     peer_text: String,
     local: SocketAddr,
-    tls: bool,
-    /// How files go out without passing through this process; None where they have to be encrypted.
-    outgoing: Option<wire::Outgoing>,
+    tls: Tls,
+}
+
+/// Whether a connection is encrypted.
+#[derive(Debug)]
+enum Tls {
+    /// No. Files go out without passing through this process.
+    None(wire::Outgoing),
+    Spoken,
+    /// The port is for HTTPS, and the client speaks plain HTTP.
+    Missing,
 }
 
 impl Connection {
-    fn new(peer: IpAddr, local: SocketAddr, outgoing: Option<wire::Outgoing>) -> Self {
+    fn new(peer: IpAddr, local: SocketAddr, tls: Tls) -> Self {
         let peer = peer.to_canonical();
         Self {
             peer,
             peer_text: peer.to_string(),
             local,
-            tls: outgoing.is_none(),
-            outgoing,
+            tls,
         }
+    }
+
+    fn outgoing(&self) -> Option<&wire::Outgoing> {
+        match &self.tls {
+            Tls::None(outgoing) => Some(outgoing),
+            Tls::Spoken | Tls::Missing => None,
+        }
+    }
+
+    fn misses_tls(&self) -> bool {
+        matches!(self.tls, Tls::Missing)
     }
 }
 

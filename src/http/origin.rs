@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use super::error::HttpError;
 use super::right::exchange;
-use super::{App, Connection};
+use super::{App, Connection, Tls};
 
 /// `http://HOST:PORT[/prefix]`, without a slash at its end, always with a port: upip takes 443 for granted, even for `http:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +77,10 @@ impl Origin {
     ) -> Result<Self, HttpError> {
         let scheme = match forwarded.proto {
             Some(proto @ ("http" | "https")) => proto,
-            _ if connection.tls => "https",
-            _ => "http",
+            _ => match connection.tls {
+                Tls::None(_) => "http",
+                Tls::Spoken | Tls::Missing => "https",
+            },
         };
         // A host in the request's target goes before the header (RFC 9112 section 3.2.2).
         let asked = None
@@ -293,7 +295,7 @@ mod tests {
 
     fn origin_of(target: &str, headers: &[(&'static str, &'static str)]) -> Result<Origin, HttpError> {
         let local = "[::ffff:192.0.2.2]:8089".parse().unwrap();
-        let connection = Connection::new("192.0.2.1".parse().unwrap(), local, Some(Outgoing::default()));
+        let connection = Connection::new("192.0.2.1".parse().unwrap(), local, Tls::None(Outgoing::default()));
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use super::origin::check_host;
 use super::request_log::Entry;
 use super::router::router;
-use super::{App, Connection, Exchange, origin, ready};
+use super::{App, Connection, Exchange, origin, plain, ready};
 
 /// What answers requests.
 #[derive(Debug)]
@@ -41,6 +41,9 @@ impl Service {
 
     async fn route(&self, request: Request<Incoming>, exchange: Arc<Exchange>) -> Response {
         let mut request = request.map(Body::new);
+        if exchange.connection.misses_tls() {
+            return plain::answer(&self.app, &exchange, request).await;
+        }
         if let Some(uri) = without_double_slashes(request.uri()) {
             *request.uri_mut() = uri;
         }
@@ -65,6 +68,7 @@ pub(super) async fn answer(
     let client = origin::client(connection.peer, request.headers(), &now.app.site.trusted_proxies);
     let exchange = Exchange::new(connection, client);
     let ready = match check_host(&request) {
+        Ok(()) if exchange.connection.misses_tls() => None,
         Ok(()) => ready::answer(&now.app, &request, &exchange),
         Err(error) => Some(error.into_response()),
     };

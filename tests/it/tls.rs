@@ -14,6 +14,7 @@ use crate::clients::{Client, micropython, micropythons, pip_install, uv_install}
 use crate::dists::Dist;
 use crate::harness::{Killed, PASSWORD, PATIENCE, Server, Site, USER, eventually, free_port};
 use crate::micropythons::Board;
+use crate::raw::Request;
 
 /// A certificate and its key, as PEM.
 struct Pair {
@@ -257,12 +258,35 @@ fn who_says_nothing_is_given_up() {
 }
 
 #[test]
-fn plain_http_on_the_https_port_hurts_nobody() {
-    let server = site(&Authority::new()).start();
+fn plain_http_on_the_https_port_is_sent_to_https() {
+    let server = site(&Authority::new()).package(&Dist::wheel("blinky", "1.0")).start();
     let ca = server.site.path("ca.pem");
-    let url = format!("http://127.0.0.1:{}/health", port(&server));
-    assert!(!curl(&ca, &url).output().unwrap().status.success());
-    assert!(is_trusted(&ca, port(&server)));
+    let url = format!("http://127.0.0.1:{}", port(&server));
+    let target = tempfile::tempdir().unwrap();
+    let pip = pip_install("pip/bin/python", &format!("{url}/simple/"), target.path());
+    pip.args([Path::new("--cert"), &ca, Path::new("blinky")])
+        .run()
+        .succeeded();
+    assert!(target.path().join("blinky").is_dir());
+    server.await_log("GET /simple/blinky/ 307 ");
+    let board = Request::board("/blinky/package.json?x=1").header("Host", "127.0.0.1");
+    let there = format!("https://127.0.0.1:{}/blinky/package.json?x=1", port(&server));
+    let answer = board.try_send(SocketAddr::from((Ipv4Addr::LOCALHOST, port(&server))));
+    assert_eq!(answer.unwrap().header("location"), Some(there.as_str()));
+}
+
+#[test]
+fn who_uploads_by_plain_http_to_the_https_port_is_told() {
+    let server = site(&Authority::new()).start();
+    let url = format!("http://127.0.0.1:{}/", port(&server));
+    // More than fits into the buffers of a connection.
+    let dist = Dist::noise(8 << 20);
+    Client::new("twine/bin/twine")
+        .args(["upload", "--repository-url", &url, "-u", USER, "-p", PASSWORD])
+        .dists(&[&dist])
+        .run()
+        .failed_saying(&["400", "this port speaks HTTPS"]);
+    assert!(is_trusted(&server.site.path("ca.pem"), port(&server)));
 }
 
 #[test]

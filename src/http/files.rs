@@ -24,6 +24,7 @@ use super::respond::{Headers, REVALIDATE, blocking, caching};
 use super::right::{Download, List, May};
 use super::wire::Outgoing;
 use super::{App, Exchange};
+use crate::dist::Hex;
 use crate::index::{Catalog, File, Scope, Trust, anchor};
 use crate::store::{Source, Stamp, is_gone, open, open_at_once};
 
@@ -88,7 +89,7 @@ pub(super) async fn get(
         .rsplit_once('.')
         .and_then(|(owner, kind)| Some((catalog.file(owner)?, kind)));
     match sidecar {
-        Some((file, "metadata")) => core_metadata(app, Arc::clone(file)).await,
+        Some((file, "metadata")) => core_metadata(app, Arc::clone(file), &headers).await,
         Some((file, "asc")) => signature(app, Arc::clone(file)).await,
         _ => Err(HttpError::NotFound(path)),
     }
@@ -118,15 +119,18 @@ pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Excha
     content(app, file, source, &marks, &asked).ok()
 }
 
-async fn core_metadata(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError> {
+async fn core_metadata(app: Arc<App>, file: Arc<File>, headers: &HeaderMap) -> Result<Response, HttpError> {
+    let missing = || HttpError::NotFound("core metadata of this file".to_owned());
+    let known = file.metadata.as_ref().ok_or_else(missing)?;
+    let etag = format!("\"{}\"", Hex(&known.sha256));
+    let kept = [(CACHE_CONTROL, REVALIDATE)];
+    if negotiate::has(headers, etag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag)], kept).into_response());
+    }
     let bytes = blocking(move || app.index.core_metadata(&file)).await??;
-    let bytes = bytes.ok_or_else(|| HttpError::NotFound("core metadata of this file".to_owned()))?;
-    Ok((
-        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
-        [(CACHE_CONTROL, REVALIDATE)],
-        bytes,
-    )
-        .into_response())
+    let bytes = bytes.ok_or_else(missing)?;
+    let media_type = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Ok(([(ETAG, etag)], kept, media_type, bytes).into_response())
 }
 
 async fn signature(app: Arc<App>, file: Arc<File>) -> Result<Response, HttpError> {

@@ -78,6 +78,12 @@ fn a_project_has_what_pip_needs() {
 
     let sidecar = server.get(&format!("/packages/{}.metadata", dist.filename));
     assert_eq!((sidecar.status, sidecar.text()), (200, core.as_str()));
+    let (target, tag) = (
+        format!("/packages/{}.metadata", dist.filename),
+        sidecar.header("etag").unwrap(),
+    );
+    let again = server.send(Request::get(&target).header("If-None-Match", tag));
+    assert_eq!((again.status, again.header("etag")), (304, Some(tag)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::origin::Origin;
 use super::respond::{REVALIDATE, blocking, blocking_in_turn, no_project, project_name};
 use super::right::{List, May};
 use crate::auth::Action;
+use crate::dist::ReleaseVersion;
 use crate::index::{Board, Catalog, Depth, Project, Release};
 
 /// Projects, and files and notes of a release, that a page names. There may be tens of thousands.
@@ -151,6 +152,23 @@ pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
             project_at(app, name, origin, depth)
         },
     )
+}
+
+/// `{project}/{version}/`, which hatch names to its user after an upload.
+pub(super) async fn release(
+    State(app): State<Arc<App>>,
+    _: May<List>,
+    Path((name, version)): Path<(String, String)>,
+    origin: Origin,
+) -> Result<Response, HttpError> {
+    let name = project_name(name)?;
+    let catalog = app.index.catalog();
+    let project = catalog.project(&name).ok_or_else(|| no_project(&name))?;
+    let is_here = ReleaseVersion::parse_lenient(&version).is_ok_and(|version| project.release(&version).is_some());
+    if !is_here {
+        return Err(HttpError::NotFound(format!("version {version} of {name}")));
+    }
+    project_at(app, name.to_string(), origin, Depth::Two).await
 }
 
 async fn project_at(app: Arc<App>, name: String, origin: Origin, depth: Depth) -> Result<Response, HttpError> {

@@ -37,6 +37,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/micropypi.mpy", get(board_module::bytecode))
         .route("/project/{project}", pages::project(Depth::One))
         .route("/project/{project}/", pages::project(Depth::Two))
+        .route("/{project}/{version}/", get(pages::release))
         .route("/health", get(ops::health))
         .route("/RPC2", post(ops::xml_rpc))
         .fallback(ops::nothing_here)

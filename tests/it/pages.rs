@@ -105,9 +105,17 @@ fn the_page_of_a_project_is_found_without_its_slash_and_by_any_spelling() {
     let server = Site::holding(&[Dist::wheel("Blinky-LED", "1.0")]).start();
     let linked = links(&server, "/project/blinky-led/");
     assert_eq!(linked.len(), 4, "{linked:?}");
-    for target in ["/project/blinky-led", "/project/Blinky_LED", "/project/Blinky.LED/"] {
+    for target in [
+        "/project/blinky-led",
+        "/project/Blinky_LED",
+        "/project/Blinky.LED/",
+        "/Blinky_LED/1.0/",
+    ] {
         assert_eq!(links(&server, target), linked, "{target}");
     }
+    server
+        .get("/blinky-led/1.1/")
+        .assert_says(404, &["version 1.1 of blinky-led is not here"]);
     for link in linked {
         assert_eq!(server.get(&link).status, 200, "{link}");
     }

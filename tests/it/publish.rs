@@ -116,8 +116,11 @@ fn hatch_publishes() {
         ])
         .dists(&dists.each_ref())
         .run();
-    outcome.succeeded();
+    let outcome = outcome.succeeded();
     server.site.assert_holds(&dists);
+    let named = outcome.text.lines().find_map(|line| line.strip_prefix(&server.url()));
+    let page = server.get(named.expect("hatch names the release's page"));
+    page.assert_says(200, &["<h1>blinky-led "]);
 }
 
 /// Sdists without metadata at their top, which twine 6 and newer refuse.

@@ -233,6 +233,20 @@ fn setuptools_packages_listed_in_setup_py() {
     assert_eq!(same_on_board_and_host(&files), ["small_board/__init__.py"]);
 }
 
+/// As PyCharm writes it; `top_level.txt` is empty then.
+#[test]
+fn setuptools_modules_of_the_package_without_a_name() {
+    for (arguments, folder) in [
+        ("packages=['']", ""),
+        ("packages=['', 'sub'], package_dir={'': 'lib'}", "lib/"),
+    ] {
+        let setup = format!("from setuptools import setup\nsetup(name='small-board', version='1.0', {arguments})");
+        let [main, led, sub] = ["main.py", "led.py", "sub/__init__.py"].map(|path| format!("{folder}{path}"));
+        let files = [("setup.py", &*setup), (&main, ""), (&led, ""), (&sub, "")];
+        assert_eq!(same_on_board_and_host(&files)[..2], ["led.py", "main.py"]);
+    }
+}
+
 /// Two packages by a `setup.py` that says by this map where they lie, and their modules below this folder.
 fn moved_by_setup_py(map: &str, folder: &str) -> Vec<(String, String)> {
     let setup = format!(

@@ -62,6 +62,8 @@ fn names(project: &Project, config: &Config, root: &str) -> Result<BTreeSet<Stri
         None => discovery::names(project, config, root)?,
     };
     names.extend(config.moved());
+    // The root as a package, '', has no name that top_level.txt could tell.
+    names.extend(config.packages.get("").cloned());
     match names.len() {
         ..=MAX_NAMED => Ok(names),
         _ => Err(too_many()),
@@ -88,7 +90,7 @@ fn place_top_itself(project: &Project, config: &Config, name: &str, layout: &mut
         }
     }
     if listed.is_empty() || config.may_have_data() {
-        layout.note(format!("{name} is the sdist's top itself: of it, boards get only modules of packages that are listed; upload a wheel as well"));
+        layout.note(format!("the package '{name}' is the sdist's top itself: of it, boards get only modules of packages that are listed; upload a wheel as well"));
     }
 }
 

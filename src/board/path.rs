@@ -86,12 +86,13 @@ fn is_leftover_file(name: &str) -> bool {
     }
 }
 
-/// Made by Python or by macOS on the machine that packed the archive, or for type checkers (PEP 561); nothing that a board
-/// can use.
+/// Made by Python or by macOS on the machine that packed the archive, or for type checkers (PEP 561), or at the top for
+/// CPython's `site` (`.pth`); nothing that a board can use.
 pub(super) fn is_litter(path: &str) -> bool {
     const LITTER: [&str; 4] = [".DS_Store", "__MACOSX", "__pycache__", "py.typed"];
     let is_litter = |part: &str| part.starts_with("._") || LITTER.contains(&part);
-    [".pyc", ".pyo", ".pyi"].iter().any(|end| path.ends_with(end)) || path.split('/').any(is_litter)
+    let is_for_site = path.ends_with(".pth") && !path.contains('/');
+    is_for_site || [".pyc", ".pyo", ".pyi"].iter().any(|end| path.ends_with(end)) || path.split('/').any(is_litter)
 }
 
 #[cfg(test)]
@@ -138,10 +139,17 @@ mod tests {
             "foo.pyi",
             "foo-stubs/a.pyi",
             "foo/py.typed",
+            "foo-1.0-py3.11-nspkg.pth",
         ] {
             assert!(is_litter(path), "{path}");
         }
-        for path in ["foo.py", "foo/typed.py", "foo/data/a.pyix", "foo/py.typed.json"] {
+        for path in [
+            "foo.py",
+            "foo/typed.py",
+            "foo/data/a.pyix",
+            "foo/py.typed.json",
+            "foo/weights.pth",
+        ] {
             assert!(!is_litter(path), "{path}");
         }
     }

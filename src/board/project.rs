@@ -33,7 +33,8 @@ impl Project {
             return ["pyproject.toml", "hatch.toml", "setup.cfg", "setup.py"].contains(&path);
         };
         let mut known = self.texts.keys().filter_map(|path| egg_info_around(path));
-        ["top_level.txt", "requires.txt"].contains(&file) && known.all(|known| height(folder) <= height(known))
+        ["namespace_packages.txt", "requires.txt", "top_level.txt"].contains(&file)
+            && known.all(|known| height(folder) <= height(known))
     }
 
     pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
@@ -199,7 +200,7 @@ mod tests {
     fn of_many_egg_info_folders_the_texts_of_the_highest_are_kept() {
         let mut project = Project::default();
         for folder in ["src/b", "src/a", "z", "a/b", "y"] {
-            for file in ["requires.txt", "top_level.txt"] {
+            for file in ["namespace_packages.txt", "requires.txt", "top_level.txt"] {
                 let path = format!("{folder}.egg-info/{file}");
                 project.add(&path);
                 if project.wants_text(&path) {
@@ -207,9 +208,10 @@ mod tests {
                 }
             }
         }
-        assert_eq!(project.egg_info_text("requires.txt"), Some("y"));
-        assert_eq!(project.egg_info_text("top_level.txt"), Some("y"));
-        assert_eq!(project.texts.len(), 2);
+        for file in ["namespace_packages.txt", "requires.txt", "top_level.txt"] {
+            assert_eq!(project.egg_info_text(file), Some("y"));
+        }
+        assert_eq!(project.texts.len(), 3);
     }
 
     #[test]

@@ -247,6 +247,35 @@ fn setuptools_modules_of_the_package_without_a_name() {
     }
 }
 
+#[test]
+fn setuptools_namespace_shared_by_projects() {
+    let setup = "from setuptools import setup\nsetup(name='small-board', version='1.0', packages=['space', 'space.board'], namespace_packages=['space'])";
+    let files = [
+        ("setup.py", setup),
+        (
+            "pyproject.toml",
+            "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n",
+        ),
+        (
+            "space/__init__.py",
+            "__import__('pkg_resources').declare_namespace(__name__)\n",
+        ),
+        ("space/board/__init__.py", ""),
+    ];
+    let (home, [sdist, wheel]) = build(&files);
+    let on_host = pip_installed(&wheel, home.path());
+    // CPython finds the others by a .pth file, and a board by the folder.
+    assert!(
+        on_host.keys().any(|path| path.ends_with(".pth")),
+        "{:?}",
+        on_host.keys()
+    );
+    for dist in [&sdist, &wheel] {
+        let board = Board::of(dist).tree();
+        assert_eq!(board.keys().collect::<Vec<_>>(), ["space/board/__init__.py"]);
+    }
+}
+
 /// Two packages by a `setup.py` that says by this map where they lie, and their modules below this folder.
 fn moved_by_setup_py(map: &str, folder: &str) -> Vec<(String, String)> {
     let setup = format!(

@@ -48,7 +48,25 @@ pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
         }
     }
     place_dotted_modules(project, &config, &root, &mut layout);
+    take_out_namespaces(project, &mut layout);
     layout
+}
+
+/// The `__init__.py` of a package that several projects share, and of those above it: it asks for `pkg_resources`, and
+/// setuptools installs it nowhere. (Source: setuptools' command/install_lib.py.)
+fn take_out_namespaces(project: &Project, layout: &mut Layout) {
+    let text = project.egg_info_text("namespace_packages.txt").unwrap_or_default();
+    let folder = |name: &str| format!("{}/", name.trim().replace('.', "/"));
+    let shared: BTreeSet<String> = text.lines().take(MAX_NAMED).map(folder).collect();
+    layout.files.retain(|target, _| {
+        let Some(package) = target.strip_suffix("/__init__.py") else {
+            return true;
+        };
+        let package = format!("{package}/");
+        // Those below it come next.
+        let next = shared.range(package.clone()..).next();
+        !next.is_some_and(|shared| shared.starts_with(&package))
+    });
 }
 
 /// The importable names at the root, and those below that lie elsewhere.

@@ -183,6 +183,29 @@ fn setup_py_may_list_its_packages() {
 }
 
 /// Compiled for each path, they took a minute.
+/// Its `__init__.py` imports `pkg_resources`, which no board has.
+#[test]
+fn a_package_that_several_projects_share_has_no_init() {
+    let files = [
+        ("setup.py", "setup()"),
+        ("z.egg-info/top_level.txt", "z\nzoo\n"),
+        ("z.egg-info/namespace_packages.txt", "z\nz.app\n"),
+        ("z/__init__.py", ""),
+        ("z/app/__init__.py", ""),
+        ("z/app/event/__init__.py", ""),
+        ("z/a/__init__.py", ""),
+        ("zoo/__init__.py", ""),
+    ];
+    assert_eq!(
+        board(&files),
+        ["z/a/__init__.py", "z/app/event/__init__.py", "zoo/__init__.py"]
+    );
+    // It names those above, too.
+    let mut files = files;
+    files[2].1 = "z.app\n";
+    assert_eq!(board(&files)[0], "z/a/__init__.py");
+}
+
 #[test]
 fn patterns_are_read_once() {
     let patterns: Vec<_> = (0..300).map(|n| format!("'foo.*{n}x*'")).collect();

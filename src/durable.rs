@@ -1,15 +1,20 @@
-//! Names that survive a power cut: fsync(2) of the directory that holds them. Called by `store/` and `auth/`.
+//! Files and names that survive a power cut: fsync(2) of the file, and of the directory that holds its name. Called by
+//! `store/`, `auth/` and `commands/`.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Makes the names in a directory durable.
+/// Makes the content of a file durable, or the names in a directory.
 ///
 /// # Errors
-/// When the directory cannot be opened, or the disk fails.
-pub fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+/// When it cannot be opened, or the disk fails.
+pub fn sync(path: &Path) -> io::Result<()> {
+    match File::open(path)?.sync_all() {
+        // Of a file system that is only read, such as that of a DVD, nothing waits (fsync(2), EINVAL).
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Makes a directory and those above it, as far as they are missing. What they will hold is as durable as their own names.
@@ -27,7 +32,7 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
         made => made?,
     }
-    sync_directory(parent)
+    sync(parent)
 }
 
 /// The directory that holds a name.

@@ -34,7 +34,7 @@ pub use watch::{Changes, Ground, Watcher};
 pub use writing::Writer;
 
 use crate::config::Watch;
-use crate::durable::{make_directory, sync_directory};
+use crate::durable::{self, make_directory};
 use crate::lock::lock;
 use mounts::Mounts;
 use writing::Writing;
@@ -272,7 +272,7 @@ impl Store {
             }
             // Also where somebody else has removed it, a moment ago.
             let parent = file.parent().expect("a file lies in a directory");
-            match sync_directory(parent) {
+            match durable::sync(parent) {
                 Err(error) if !is_gone(&error) => Err(StoreError::new("sync", parent, error)),
                 _ => Ok(()),
             }

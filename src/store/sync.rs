@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Store, StoreError};
-use crate::durable::sync_directory;
+use crate::durable;
 
 impl Store {
     /// Makes a file durable that somebody else may have put there a moment ago.
@@ -14,8 +14,7 @@ impl Store {
     /// When it went away, or the disk fails.
     pub fn sync(&self, root: u8, path: &str) -> Result<(), StoreError> {
         let file = self.locate(root, path);
-        let synced = File::open(&file).and_then(|file| file.sync_all());
-        synced
+        durable::sync(&file)
             .and_then(|()| sync_names(&self.roots[usize::from(root)], path))
             .map_err(|e| StoreError::new("sync", &file, e))
     }
@@ -33,5 +32,5 @@ impl Store {
 /// Makes the way from a packages directory to a file durable: sub-folders are made by hand.
 pub(super) fn sync_names(root: &Path, path: &str) -> io::Result<()> {
     let mut folders = Path::new(path).ancestors().skip(1);
-    folders.try_for_each(|folder| sync_directory(&root.join(folder)))
+    folders.try_for_each(|folder| durable::sync(&root.join(folder)))
 }

@@ -182,7 +182,6 @@ fn setup_py_may_list_its_packages() {
     assert_eq!(board(&files), ["foo/__init__.py"]);
 }
 
-/// Compiled for each path, they took a minute.
 /// Its `__init__.py` imports `pkg_resources`, which no board has.
 #[test]
 fn a_package_that_several_projects_share_has_no_init() {
@@ -206,6 +205,7 @@ fn a_package_that_several_projects_share_has_no_init() {
     assert_eq!(board(&files)[0], "z/a/__init__.py");
 }
 
+/// Compiled for each path, they took a minute.
 #[test]
 fn patterns_are_read_once() {
     let patterns: Vec<_> = (0..300).map(|n| format!("'foo.*{n}x*'")).collect();

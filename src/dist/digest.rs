@@ -76,7 +76,7 @@ pub fn sha256_of<R: Read>(reader: R) -> io::Result<[u8; 32]> {
 }
 
 fn each_piece<R: Read>(mut reader: R, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = [0; 16 << 10];
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(()),

@@ -14,7 +14,7 @@ use super::budget::Metered;
 use super::{ArchiveError, MemberKind, Walk, path};
 
 /// How much is read and unpacked at once, in bytes.
-const BLOCK: usize = 64 * 1024;
+const BLOCK: usize = 16 * 1024;
 
 /// Longest GNU or PAX extension of one member, in bytes.
 const MAX_EXTENSION: u64 = 1 << 20;

@@ -1,8 +1,9 @@
 # Sourced by build-static with `arch`, `native`, `target` and `top` set: the environment in which cargo builds for a foreign Debian
 # architecture. A machine's own toolchain has only its own standard library, so the foreign one comes from Debian's rustc-web, which
-# bookworm-security keeps current; the compiler too, because the two must be of one version. All of it is unpacked below target/.
+# bookworm-security keeps current; the compiler too, because the two must be of one version. All of it is unpacked below target/, the
+# compiler once for all architectures.
 
-cross=$top/target/cross/$arch
+cross=$top/target/cross
 export PATH=$PATH:/usr/sbin:/sbin
 
 # The mirror's index for armhf is at times older than its pool. Then the file is taken by name, and this is what it must be.
@@ -22,6 +23,7 @@ cross_index() {
   local mirror key=/usr/share/keyrings/debian-archive-keyring.gpg
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 -E '/debian/?$') ||
     { echo "build-static: to build for $arch on $native, apt must know a mirror of Debian" >&2; return 1; }
+  rm -rf "$cross/debs"
   mkdir -p "$cross/apt/lists/partial" "$cross/apt/archives/partial" "$cross/debs"
   : >"$cross/apt/status"
   printf "deb [signed-by=$key] %s %s main\n" "$mirror" bookworm "${mirror%/}-security" bookworm-security >"$cross/apt/sources.list"
@@ -32,15 +34,27 @@ cross_index() {
 }
 
 cross_fetch() {
-  local version driver llvm libraries
+  local version
   version=$(cross_apt cache show "rustc-web:$native" | sed -n 's/^Version: //p' | head -1)
+  pushd "$cross/debs"
+  # Only of the compiler's own version are its libraries any good.
+  [ "$(cat "$cross/tree/version" 2>/dev/null)" = "$version" ] || cross_compiler
+  cross_apt get download "libstd-rust-web-dev:$arch=$version" || cross_fetch_pinned
+  cross_unpack
+  popd
+  touch "$cross/tree/$arch"
+}
+
+cross_compiler() {
+  local driver llvm libraries
+  rm -rf "$cross/tree"
   driver=libstd-rust-web-$(grep -oE '^[0-9]+\.[0-9]+' <<<"$version")
   llvm=$(cross_apt cache depends "$driver:$native" | grep -oE 'libllvm[0-9]+' | head -1)
   mapfile -t libraries < <(cross_libraries "$llvm")
-  pushd "$cross/debs"
   cross_apt get download {rustc-web,"$driver",libstd-rust-web-dev}":$native=$version" "${libraries[@]/%/:$native}"
-  cross_apt get download "libstd-rust-web-dev:$arch=$version" || cross_fetch_pinned "$version"
-  popd
+  cross_unpack
+  cross_wrapper
+  echo "$version" >"$cross/tree/version"
 }
 
 # LLVM, and what it needs that a machine with a compiler may lack. The rest is the machine's own: rustc starts the machine's
@@ -52,20 +66,24 @@ cross_libraries() {
 
 cross_fetch_pinned() {
   local uri
-  [ "$armhf_std" = "libstd-rust-web-dev_$1_$arch.deb" ] || return 1
-  uri=$(cd / && cross_apt get download --print-uris "libstd-rust-web-dev:$native=$1" | grep -oE "^'[^']*'" | tr -d "'")
+  [ "$armhf_std" = "libstd-rust-web-dev_${version}_$arch.deb" ] || return 1
+  uri=$(cd / && cross_apt get download --print-uris "libstd-rust-web-dev:$native=$version" | grep -oE "^'[^']*'" | tr -d "'")
   /usr/lib/apt/apt-helper download-file "${uri%_*}_$arch.deb" "$armhf_std" "SHA256:$armhf_std_sha256"
 }
 
-# A rustc that finds its own libraries and the standard libraries of both architectures.
 cross_unpack() {
   local deb
-  for deb in "$cross/debs"/*.deb; do dpkg-deb -x "$deb" "$cross/tree"; done
-  cat >"$cross/rustc" <<WRAPPER
+  for deb in *.deb; do dpkg-deb -x "$deb" "$cross/tree"; done
+  rm -f ./*.deb
+}
+
+# A rustc that finds its own libraries and the standard libraries of all architectures.
+cross_wrapper() {
+  cat >"$cross/tree/rustc" <<WRAPPER
 #!/bin/sh
 LD_LIBRARY_PATH='$cross/tree/usr/lib/$(uname -m)-linux-gnu' exec '$cross/tree/usr/bin/rustc' --sysroot '$cross/tree/usr' "\$@"
 WRAPPER
-  chmod +x "$cross/rustc"
+  chmod +x "$cross/tree/rustc"
 }
 
 linker=${target/-unknown/}-gcc
@@ -74,7 +92,12 @@ if ! command -v "$linker" >/dev/null || [ ! -d "/usr/${linker%-gcc}/include" ]; 
   echo "build-static: $linker or its C library is missing: apt install gcc-${linker%-gcc} libc6-dev-$arch-cross" >&2
   exit 1
 fi
-[ -x "$cross/rustc" ] || { cross_index; cross_fetch; cross_unpack; } >&2
-export RUSTC=$cross/rustc
+mkdir -p "$cross"
+# Two builds at once must not unpack the same compiler.
+(
+  flock 9
+  [ -e "$cross/tree/$arch" ] || { cross_index; cross_fetch; } >&2
+) 9>"$cross/lock"
+export RUSTC=$cross/tree/rustc
 target_variable=${target//-/_}
 export "CARGO_TARGET_${target_variable^^}_LINKER=$linker"

@@ -266,14 +266,6 @@ fn without_a_disk() -> Option<&'static str> {
     if !geteuid().is_root() {
         return Some("only root mounts a disk");
     }
-    if File::options()
-        .read(true)
-        .write(true)
-        .open("/dev/loop-control")
-        .is_err()
-    {
-        return Some("/dev/loop-control cannot be opened");
-    }
     let are_there = ["mkfs.ext4", "losetup", "python3"].into_iter().all(is_there);
     assert!(
         are_there || env::var_os("CI").is_none(),
@@ -293,6 +285,13 @@ fn make_disk(path: &Path) {
             .unwrap()
             .success()
     );
+}
+
+/// Not in a container without loop devices, whoever is root there.
+fn can_be_mounted(disk: &Path, directory: &Path) -> bool {
+    let mount = ["--mount", "mount", "-t", "ext4", "-o", "loop"];
+    let mut command = Command::new("unshare");
+    command.args(mount).args([disk, directory]).status().unwrap().success()
 }
 
 /// Whether a disk is mounted nowhere any more.
@@ -339,6 +338,9 @@ fn a_power_cut_at_any_moment_leaves_what_was_answered_or_listed_and_no_half_file
     let site = Site::new();
     let image = site.path("disk");
     make_disk(&image);
+    if !can_be_mounted(&image, &site.path("data")) {
+        return println!("skipped, because no disk in a file can be mounted here");
+    }
     let (mut kept, mut unanswered) = (Vec::<Dist>::new(), None);
     for round in 1..=6 {
         let server = site.start_on_disk("disk", "data");

@@ -6,7 +6,7 @@ use super::{CommandError, load, print, trial};
 use crate::auth::{self, AuthError};
 use crate::cli::PasswdArgs;
 use crate::config::{self, Flags, Source};
-use crate::durable::make_directory;
+use crate::durable::{directory_of, make_directory};
 
 pub(super) fn run(args: &PasswdArgs) -> Result<(), CommandError> {
     let file = match &args.file {
@@ -37,7 +37,7 @@ fn configured_file(args: &PasswdArgs) -> Result<PathBuf, CommandError> {
 }
 
 fn make_parent(file: &Path) -> Result<(), CommandError> {
-    let path = file.parent().unwrap_or(file);
+    let path = directory_of(file);
     make_directory(path).map_err(|source| CommandError::Directory {
         path: path.to_owned(),
         source,

@@ -160,6 +160,7 @@ impl<'a> Forwarded<'a> {
 
 /// Who sent the request: behind a proxy that is believed, what it says (`X-Forwarded-For`, of which the last address
 /// that is no such proxy's counts), so that the log tells clients apart, and one's wrong passwords are not held against all.
+///
 /// Each proxy adds at the end whom it was asked by. What cannot be read ends the search at the peer: whatever stands
 /// before it may be the client's own invention.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {

@@ -149,7 +149,7 @@ fn row(catalog: &Catalog, project: &Project) -> Markup {
 pub(super) fn project(depth: Depth) -> MethodRouter<Arc<App>> {
     get(
         move |State(app): State<Arc<App>>, _: May<List>, Path(name): Path<String>, origin: Origin| {
-            project_at(app, name, origin, depth)
+            project_at(app, name, None, origin, depth)
         },
     )
 }
@@ -161,22 +161,29 @@ pub(super) async fn release(
     Path((name, version)): Path<(String, String)>,
     origin: Origin,
 ) -> Result<Response, HttpError> {
-    let name = project_name(name)?;
-    let catalog = app.index.catalog();
-    let project = catalog.project(&name).ok_or_else(|| no_project(&name))?;
-    let is_here = ReleaseVersion::parse_lenient(&version).is_ok_and(|version| project.release(&version).is_some());
-    if !is_here {
-        return Err(HttpError::NotFound(format!("version {version} of {name}")));
-    }
-    project_at(app, name.to_string(), origin, Depth::Two).await
+    project_at(app, name, Some(version), origin, Depth::Two).await
 }
 
-async fn project_at(app: Arc<App>, name: String, origin: Origin, depth: Depth) -> Result<Response, HttpError> {
+/// `version` must be here, if it is given.
+async fn project_at(
+    app: Arc<App>,
+    name: String,
+    version: Option<String>,
+    origin: Origin,
+    depth: Depth,
+) -> Result<Response, HttpError> {
     let name = project_name(name)?;
     let catalog = app.index.catalog();
     let Some(project) = catalog.project(&name).cloned() else {
         return Err(no_project(&name));
     };
+    let is_here = |version: &str| {
+        let version = ReleaseVersion::parse_lenient(version).ok();
+        version.is_some_and(|version| project.release(&version).is_some())
+    };
+    if let Some(version) = version.filter(|version| !is_here(version)) {
+        return Err(HttpError::NotFound(format!("version {version} of {name}")));
+    }
     let page = Arc::new(ProjectPage {
         app,
         catalog,

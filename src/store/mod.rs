@@ -262,13 +262,7 @@ impl Store {
         let mut files = self.roots.iter().map(|root| root.join(path));
         files.try_for_each(|file| {
             if is_there(&file).map_err(|e| StoreError::new("look at", &file, e))? {
-                remove_if_there(&file).map_err(|e| StoreError::new("remove", &file, e))?;
-                for ending in SIDECARS {
-                    let mut sidecar = file.clone().into_os_string();
-                    sidecar.push(ending);
-                    let sidecar = PathBuf::from(sidecar);
-                    remove_if_there(&sidecar).map_err(|e| StoreError::new("remove", &sidecar, e))?;
-                }
+                remove_with_sidecars(&file)?;
             }
             // Also where somebody else has removed it, a moment ago.
             let parent = file.parent().expect("a file lies in a directory");
@@ -373,6 +367,15 @@ fn is_there(path: &Path) -> io::Result<bool> {
 fn is_scratch(name: &str) -> bool {
     let random = name.strip_prefix(".tmp").unwrap_or_default();
     random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn remove_with_sidecars(file: &Path) -> Result<(), StoreError> {
+    [""].iter().chain(&SIDECARS).try_for_each(|ending| {
+        let mut path = file.as_os_str().to_owned();
+        path.push(ending);
+        let path = Path::new(&path);
+        remove_if_there(path).map_err(|e| StoreError::new("remove", path, e))
+    })
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

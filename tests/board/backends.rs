@@ -54,6 +54,7 @@ fn same_on_board_and_host(files: Files<'_>) -> Vec<String> {
 }
 
 const README: (&str, &str) = ("README.md", "# read me");
+const BY_SETUPTOOLS: &str = "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n";
 const TESTS: (&str, &str) = ("tests/test_it.py", "assert True");
 const SETUPTOOLS: &str = "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n[project]\nname = 'small-board'\nversion = '1.0'\ndependencies = ['foo>=1 ; implementation_name == \"micropython\"']\n";
 
@@ -147,10 +148,7 @@ fn setuptools_by_setup_py() {
     let setup = "from setuptools import setup, find_packages\nsetup(name='small-board', version='1.0', packages=find_packages(exclude=['tests']), py_modules=['extra'], package_data={'small_board': ['*.bin']})";
     let files = [
         ("setup.py", setup),
-        (
-            "pyproject.toml",
-            "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n",
-        ),
+        ("pyproject.toml", BY_SETUPTOOLS),
         ("small_board/__init__.py", ""),
         ("small_board/a.bin", "bin"),
         ("small_board/scripts/not_a_package.py", ""),
@@ -222,10 +220,7 @@ fn setuptools_packages_listed_in_setup_py() {
     let setup = "from setuptools import setup\nsetup(name='small-board', version='1.0', packages=['small_board'])";
     let files = [
         ("setup.py", setup),
-        (
-            "pyproject.toml",
-            "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n",
-        ),
+        ("pyproject.toml", BY_SETUPTOOLS),
         ("MANIFEST.in", "graft small_board"),
         ("small_board/__init__.py", ""),
         ("small_board/sub/__init__.py", ""),
@@ -252,10 +247,7 @@ fn setuptools_namespace_shared_by_projects() {
     let setup = "from setuptools import setup\nsetup(name='small-board', version='1.0', packages=['space', 'space.board'], namespace_packages=['space'])";
     let files = [
         ("setup.py", setup),
-        (
-            "pyproject.toml",
-            "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n",
-        ),
+        ("pyproject.toml", BY_SETUPTOOLS),
         (
             "space/__init__.py",
             "__import__('pkg_resources').declare_namespace(__name__)\n",
@@ -281,10 +273,9 @@ fn moved_by_setup_py(map: &str, folder: &str) -> Vec<(String, String)> {
     let setup = format!(
         "from setuptools import setup\nsetup(name='small-board', version='1.0', packages=['small_board', 'small_board.sub'],\n    package_dir={map})"
     );
-    let build = "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'setuptools.build_meta'\n";
     vec![
         ("setup.py".to_owned(), setup),
-        ("pyproject.toml".to_owned(), build.to_owned()),
+        ("pyproject.toml".to_owned(), BY_SETUPTOOLS.to_owned()),
         (format!("{folder}__init__.py"), "x = 1".to_owned()),
         (format!("{folder}sub/x.py"), "y = 2".to_owned()),
         ("no/z.py".to_owned(), String::new()),

@@ -36,7 +36,7 @@ pub(super) async fn home(State(app): State<Arc<App>>, origin: Origin) -> Respons
     let body = html! {
         header {
             h1 { "micropypi" }
-            p { "A package index for MicroPython, for pip and for uv: " (count(&catalog)) "." }
+            p { "A package index for MicroPython, for pip and for uv: " (catalog.counted()) "." }
         }
         (how_to(&origin.0))
         @if is_public { (projects(&catalog)) }
@@ -74,15 +74,6 @@ fn footer(base: &str) -> Markup {
             @if !base.is_empty() { " · " a href=(base) { "home" } }
         }
     }
-}
-
-fn count(catalog: &Catalog) -> String {
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    format!(
-        "{}, {}",
-        plural(catalog.project_count(), "project"),
-        plural(catalog.file_count(), "file")
-    )
 }
 
 /// `HOST:PORT`, as pip's `--trusted-host` takes it.

@@ -164,6 +164,13 @@ impl Catalog {
         self.projects.len()
     }
 
+    /// How much there is, in words: `1 project, 2 files`.
+    pub fn counted(&self) -> String {
+        let counted = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+        let projects = counted(self.project_count(), "project");
+        format!("{projects}, {}", counted(self.file_count(), "file"))
+    }
+
     /// The list of projects of the Simple API; None: not rendered since the last change, so call [`Catalog::render`]
     /// where blocking is allowed.
     pub fn page(&self, format: Format, depth: Depth) -> Option<&Page> {

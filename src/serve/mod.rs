@@ -325,12 +325,7 @@ async fn alive(index: Arc<Index>, workers: Vec<Handle>) -> bool {
 }
 
 fn status(index: &Index, addresses: &str) -> String {
-    let catalog = index.catalog();
-    format!(
-        "Serving {} projects, {} files on {addresses}",
-        catalog.project_count(),
-        catalog.file_count()
-    )
+    format!("Serving {} on {addresses}", index.catalog().counted())
 }
 
 /// The settings that differ and take effect at the next start only.

@@ -80,7 +80,7 @@ fn a_reload_is_over_when_the_folder_is_read() {
     manager.hears(&["RELOADING=1"]);
     let ready = manager.hears(&["READY=1"]);
     assert_eq!(server.get("/simple/blinky/").status, 200);
-    assert!(ready.contains("1 projects, 1 files"), "{ready}");
+    assert!(ready.contains("Serving 1 project, 1 file on"), "{ready}");
 }
 
 #[test]

@@ -120,7 +120,10 @@ fn policy(config: &AuthConfig) -> Policy {
 
 fn tell_of_passwords(config: &AuthConfig, source: &Source) {
     match &config.passwords {
-        Some(passwords) => warn_if_exposed("password file", passwords),
+        Some(passwords) => {
+            warn_if_exposed("password file", passwords);
+            warn_if_out_of_reach(passwords);
+        }
         None if config.protect.is_empty() => {}
         None => tracing::warn!(
             "what is protected is refused to everybody, because no password file is configured: run `micropypi passwd \
@@ -165,7 +168,7 @@ fn warn_if_closed(store: &Store) {
     match error.kind() {
         ErrorKind::PermissionDenied => {
             let user = geteuid();
-            let container = owner(store.inbox()).unwrap_or_default();
+            let container = become_owner(store.inbox()).map_or_else(String::new, |remedy| format!("; or, {remedy}"));
             tracing::warn!(
                 "uploads will fail: the packages directory {directory} cannot be written by the user {user}, as whom this \
                  server runs; run: chown -R {user} {directory}{container}"
@@ -185,11 +188,21 @@ fn warn_if_closed(store: &Store) {
     }
 }
 
-/// The other remedy: to become whom the directory belongs to.
-fn owner(directory: &Path) -> Option<String> {
-    let directory = directory.metadata().ok()?;
-    let (user, group) = (directory.uid(), directory.gid());
-    Some(format!("; or, in a container's compose file: user: \"{user}:{group}\""))
+/// Says what lets the server read the password file; that it cannot is an error of whoever opens it.
+fn warn_if_out_of_reach(passwords: &Path) {
+    let is_denied = |error: io::Error| error.kind() == ErrorKind::PermissionDenied;
+    if File::open(passwords).is_err_and(is_denied) {
+        let remedy = become_owner(passwords).map_or_else(String::new, |remedy| format!("; {remedy}"));
+        let (path, user) = (passwords.display(), geteuid());
+        tracing::warn!("the password file {path} cannot be read by the user {user}, as whom this server runs{remedy}");
+    }
+}
+
+/// A remedy where no unit of systemd says who the server is: to become whom the file or directory belongs to.
+fn become_owner(path: &Path) -> Option<String> {
+    let place = path.metadata().ok().filter(|_| !systemd::is_service())?;
+    let (user, group) = (place.uid(), place.gid());
+    Some(format!("in a container's compose file: user: \"{user}:{group}\""))
 }
 
 /// The page that is to be shown in place of the built-in one.

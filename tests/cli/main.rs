@@ -759,6 +759,28 @@ fn a_packages_directory_that_is_made_is_told() {
 }
 
 #[test]
+fn a_password_file_of_another_user_is_told_with_the_remedy() {
+    let home = home();
+    let file = home.path().join("htpasswd");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--mdns=false",
+        "--passwords",
+        "htpasswd",
+    ];
+    let mut start = unprivileged(home.path(), &arguments);
+    let said = failure(&start.output().unwrap());
+    assert!(said.contains("htpasswd cannot be read by the user "), "{said}");
+    assert!(said.contains("; in a container's compose file: user: \""), "{said}");
+    let said = failure(&start.env("INVOCATION_ID", "1").output().unwrap());
+    assert!(said.contains("as whom this server runs\n"), "{said}");
+}
+
+#[test]
 fn the_packages_can_ask_for_man_page_and_completions() {
     let home = home();
     let man = success(&micropypi(home.path(), &["man"]).output().unwrap());

@@ -118,7 +118,7 @@ pub struct SettingArgs {
     #[arg(long, value_name = "RIGHT", value_delimiter = ',')]
     #[serde(rename = "auth.protect")]
     protect: Vec<String>,
-    /// The index that projects which are not here are looked for in [default: none]
+    /// The index that clients are redirected to for projects that are not here [default: none]
     #[arg(long, value_name = "URL")]
     #[serde(rename = "index.fallback_url")]
     fallback_url: Option<String>,
@@ -256,7 +256,7 @@ pub struct CheckConfigArgs {
     /// Which file.
     #[command(flatten)]
     pub file: ConfigArgs,
-    /// Print every setting as it takes effect
+    /// Print every setting as it takes effect; the packaged service has folders of its own where the file names none
     #[arg(long)]
     pub show: bool,
 }

@@ -19,7 +19,7 @@ The configuration; it tells of every setting.
 The users and their passwords, as \fBmicropypi passwd\fR writes them.
 .TP
 \fI/var/lib/micropypi/packages\fR
-The packages of the service: all there is to back up.
+The packages of the service. With the two files above, all there is to back up.
 .TP
 \fI/var/cache/micropypi\fR
 What is derived from them; it may be deleted at any time.
@@ -44,7 +44,10 @@ pub(super) fn man() -> io::Result<Vec<u8>> {
         // clap lists each command by a page of its own, which there is not.
         let own_page = format!("{}(1)", escaped(command.get_display_name().unwrap_or_default()));
         page = page.replace(&own_page, &escaped(called(command)));
-        page.push_str(&section(command)?);
+        // The options of `serve` are those that the page begins with.
+        if command.get_name() != "serve" {
+            page.push_str(&section(command)?);
+        }
     }
     page.push_str(FILES.trim_start());
     Ok(page.into_bytes())
@@ -57,8 +60,7 @@ fn section(command: &Command) -> io::Result<String> {
     man.render_synopsis_section(&mut section)?;
     man.render_description_section(&mut section)?;
     man.render_options_section(&mut section)?;
-    // `serve` has those of the page.
-    if command.get_after_help().is_some() && command.get_name() != "serve" {
+    if command.get_after_help().is_some() {
         man.render_extra_section(&mut section)?;
     }
     let heading = escaped(&called(command).to_uppercase());

@@ -799,6 +799,8 @@ fn the_packages_can_ask_for_man_page_and_completions() {
         assert!(man.contains(expected), "{expected:?} is not in\n{man}");
     }
     assert!(!man.contains("(1)"), "there is no other page:\n{man}");
+    let flag = r"\fB\-\-fallback\-url\fR \fI<";
+    assert_eq!(man.matches(flag).count(), 2, "once for `serve`, once for `run`:\n{man}");
     for shell in ["bash", "fish", "zsh"] {
         let script = success(&micropypi(home.path(), &["completions", shell]).output().unwrap());
         assert!(script.contains("check-config"), "{shell}");

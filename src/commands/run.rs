@@ -140,12 +140,12 @@ fn bracketed(interface: &str) -> String {
     }
 }
 
-/// `-a` and `-P`; a dot in both is no passwords at all, and never in one alone.
+/// `-a` and `-P`; a dot in both is no passwords at all, and never in one alone. `-a none`, as `serve` says it, is such a dot.
 fn set_auth(args: &RunArgs, flags: &mut Flags) -> Result<(), CommandError> {
     let open_actions = args
         .authenticate
         .as_deref()
-        .is_some_and(|actions| actions.trim() == ".");
+        .is_some_and(|actions| matches!(actions.trim(), "." | "none"));
     let open_passwords = args.passwords.as_deref() == Some(".");
     if open_actions != open_passwords {
         return Err(CommandError::OpenTakesBoth);
@@ -299,13 +299,20 @@ mod tests {
     #[test]
     fn no_passwords_takes_both_dots() {
         assert!(config("-P . -a .").auth.protect.is_empty());
+        assert!(config("-P . -a none").auth.protect.is_empty());
         let line = ["micropypi", "run", "-a", ""];
         let Some(Command::Run(empty)) = Cli::try_parse_from(line).unwrap().command else {
             panic!("run");
         };
         assert!(loaded(&empty, &[]).is_err());
-        assert!(loaded(&parse("-a none"), &[]).is_err());
-        for half in ["-P .", "-a .", "-P . -a update", "-P file -a ."] {
+        for half in [
+            "-P .",
+            "-a .",
+            "-a none",
+            "-P . -a update",
+            "-P file -a .",
+            "-P file -a none",
+        ] {
             assert!(
                 matches!(translate(&parse(half)), Err(CommandError::OpenTakesBoth)),
                 "{half}"

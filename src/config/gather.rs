@@ -140,7 +140,7 @@ impl<'i> Gathered<'i> {
 /// How a user would write the setting at this place.
 fn usage(place: &Place, path: &str) -> Option<String> {
     match place {
-        Place::Flag(_) if path == "listen" => Some(format!("--listen 127.0.0.1:{DEFAULT_PORT}")),
+        Place::Flag(_) if path == "listen" => Some(format!("--listen '[::]:{DEFAULT_PORT}'")),
         // Others have flags of other names, and in pypiserver's command line again others.
         Place::Flag(_) => schema::usage_as_text(path),
         Place::Variable(name) => Some(format!("{name}={}", schema::usage_as_text(path)?)),

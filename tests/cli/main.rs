@@ -848,7 +848,7 @@ fn an_address_without_a_port_is_answered_in_the_words_of_its_source() {
     let flag = micropypi(home.path(), &["--listen", "127.0.0.1"]).output().unwrap();
     let expected = "\
 error: listen on the command line: invalid socket address syntax
-  = for example `--listen 127.0.0.1:8089`
+  = for example `--listen '[::]:8089'`
 ";
     assert_eq!(misconfiguration(&flag), expected);
     let variable = micropypi(home.path(), &[])

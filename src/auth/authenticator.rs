@@ -89,7 +89,7 @@ impl Authenticator {
         }
         let desk = self.desk.as_ref().ok_or(Denied::NoPasswordFile(self.naming))?;
         let credentials = Credentials::from_header(authorization.ok_or(Denied::CredentialsMissing)?)?;
-        if desk.knows(&credentials).await {
+        if desk.knows(&credentials, peer).await {
             return Ok(Some(credentials.user));
         }
         desk.verify(credentials, peer).await.map(Some)
@@ -116,14 +116,14 @@ impl Desk {
         }
     }
 
-    /// Whether the credentials were found right before, in a file that has not changed since.
-    async fn knows(self: &Arc<Self>, credentials: &Credentials) -> bool {
+    /// Whether the credentials were found right before, from this address, in a file that has not changed since.
+    async fn knows(self: &Arc<Self>, credentials: &Credentials, peer: IpAddr) -> bool {
         if !self.file.was_looked_at_lately() {
             let desk = Arc::clone(self);
             // A look that panics leaves the last reading in force.
             let _ = spawn_blocking(move || desk.file.refresh()).await;
         }
-        self.file.current().verified.contains(credentials)
+        self.file.current().verified.contains(credentials, peer)
     }
 
     /// Waits for the address' turn, then checks the password.
@@ -132,7 +132,7 @@ impl Desk {
         let queue = Arc::clone(self.queue_of(peer));
         let turn = queue.acquire_owned().await.expect("nobody closes the queues");
         // While this one waited, the same client may have logged in on another connection, or failed too often.
-        if self.file.current().verified.contains(&credentials) {
+        if self.file.current().verified.contains(&credentials, peer) {
             return Ok(credentials.user);
         }
         self.admit(peer)?;
@@ -175,7 +175,7 @@ impl Desk {
             return Err(Denied::WrongPassword);
         }
         self.throttle.refund(peer);
-        let is_first_login = generation.verified.insert(&credentials);
+        let is_first_login = generation.verified.insert(&credentials, peer);
         if is_first_login && generation.passwords.is_legacy(user) {
             tracing::warn!(%user, "the password is kept as an old, weak hash: renew it with `micropypi passwd {user}`");
         }
@@ -345,13 +345,23 @@ mod tests {
         assert!(throttled.count() >= 80);
         assert!(verdicts.iter().all(Result::is_err));
 
-        // Who is throttled is not even told that a guess is right; who is logged in already goes on.
-        assert!(matches!(
-            fixture.login("bob", "hunter2", ATTACKER).await,
-            Err(Denied::Throttled { .. })
-        ));
-        assert_eq!(fixture.login("ann", "secret", ATTACKER).await, Ok("ann".to_owned()));
+        // Who is throttled is not even told that a guess is right, whoever is logged in elsewhere.
+        for (user, password) in [("bob", "hunter2"), ("ann", "secret")] {
+            let verdict = fixture.login(user, password, ATTACKER).await;
+            assert!(matches!(verdict, Err(Denied::Throttled { .. })), "{user}");
+        }
+        assert_eq!(fixture.login("ann", "secret", HOME).await, Ok("ann".to_owned()));
         assert_eq!(fixture.login("bob", "hunter2", HOME).await, Ok("bob".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn who_is_logged_in_goes_on_beside_a_guesser() {
+        let fixture = Fixture::new(UPDATE);
+        fixture.login("ann", "secret", HOME).await.unwrap();
+        let guesses: Vec<String> = (0..20).map(|n| format!("guess{n}")).collect();
+        let verdicts = join_all(guesses.iter().map(|guess| fixture.login("ann", guess, HOME))).await;
+        assert!(matches!(verdicts.last(), Some(Err(Denied::Throttled { .. }))));
+        assert_eq!(fixture.login("ann", "secret", HOME).await, Ok("ann".to_owned()));
     }
 
     #[tokio::test]

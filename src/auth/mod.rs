@@ -2,8 +2,8 @@
 //! [`Authenticator`] before each use case, by `serve/`, which opens it, and by the commands `passwd` ([`passwd`]) and `check-config`.
 //!
 //! A request takes the shortest way that is safe: what is not protected asks for nothing; a password that was found
-//! right before costs one keyed digest; everything else waits for its address's turn, counts against its throttle, and
-//! is hashed off the runtime.
+//! right before, from the same address, costs one keyed digest; everything else waits for its address's turn, counts
+//! against its throttle, and is hashed off the runtime.
 
 mod authenticator;
 mod credentials;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -205,10 +206,16 @@ async fn converse(
             let stream = Wire::new(stream, outgoing.clone());
             serve(stream, connections, connection(Tls::None(outgoing))).await?;
         }
-        Some(acceptor) => match acceptor.accept(stream).await {
-            Err(HandshakeError::Plain(stream)) => serve(stream, connections, connection(Tls::Missing)).await?,
-            accepted => serve(accepted?, connections, connection(Tls::Spoken)).await?,
-        },
+        Some(acceptor) => {
+            let accepted = tokio::select! {
+                accepted = acceptor.accept(stream) => accepted,
+                () = connections.stop.cancelled() => return Ok(()),
+            };
+            match accepted {
+                Err(HandshakeError::Plain(stream)) => serve(stream, connections, connection(Tls::Missing)).await?,
+                accepted => serve(accepted?, connections, connection(Tls::Spoken)).await?,
+            }
+        }
     }
     Ok(())
 }
@@ -225,12 +232,20 @@ async fn serve(
     connections: &Connections,
     connection: Arc<Connection>,
 ) -> hyper::Result<()> {
-    let service = service_fn(|request| answer(&connections.service, Arc::clone(&connection), request));
+    let has_asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        has_asked.store(true, Ordering::Relaxed);
+        answer(&connections.service, Arc::clone(&connection), request)
+    });
     let mut conversation = connections.http.serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         biased;
         ended = &mut conversation => ended,
         () = connections.stop.cancelled() => {
+            // hyper would wait for the rest of a first head; that of a later one it cuts off itself.
+            if !has_asked.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             std::pin::Pin::new(&mut conversation).graceful_shutdown();
             (&mut conversation).await
         }

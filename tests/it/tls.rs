@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustix::process::Signal;
@@ -255,6 +256,18 @@ fn who_says_nothing_is_given_up() {
     let mut silent = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port(&server)))).unwrap();
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
+fn who_says_nothing_holds_up_no_stop() {
+    let server = site(&Authority::new()).start();
+    let port = port(&server);
+    let _silent = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
+    // Accepted after that one.
+    assert!(is_trusted(&server.site.path("ca.pem"), port));
+    let begin = Instant::now();
+    let (status, log) = server.stop();
+    assert!(status.success() && begin.elapsed() < Duration::from_secs(10), "{log}");
 }
 
 #[test]

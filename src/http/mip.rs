@@ -3,6 +3,7 @@
 //! URLs. (Source: micropython-lib's mip.)
 
 use std::fs::{File, Metadata};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{Hex, ProjectName, ReleaseVersion};
-use crate::index::{Board, Catalog, Project, Release};
+use crate::index::{Board, Catalog, Project, Release, Scope, Trust, ViewError};
 use crate::store::{self, Content, Source, is_gone};
 
 /// The URL of a content holds its digest, so what it names never changes.
@@ -272,12 +273,28 @@ impl AskedRelease {
     fn make(self, app: &App) -> Result<(Self, Arc<Board>), HttpError> {
         let mut asked = self;
         loop {
-            let board = app.index.board(&asked.catalog, &asked.project, asked.release())?;
-            if !board.is_empty() {
-                return Ok((asked, board));
-            }
-            asked = asked.other(app)?;
+            asked = match app.index.board(&asked.catalog, &asked.project, asked.release()) {
+                Ok(board) if !board.is_empty() => return Ok((asked, board)),
+                Ok(_) => asked.other(app)?,
+                Err(ViewError::Io(error)) if is_gone(&error) => asked.moved(app, error)?,
+                Err(error) => return Err(error.into()),
+            };
         }
+    }
+
+    /// What the board's words stand for, now that a file is not where the catalog has it. The catalog learns what is there.
+    fn moved(&self, app: &App, error: io::Error) -> Result<Self, HttpError> {
+        let described = |asked: &Self| asked.release().describing().cloned();
+        let known = described(self).expect("only releases that hold a file for boards are found");
+        let path = app.index.store().locate(known.root, &known.path);
+        app.index.refresh(Scope::Paths([path].into()), Trust::Quiet);
+        let [name, version] = &self.words;
+        let now = Self::find(app, name, version)?;
+        // Else it is the cache that lacks something.
+        if described(&now).is_some_and(|file| file.stamp == known.stamp) {
+            return Err(error.into());
+        }
+        Ok(now)
     }
 
     /// What the board's words stand for, now that this release is known to be empty.

@@ -1,10 +1,11 @@
 //! What mip reads, byte by byte: for the firmware that speaks HTTP/1.0, and for the next, which speaks HTTP/1.1 and closes.
 
+use std::fs;
 use std::io::{Read, Write};
 
 use crate::dists::Dist;
 use crate::form::sha256;
-use crate::harness::{Server, Site};
+use crate::harness::{Server, Site, eventually};
 use crate::raw::{Request, Response, connect};
 
 const SOURCE: &[u8] = b"ON = 1\n";
@@ -101,6 +102,32 @@ fn what_is_missing_is_a_404_and_never_a_redirect() {
             assert_eq!(answer.header("content-length"), Some(&*length), "{target}");
         }
     }
+}
+
+#[test]
+fn what_was_taken_away_is_missing_before_the_server_is_told() {
+    let release = |version, source: &[u8]| Dist::wheel_of("blinky", version, "", &[("blinky.py", source)]);
+    let (kept, gone) = (release("1.0", b"OLD = 1\n"), release("2.0", b"NEW = 1\n"));
+    let server = Site::holding(&[kept, gone.clone()])
+        .set("store.watch", r#""off""#)
+        .start();
+    let cached = server.site.path("data/cache/files");
+    for source in [b"OLD = 1\n", b"NEW = 1\n"] {
+        let digest = sha256(source);
+        let content = cached
+            .join(&digest[..4])
+            .join(format!("{}-{}", &digest[4..], source.len()));
+        eventually("it is ready for boards", || content.exists().then_some(()));
+    }
+    // The cache cannot help, either.
+    fs::remove_dir_all(cached).unwrap();
+    fs::remove_file(server.site.packages().join(&gone.filename)).unwrap();
+    let latest = closed(&server, &old("/package/6/blinky/latest.json"));
+    assert_eq!(latest.status, 200, "{}", latest.text());
+    assert_eq!(latest.json()["version"], "1.0");
+    let exact = closed(&server, &old("/package/6/blinky/2.0.json"));
+    exact.assert_says(404, &["blinky 2.0 is not here"]);
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) enum HttpError {
     NothingForBoards(String),
     #[error("{path} is not here; upload to the base URL itself, http://HOST:PORT/")]
     NotForUploads { path: String },
-    #[error("{method} is not for {path}; upload to the base URL itself, http://HOST:PORT/")]
+    #[error("{method} is not for {path}; upload by POST to the base URL itself, http://HOST:PORT/")]
     WrongMethod { method: Method, path: String },
     #[error("{path} takes POST only; all projects are at /simple/")]
     NotForReading { path: String },

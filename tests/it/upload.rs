@@ -377,7 +377,9 @@ fn a_zip_sdist_is_taken() {
 fn a_get_of_the_upload_paths_is_no_upload() {
     let server = Server::start();
     assert_eq!(server.get("/").status, 200);
-    assert_eq!(server.send(Request::new("PUT", "/")).status, 405);
+    server
+        .send(Request::new("PUT", "/"))
+        .assert_says(405, &["upload by POST to the base URL"]);
     for target in ["/legacy/", "/RPC2"] {
         server
             .get(target)

@@ -16,7 +16,7 @@ use crate::board::TarballError;
 use crate::chain::Chain;
 use crate::dist::ArchiveError;
 use crate::index::{BoardFileError, PublishError, ViewError};
-use crate::store::{CacheError, StoreError};
+use crate::store::StoreError;
 
 /// How much of a sentence goes into the status line and the log: a client may have put much into it.
 const REASON_CHARS: usize = 300;
@@ -32,8 +32,6 @@ pub(super) enum HttpError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
-    Cache(#[from] CacheError),
     #[error(transparent)]
     BoardFile(#[from] BoardFileError),
     #[error(transparent)]
@@ -84,7 +82,7 @@ impl HttpError {
             Self::Changing => StatusCode::SERVICE_UNAVAILABLE,
             Self::BoardFile(error) => board_file_status(error),
             Self::View(error) => view_status(error),
-            Self::Cache(_) | Self::Io(_) | Self::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Io(_) | Self::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -178,7 +176,6 @@ fn store_status(error: &StoreError) -> StatusCode {
 
 fn board_file_status(error: &BoardFileError) -> StatusCode {
     match error {
-        BoardFileError::View(error) => view_status(error),
         BoardFileError::Cache(error)
         | BoardFileError::Tarball(TarballError::File(_, error) | TarballError::Write(error)) => disk_status(error),
         BoardFileError::Tarball(TarballError::Length(_)) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -79,9 +79,6 @@ impl Board {
 /// Why a board's tarball cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum BoardFileError {
-    /// The view of the release.
-    #[error(transparent)]
-    View(#[from] ViewError),
     /// A file in it.
     #[error(transparent)]
     Tarball(#[from] TarballError),

@@ -185,8 +185,8 @@ fn board_file_status(error: &BoardFileError) -> StatusCode {
 fn view_status(error: &ViewError) -> StatusCode {
     match error {
         ViewError::Io(error) => disk_status(error),
-        // Made in the background; boards get the sources meanwhile.
-        ViewError::Compiler(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        // Bytecode is made in the background; boards get the sources meanwhile. What has moved, `mip.rs` looks for again.
+        ViewError::Compiler(_) | ViewError::Moved => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

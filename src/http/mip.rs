@@ -3,7 +3,6 @@
 //! URLs. (Source: micropython-lib's mip.)
 
 use std::fs::{File, Metadata};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +21,9 @@ use crate::store::{self, Content, Source, is_gone};
 
 /// The URL of a content holds its digest, so what it names never changes.
 const FOR_EVER: &str = "max-age=31536000, immutable";
+
+/// How often a file may move away under a board's request.
+const MOVES: usize = 3;
 
 /// The media type of contents.
 const CONTENT: &str = "application/octet-stream";
@@ -271,30 +273,34 @@ impl AskedRelease {
     /// With the release that the board gets, which is another where this one turns out to be empty: an installer would
     /// call nothing a success.
     fn make(self, app: &App) -> Result<(Self, Arc<Board>), HttpError> {
-        let mut asked = self;
+        let (mut asked, mut moves) = (self, 0);
         loop {
             asked = match app.index.board(&asked.catalog, &asked.project, asked.release()) {
                 Ok(board) if !board.is_empty() => return Ok((asked, board)),
                 Ok(_) => asked.other(app)?,
-                Err(ViewError::Io(error)) if is_gone(&error) => asked.moved(app, error)?,
+                Err(ViewError::Moved) if moves < MOVES => {
+                    moves += 1;
+                    asked.moved(app)?
+                }
+                Err(ViewError::Moved) => return Err(HttpError::Changing),
                 Err(error) => return Err(error.into()),
             };
         }
     }
 
-    /// What the board's words stand for, now that a file is not where the catalog has it. The catalog learns what is there.
-    fn moved(&self, app: &App, error: io::Error) -> Result<Self, HttpError> {
+    /// What the board's words stand for, now that a file is not what the catalog knows. The catalog learns what it is.
+    fn moved(&self, app: &App) -> Result<Self, HttpError> {
         let described = |asked: &Self| asked.release().describing().cloned();
-        let known = described(self).expect("only releases that hold a file for boards are found");
+        let known = described(self).expect("only a release that a board could read is found");
         let path = app.index.store().locate(known.root, &known.path);
         app.index.refresh(Scope::Paths([path].into()), Trust::Quiet);
         let [name, version] = &self.words;
         let now = Self::find(app, name, version)?;
-        // Else it is the cache that lacks something.
-        if described(&now).is_some_and(|file| file.stamp == known.stamp) {
-            return Err(error.into());
+        match described(&now) {
+            // It may be written over at this moment.
+            Some(file) if Arc::ptr_eq(&file, &known) => Err(HttpError::Changing),
+            _ => Ok(now),
         }
-        Ok(now)
     }
 
     /// What the board's words stand for, now that this release is known to be empty.

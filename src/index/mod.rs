@@ -18,6 +18,7 @@ mod views;
 mod workshop;
 
 use std::collections::HashSet;
+use std::fs::File as FsFile;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Deref;
@@ -38,13 +39,15 @@ pub use project::{File, Project, Release};
 pub use publish::{Outcome, PublishError, Upload};
 pub use scan::{Scope, Trust};
 pub use simple::anchor;
-pub use views::{BoardOptions, ViewError};
+pub use views::ViewError;
 use workshop::Workshop;
 
+use crate::board::Patterns;
+use crate::board::mpy::MpyCross;
 use crate::chain::Chain;
 use crate::dist::{Limits, ProjectName, ReleaseVersion};
 use crate::lock::lock;
-use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Store, StoreError};
+use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Store, StoreError, is_gone};
 
 /// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
@@ -53,6 +56,17 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(5);
 /// machine has.
 const UPLOAD_THREADS: usize = 8;
 const BOARD_THREADS: usize = 4;
+
+/// What decides how views are made, beside the packages themselves.
+#[derive(Debug, Clone, Default)]
+pub struct BoardOptions {
+    /// Of the configuration.
+    pub patterns: Patterns,
+    /// The texts of the patterns, and which compiler it is.
+    pub fingerprint: String,
+    /// The compiler, where there is one.
+    pub compiler: Option<MpyCross>,
+}
 
 /// What the index needs to know beside its folders.
 #[derive(Debug, Clone)]
@@ -143,6 +157,19 @@ impl Index {
         let learnt = learn::learn(&self.store, &file.found(), &file.name, &self.options.limits)?;
         let is_known = learnt.facts.metadata.is_some_and(|found| found.sha256 == known.sha256);
         Ok(learnt.metadata.filter(|_| is_known))
+    }
+
+    /// Opens a file of the catalog. None: it went away, or another has taken its name.
+    ///
+    /// # Errors
+    /// The system's.
+    fn open(&self, file: &File) -> io::Result<Option<FsFile>> {
+        let opened = match self.store.open_file(file.root, &file.path) {
+            Err(error) if is_gone(&error) => return Ok(None),
+            opened => opened?,
+        };
+        let is_known = Stamp::of(&opened.metadata()?) == file.stamp;
+        Ok(Some(opened).filter(|_| is_known))
     }
 
     /// Removes the files of a release, or of all releases, and tells the log of each. Blocks. Gives the paths of what was

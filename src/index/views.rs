@@ -24,17 +24,6 @@ use crate::store::Contents;
 /// Counts the ways in which views were ever made; another one makes every view anew.
 const GENERATION: &[u8] = b"board view 6";
 
-/// What decides how views are made, beside the packages themselves.
-#[derive(Debug, Clone, Default)]
-pub struct BoardOptions {
-    /// Of the configuration.
-    pub patterns: Patterns,
-    /// The texts of the patterns, and which compiler it is.
-    pub fingerprint: String,
-    /// The compiler, where there is one.
-    pub compiler: Option<MpyCross>,
-}
-
 /// Why there is no view now; there may be one at the next try.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
@@ -44,6 +33,9 @@ pub enum ViewError {
     /// The compiler, or the files that it is to work on.
     #[error("no bytecode was made")]
     Compiler(#[from] MpyError),
+    /// The file went away or was replaced, and the catalog does not know it yet.
+    #[error("the file is not what the catalog knows")]
+    Moved,
 }
 
 /// What the compiler made of a view.
@@ -63,9 +55,13 @@ impl Index {
             let Some(release) = project.and_then(|project| project.release(file.name.version())) else {
                 continue;
             };
-            if let Err(error) = self.prepare(&file, release) {
-                let project = file.name.project().as_str();
-                tracing::warn!(project, file = %file.path, error = %Chain(&error), "not everything is ready for boards yet");
+            match self.prepare(&file, release) {
+                // What there is now is prepared when the catalog knows of it.
+                Ok(()) | Err(ViewError::Moved) => {}
+                Err(error) => {
+                    let project = file.name.project().as_str();
+                    tracing::warn!(project, file = %file.path, error = %Chain(&error), "not everything is ready for boards yet");
+                }
             }
         }
         self.renew();
@@ -171,10 +167,10 @@ impl Index {
         let Some(file) = release.describing() else {
             return Ok(View::default());
         };
+        let archive = self.open(file)?.ok_or(ViewError::Moved)?;
         let metadata = self
             .core_metadata(file)?
             .and_then(|bytes| CoreMetadata::parse(&bytes).ok());
-        let archive = self.store.open_file(file.root, &file.path)?;
         let patterns = self.patterns(&file.name, release.source());
         let view = match self.sort_out(archive, &file.name, metadata.as_ref(), &patterns) {
             Ok(view) => view,
@@ -188,6 +184,8 @@ impl Index {
                 }
             }
         };
+        // Kept under its digest: it must not have been written over meanwhile.
+        self.open(file)?.ok_or(ViewError::Moved)?;
         // It may take the place of one that was made otherwise.
         self.workshop.litter();
         self.derive(key, &view);

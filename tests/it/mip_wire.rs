@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::slice;
+
+use rustix::process::Signal;
 
 use crate::dists::Dist;
 use crate::form::sha256;
@@ -104,6 +107,19 @@ fn what_is_missing_is_a_404_and_never_a_redirect() {
     }
 }
 
+/// Empties the cache of what boards get, as soon as these contents are in it.
+fn forget_contents(site: &Site, contents: &[&[u8]]) {
+    let cached = site.path("data/cache/files");
+    for content in contents {
+        let digest = sha256(content);
+        let path = cached
+            .join(&digest[..4])
+            .join(format!("{}-{}", &digest[4..], content.len()));
+        eventually("it is ready for boards", || path.exists().then_some(()));
+    }
+    fs::remove_dir_all(cached).unwrap();
+}
+
 #[test]
 fn what_was_taken_away_is_missing_before_the_server_is_told() {
     let release = |version, source: &[u8]| Dist::wheel_of("blinky", version, "", &[("blinky.py", source)]);
@@ -111,16 +127,7 @@ fn what_was_taken_away_is_missing_before_the_server_is_told() {
     let server = Site::holding(&[kept, gone.clone()])
         .set("store.watch", r#""off""#)
         .start();
-    let cached = server.site.path("data/cache/files");
-    for source in [b"OLD = 1\n", b"NEW = 1\n"] {
-        let digest = sha256(source);
-        let content = cached
-            .join(&digest[..4])
-            .join(format!("{}-{}", &digest[4..], source.len()));
-        eventually("it is ready for boards", || content.exists().then_some(()));
-    }
-    // The cache cannot help, either.
-    fs::remove_dir_all(cached).unwrap();
+    forget_contents(&server.site, &[b"OLD = 1\n", b"NEW = 1\n"]);
     fs::remove_file(server.site.packages().join(&gone.filename)).unwrap();
     let latest = closed(&server, &old("/package/6/blinky/latest.json"));
     assert_eq!(latest.status, 200, "{}", latest.text());
@@ -128,6 +135,31 @@ fn what_was_taken_away_is_missing_before_the_server_is_told() {
     let exact = closed(&server, &old("/package/6/blinky/2.0.json"));
     exact.assert_says(404, &["blinky 2.0 is not here"]);
     assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[test]
+fn what_was_replaced_is_never_taken_for_what_was_there_before() {
+    let release = |source: &[u8]| Dist::wheel_of("blinky", "1.0", "", &[("blinky.py", source)]);
+    let (one, two) = (release(b"ONE = 1\n"), release(b"TWO = 2\n"));
+    let server = Site::holding(slice::from_ref(&one))
+        .set("store.watch", r#""off""#)
+        .start();
+    forget_contents(&server.site, &[b"ONE = 1\n"]);
+    let path = server.site.packages().join(&one.filename);
+    let installed = || {
+        let manifest = Some(server.get("/package/6/blinky/1.0.json")).filter(|manifest| manifest.status == 200)?;
+        let hash = hashed(&manifest, "blinky.py");
+        Some(server.get(&format!("/file/{}/{hash}", &hash[..2])).body)
+    };
+    for (dist, source) in [(&two, b"TWO = 2\n"), (&one, b"ONE = 1\n")] {
+        fs::write(&path, &dist.bytes).unwrap();
+        // Before the server is told.
+        installed();
+        server.signal(Signal::HUP);
+        eventually("what lies there is installed", || {
+            installed().filter(|installed| installed == source)
+        });
+    }
 }
 
 #[test]

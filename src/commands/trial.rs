@@ -2,11 +2,15 @@
 //! `serve` and `passwd`.
 
 use std::fmt;
-use std::io;
+use std::fs;
+use std::io::{self, Stdout, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{CommandError, print};
+use rustix::fs::fstat;
+
+use super::CommandError;
 use crate::auth::passwd::{self, PasswdError, Unseen};
 use crate::chain::Chain;
 use crate::config::{Config, Loaded};
@@ -36,8 +40,8 @@ pub(super) fn prepare(loaded: Loaded) -> Result<(Loaded, Option<Newcomer>), Comm
     ))
 }
 
-/// The user that was made up. One whose password was not shown, because the start failed or was killed, gets another from
-/// the next.
+/// The user that was made up. One whose password was not shown, because the start failed or was killed, or standard output
+/// is closed, gets another from the next.
 pub(super) struct Newcomer {
     secret: Unseen,
     welcome: String,
@@ -53,11 +57,27 @@ impl Newcomer {
 
     /// Shows the password.
     pub(super) fn introduce(self) {
-        let shown = print(self.welcome.as_bytes());
+        let shown = show(&self.welcome).map_err(CommandError::Output);
         if let Err(error) = shown.and_then(|()| Ok(self.secret.note_seen()?)) {
             tracing::error!("{USER} gets another password from the next start: {}", Chain(&error));
         }
     }
+}
+
+/// Writes to standard output what can be seen only once: a reader that has gone away is an error here.
+fn show(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    if leads_nowhere(&stdout) {
+        return Err(io::Error::other("it is closed, or leads to /dev/null"));
+    }
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Rust opens /dev/null in the place of a standard output that is closed.
+fn leads_nowhere(stdout: &Stdout) -> bool {
+    let null = fs::metadata("/dev/null").map(|null| null.rdev());
+    fstat(stdout).is_ok_and(|out| null.is_ok_and(|null| out.st_rdev == null))
 }
 
 /// Whoever lacks a right here is to go elsewhere: as root, the trial would leave files of root's.

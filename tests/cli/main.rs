@@ -416,7 +416,13 @@ fn the_help_names_every_default_and_protect_takes_none() {
 
 /// Starts a quick trial, and gives what it has printed on stdout when it listens.
 fn trial(directory: &Path) -> String {
+    trial_to(directory, Stdio::piped())
+}
+
+/// The same with this standard output.
+fn trial_to(directory: &Path, stdout: Stdio) -> String {
     let mut child = micropypi(directory, &["--listen", "127.0.0.1:0", "--mdns=false"])
+        .stdout(stdout)
         .spawn()
         .unwrap();
     let log = BufReader::new(child.stderr.take().unwrap())
@@ -453,6 +459,18 @@ fn the_quick_trial_makes_one_user_once() {
         fs::read_to_string(home.path().join("data/auth/.htpasswd")).unwrap(),
         file
     );
+}
+
+#[test]
+fn a_password_that_nobody_could_see_is_not_used_up() {
+    let home = home();
+    let (reader, gone) = std::io::pipe().unwrap();
+    drop(reader);
+    for nowhere in [Stdio::from(gone), Stdio::null()] {
+        assert_eq!(trial_to(home.path(), nowhere), "");
+    }
+    assert!(trial(home.path()).contains("\npassword = "));
+    assert_eq!(trial(home.path()), "");
 }
 
 #[test]

@@ -227,6 +227,7 @@ impl Index {
         })?;
         if there == *digests {
             self.store.sync(INBOX, file_name)?;
+            self.read_again(file_name);
             Ok(Outcome::Unchanged)
         } else {
             Err(exists(file_name, &there))

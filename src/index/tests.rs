@@ -187,6 +187,14 @@ fn the_same_bytes_are_welcome_and_others_are_refused() {
 }
 
 #[test]
+fn what_was_copied_by_hand_a_moment_ago_shows_once_its_upload_is_answered() {
+    let site = Site::new(Placing::New);
+    fs::write(site.path().join("foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
+    assert!(matches!(site.upload("1.0", "one").unwrap(), Outcome::Unchanged));
+    assert_eq!(site.files(), ["foo-1.0.tar.gz"]);
+}
+
+#[test]
 fn what_was_removed_by_hand_a_moment_ago_is_in_nobodys_way() {
     let site = Site::new(Placing::New);
     for summary in ["one", "one", "two"] {

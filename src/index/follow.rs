@@ -59,8 +59,10 @@ async fn look(index: &Arc<Index>, watcher: &mut Option<Watcher>, scope: Scope, t
     while let Some((scope, trust)) = next.take() {
         match refresh(index, scope, trust).await {
             Ok(ground) => {
-                if let Some(stale) = watcher.as_ref().filter(|watcher| !watcher.watches(&ground)) {
-                    *watcher = renewed(index, stale.how).await;
+                // The old one goes before the new one comes: the kernel has a limit for what the two watch.
+                let stale = watcher.take_if(|watcher| !watcher.watches(&ground));
+                if let Some(how) = stale.map(|stale| stale.how) {
+                    *watcher = renewed(index, how).await;
                     next = Some((Scope::All, Trust::Quiet));
                 }
             }
@@ -83,7 +85,9 @@ async fn refresh(index: &Arc<Index>, scope: Scope, trust: Trust) -> Result<Groun
 
 /// A watcher of what lies under the paths now.
 async fn renewed(index: &Arc<Index>, how: Watch) -> Option<Watcher> {
-    tracing::debug!("other directories lie under the packages directories' paths; everything is looked at again");
+    tracing::debug!(
+        "not all that lies under the packages directories' paths is watched; everything is looked at again"
+    );
     let index = Arc::clone(index);
     let renewed = spawn_blocking(move || index.store().watch(how));
     renewed.await.ok().flatten()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{ErrorKind, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::fs::StatFs;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -35,6 +35,7 @@ pub struct Watcher {
     /// How it was asked to watch.
     pub(crate) how: Watch,
     watched: Ground,
+    /// They end where inotify cannot watch everything any more.
     events: mpsc::UnboundedReceiver<Event>,
     /// Present where inotify works; dropping it ends the events.
     inotify: Option<Arc<RecommendedWatcher>>,
@@ -66,10 +67,11 @@ impl Watcher {
         })
     }
 
-    /// Whether this is what it watches. Another may have taken its place since, as after mv(1) or mount(8), and inotify says
-    /// nothing of that.
+    /// Whether this is what it watches, all of it. Another may have taken its place since, as after mv(1) or mount(8), and
+    /// inotify says nothing of that.
     pub fn watches(&self, ground: &Ground) -> bool {
-        self.watched == *ground
+        let is_deaf = self.inotify.is_some() && self.events.is_closed();
+        !is_deaf && self.watched == *ground
     }
 
     /// Waits for the next changes. With a poll: for a moment. Cancel-safe.
@@ -137,12 +139,19 @@ fn watch(
     writing: Arc<Writing>,
     sender: mpsc::UnboundedSender<Event>,
 ) -> notify::Result<RecommendedWatcher> {
+    let mut sender = Some(sender);
     // Not of files that are opened: that is frequent, and says nothing.
     let kinds = EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::ALL_MODIFY | EventKindMask::ACCESS_CLOSE;
     let tell = move |event: notify::Result<Event>| match event {
-        Ok(event) if writing.heed(&event) => drop(sender.send(event)),
+        Ok(event) if writing.heed(&event) => drop(sender.as_ref().map(|sender| sender.send(event))),
         Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "inotify reported a fault"),
+        Err(error) => {
+            tracing::warn!(%error, "inotify reported a fault");
+            if matches!(error.kind, ErrorKind::MaxFilesWatch) {
+                // Of a folder that came it will never tell.
+                sender = None;
+            }
+        }
     };
     let mut watcher = RecommendedWatcher::new(tell, notify::Config::default().with_event_kinds(kinds))?;
     for root in roots {

@@ -216,6 +216,16 @@ impl Site {
         Server::spawn(self, command)
     }
 
+    /// Starts `micropypi serve` where inotify may watch so many folders, and no more.
+    pub(crate) fn start_with_watches(&self, most: u32) -> Server {
+        let mut command = unshare(&["--user", "--map-root-user"]);
+        let script = r#"echo "$1" > /proc/sys/user/max_inotify_watches && exec "$0" serve --config "$2""#;
+        command.current_dir(self.home.path()).args(["sh", "-c", script]);
+        command.arg(env!("CARGO_BIN_EXE_micropypi")).arg(most.to_string());
+        command.arg(self.configure());
+        Server::spawn(self, command)
+    }
+
     /// Starts `micropypi serve` here from a shell that has run this before.
     pub(crate) fn start_after(&self, shell: &str) -> Server {
         let mut command = Command::new("sh");

@@ -73,6 +73,20 @@ fn a_folder_moved_in_shows_with_all_that_it_holds() {
 }
 
 #[test]
+fn a_folder_that_is_one_too_many_for_inotify_is_followed() {
+    let server = Site::new().start_with_watches(2);
+    for name in ["blinky", "winky", "pulse"] {
+        fs::create_dir(server.site.packages().join(name)).unwrap();
+    }
+    server.await_log("cannot watch by inotify");
+    for name in ["blinky", "winky", "pulse"] {
+        let dist = Dist::wheel(name, "1.0");
+        fs::write(server.site.packages().join(name).join(&dist.filename), &dist.bytes).unwrap();
+        await_listed(&server, &dist);
+    }
+}
+
+#[test]
 fn a_folder_that_takes_the_place_of_the_packages_directory_is_followed() {
     let before = Dist::sdist("blinky", "1.0");
     let server = Site::holding(std::slice::from_ref(&before)).start();

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -512,6 +512,17 @@ fn boards_are_told_that_the_disk_of_the_cache_is_full() {
     }
 }
 
+/// What boards get of a file is made by reading it, and at any time.
+fn large_and_not_for_boards() -> Dist {
+    let mut noise = vec![0; 32 << 20];
+    getrandom::fill(&mut noise).unwrap();
+    let wheel = Dist::wheel_of("large", "1.0", "", &[("large/noise", &noise)]);
+    Dist {
+        filename: "large-1.0-cp311-cp311-linux_x86_64.whl".to_owned(),
+        ..wheel
+    }
+}
+
 #[test]
 fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
     let site = Site::new();
@@ -519,7 +530,7 @@ fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
     let cache = first.sees(&site.path("data/cache"));
     fill(&cache);
     let mut noise = [0; 200_000];
-    let mut dists = vec![Dist::noise(32 << 20)];
+    let mut dists = vec![large_and_not_for_boards()];
     dists.extend((0..10).map(|number| {
         getrandom::fill(&mut noise).unwrap();
         let keywords = noise.iter().map(|byte| char::from(b'a' + byte % 26));
@@ -543,10 +554,14 @@ fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
     first.await_log("the cache can be written again");
     let log = first.log();
     assert_eq!(log.matches("the cache could not be written").count(), 1, "{log}");
-    // The tmpfs goes with the server.
-    let written = fs::read(cache.join("index-4.redb")).unwrap();
-    first.kill();
-    fs::write(site.path("data/cache/index-4.redb"), written).unwrap();
+    // The tmpfs goes with the server, but for what is open.
+    let mut written = File::open(cache.join("index-4.redb")).unwrap();
+    assert!(first.stop().0.success());
+    io::copy(
+        &mut written,
+        &mut File::create(site.path("data/cache/index-4.redb")).unwrap(),
+    )
+    .unwrap();
     let second = site.start();
     for dist in &dists {
         await_listed(&second, dist);

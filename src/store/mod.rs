@@ -5,6 +5,7 @@ mod clean;
 mod contents;
 mod cores;
 mod file;
+mod found;
 mod mounts;
 mod small;
 mod stage;
@@ -26,10 +27,11 @@ pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::{Content, Contents};
 pub use cores::on_all_cores;
 pub use file::{Pieces, open, open_at_once};
+pub use found::{Found, Look, SIDECARS, Sidecars};
 pub use small::{SmallFiles, Source};
 pub use stage::{Placing, Staged, Synced};
 pub use stamp::{Stamp, Stamps};
-pub use walk::{Found, SIDECARS, Sidecars, Walked};
+pub use walk::Walked;
 pub use watch::{Changes, Ground, Watcher};
 pub use writing::Writer;
 
@@ -303,19 +305,6 @@ impl Store {
         }
         look
     }
-}
-
-/// What a changed path is about; see [`Store::look`].
-#[derive(Debug)]
-pub enum Look {
-    /// A distribution file, or the file that a changed sidecar belongs to.
-    There(Found),
-    /// Nothing is there (any more) under this relative path.
-    Gone(Arc<str>),
-    /// A directory: what is in it must be walked.
-    Directory,
-    /// Hidden, or not ours.
-    Nothing,
 }
 
 /// Makes a packages directory, unless it is there. The log tells of it, because its name may be a typo.

@@ -8,74 +8,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::stamp::{Stamp, Stamps};
-use super::{Look, is_gone, on_all_cores};
+use super::found::{Found, Look, SIDECARS, Sidecars, split_sidecar};
+use super::stamp::Stamp;
+use super::{is_gone, on_all_cores};
 use crate::lock::lock;
-
-/// What stands beside a distribution under its name plus one of these: the signature, the core metadata, the reason
-/// for which it was yanked (PEP 592).
-pub const SIDECARS: [&str; 3] = [".asc", ".metadata", ".yanked"];
-
-/// The states of what stands beside a distribution. Few have any, so it is small where there is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sidecars(Option<Box<[Option<Stamp>; 3]>>);
-
-impl Sidecars {
-    /// In the order of [`SIDECARS`].
-    fn new(stamps: [Option<Stamp>; 3]) -> Self {
-        Self((stamps != [None; 3]).then(|| Box::new(stamps)))
-    }
-
-    fn get(&self, kind: usize) -> Option<Stamp> {
-        self.0.as_ref()?[kind]
-    }
-
-    /// What the names of those that are there end with.
-    pub(super) fn endings(&self) -> impl Iterator<Item = &'static str> {
-        let is_there = |kind: &usize| self.get(*kind).is_some();
-        (0..SIDECARS.len()).filter(is_there).map(|kind| SIDECARS[kind])
-    }
-
-    /// Of `NAME.asc`.
-    pub fn signature(&self) -> Option<Stamp> {
-        self.get(0)
-    }
-
-    /// Of `NAME.metadata`.
-    pub fn metadata(&self) -> Option<Stamp> {
-        self.get(1)
-    }
-
-    /// Of `NAME.yanked`.
-    pub fn yank_mark(&self) -> Option<Stamp> {
-        self.get(2)
-    }
-}
-
-/// A file in one of the directories.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Which directory, counted from 0.
-    pub root: u8,
-    /// Path below it, `/` between its parts.
-    pub path: Arc<str>,
-    /// The state of the file.
-    pub stamp: Stamp,
-    /// What stands beside it.
-    pub sidecars: Sidecars,
-}
-
-impl Found {
-    /// The states of what is read to know it.
-    pub fn stamps(&self) -> Stamps {
-        (self.stamp, self.sidecars.metadata())
-    }
-
-    /// The last component of the path.
-    pub fn file_name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
-    }
-}
 
 /// What a look at everything has found.
 #[derive(Debug, Default)]
@@ -280,13 +216,6 @@ fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-fn split_sidecar(name: &str) -> Option<(&str, usize)> {
-    SIDECARS
-        .iter()
-        .enumerate()
-        .find_map(|(kind, ending)| Some((name.strip_suffix(ending)?, kind)))
-}
-
 #[cfg(test)]
 mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -325,8 +254,7 @@ mod tests {
         assert_eq!(linked, [fs::canonicalize(root).unwrap()]);
         assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
-        let Sidecars(Some(own)) = &a.sidecars else { panic!() };
-        assert_eq!(own.map(|stamp| stamp.is_some()), [true, false, true]);
+        assert_eq!(a.sidecars.endings().collect::<Vec<_>>(), [".asc", ".yanked"]);
     }
 
     /// To open a pipe is to wait for its other end.

@@ -18,8 +18,8 @@ use crate::lock::lock;
 pub struct Walked {
     /// The files.
     pub found: Vec<Found>,
-    /// The directories that could not be looked at: what is below them may be there. Each as its root and its path below that,
-    /// with `/` at its end unless it is empty.
+    /// The directories and links that could not be looked at: they and what is below them may be there. Each as its root and its
+    /// path below that, a directory's with `/` at its end unless it is empty.
     pub unseen: Vec<(u8, Box<str>)>,
     /// The directories that symbolic links lead to, and the links that lead nowhere.
     pub linked: Vec<PathBuf>,
@@ -108,7 +108,10 @@ impl Walk<'_> {
         let start = self.walked.found.len();
         let kinds = on_all_cores(&names, |name| Kind::of(&directory.join(&**name)));
         for (name, kind) in names.iter().zip(kinds) {
-            match (self.note_unseen(kind, prefix), split_sidecar(name)) {
+            match (
+                self.note_unseen_entry(kind, directory, prefix, name),
+                split_sidecar(name),
+            ) {
                 (Some(Kind::Directory), _) => self.directory(&directory.join(&**name), &format!("{prefix}{name}/")),
                 (Some(Kind::File(stamp)), Some((owner, kind))) => {
                     sidecars.entry(owner.into()).or_default()[kind] = Some(stamp);
@@ -156,6 +159,20 @@ impl Walk<'_> {
             let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
             self.walked.linked.push(target);
         }
+    }
+
+    /// As [`Walk::note_unseen`], of an entry. A link that leads where nobody may look tells nothing of what lies beside it.
+    fn note_unseen_entry(
+        &mut self,
+        kind: io::Result<Kind>,
+        directory: &Path,
+        prefix: &str,
+        name: &str,
+    ) -> Option<Kind> {
+        if kind.is_err() && directory.join(name).is_symlink() {
+            return self.note_unseen(kind, &format!("{prefix}{name}"));
+        }
+        self.note_unseen(kind, prefix)
     }
 
     /// Gives what was seen, or notes that it was not. What went away in the meantime is not there; what cannot be looked at

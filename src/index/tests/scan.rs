@@ -1,7 +1,7 @@
 //! What looks at the directories find: copies that are not done, what cannot be read, what has gone.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
@@ -96,6 +96,27 @@ fn a_folder_that_cannot_be_read_keeps_its_files_and_no_others() {
     fs::remove_file(sub.join("foo-1.0.tar.gz")).unwrap();
     site.look();
     assert_eq!(site.files().len(), 0);
+}
+
+#[test]
+fn a_link_that_leads_where_nobody_may_look_keeps_nothing_beside_it() {
+    let site = Site::new(Placing::New);
+    let locked = tempfile::tempdir().unwrap();
+    fs::create_dir(locked.path().join("builds")).unwrap();
+    fs::write(locked.path().join("builds/foo-1.0.tar.gz"), sdist("foo", "1.0", "one")).unwrap();
+    symlink(locked.path().join("builds"), site.path().join("linked")).unwrap();
+    symlink("circle", site.path().join("circle")).unwrap();
+    site.upload("2.0", "two").unwrap();
+    site.look();
+    give_up_roots_right_to_read();
+    fs::set_permissions(locked.path(), Permissions::from_mode(0o000)).unwrap();
+    fs::remove_file(site.path().join("foo-2.0.tar.gz")).unwrap();
+    site.look();
+    assert_eq!(site.files(), ["linked/foo-1.0.tar.gz"]);
+    fs::remove_file(site.path().join("linked")).unwrap();
+    site.look();
+    assert_eq!(site.files().len(), 0);
+    fs::set_permissions(locked.path(), Permissions::from_mode(0o700)).unwrap();
 }
 
 /// Of this test's thread, so that modes count for it as for everybody.

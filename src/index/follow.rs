@@ -17,6 +17,9 @@ pub type Rescan = oneshot::Sender<()>;
 /// How long a file must look the same, and how long what was learnt may wait for the disk.
 const TICK: Duration = Duration::from_millis(900);
 
+/// How many links to files are looked at one by one; of more, a walk is cheaper.
+const FEW_LINKS: usize = 1_000;
+
 /// How long what nothing needs any more may lie in the cache. The first sweep follows the start.
 const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
 
@@ -34,7 +37,7 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, mut rescans
                 }
             }
             Some(asker) = rescans.recv() => (Scope::All, Trust::Quiet, Some(asker)),
-            _ = tick.tick() => (Scope::Paths(index.unsettled()), Trust::SeenTwice, None),
+            _ = tick.tick() => (untold(&index, &watcher), Trust::SeenTwice, None),
         };
         look(&index, &mut watcher, scope, trust).await;
         if let Some(asker) = asker {
@@ -43,6 +46,16 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, mut rescans
             asker.send(()).ok();
         }
     }
+}
+
+/// What may have changed although nobody says so: what may still be growing, and what links to files lead to.
+fn untold(index: &Index, watcher: &Option<Watcher>) -> Scope {
+    let links = watcher.as_ref().map(|_| index.store().file_links());
+    let links = links.unwrap_or_default();
+    if links.len() > FEW_LINKS {
+        return Scope::All;
+    }
+    Scope::Paths(index.unsettled().into_iter().chain(links).collect())
 }
 
 /// Looks again at what came a moment ago: whoever copies a file and asks for a look expects to see it.

@@ -15,6 +15,7 @@ mod walk;
 mod watch;
 mod writing;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -118,7 +119,9 @@ pub struct Store {
     writing: ArcSwap<Writing>,
     mounts: Mounts,
     /// Where symbolic links led at the last walk, and links that lead nowhere yet.
-    linked: Mutex<Vec<PathBuf>>,
+    linked: Mutex<BTreeSet<PathBuf>>,
+    /// See [`Store::file_links`].
+    file_links: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Store {
@@ -147,6 +150,7 @@ impl Store {
             writing: ArcSwap::default(),
             mounts: Mounts::open(),
             linked: Mutex::default(),
+            file_links: Mutex::default(),
         })
     }
 
@@ -196,8 +200,8 @@ impl Store {
 
     /// What lies under the paths of the directories now.
     pub fn ground(&self) -> Ground {
-        let linked = lock(&self.linked).clone();
-        Ground::new([self.roots.clone(), linked].concat(), &self.mounts)
+        let places = self.roots.iter().chain(&*lock(&self.linked)).cloned().collect();
+        Ground::new(places, &self.mounts)
     }
 
     /// Where a found file lies.
@@ -293,17 +297,28 @@ impl Store {
     pub fn walk(&self) -> Walked {
         let walked = walk::walk(&self.roots, &self.unnamed);
         lock(&self.linked).clone_from(&walked.linked);
+        lock(&self.file_links).clone_from(&walked.file_links);
         walked
     }
 
     /// What lies at an absolute path now, if it is a file that [`Store::walk`] would find.
     pub fn look(&self, path: &Path) -> Look {
         let look = walk::look(&self.roots, path, &self.unnamed);
-        // A link into a stick that is plugged in later.
-        if matches!(look, Look::Gone(_)) && path.is_symlink() {
-            lock(&self.linked).push(path.to_owned());
+        let links = match look {
+            Look::There(_) => &self.file_links,
+            // It may lead into a stick that is plugged in later.
+            Look::Gone(_) => &self.linked,
+            Look::Directory | Look::Nothing => return look,
+        };
+        if path.is_symlink() {
+            lock(links).insert(path.to_owned());
         }
         look
+    }
+
+    /// The links that led to files when somebody looked. What they lead to changes where no watcher is told.
+    pub(crate) fn file_links(&self) -> BTreeSet<PathBuf> {
+        lock(&self.file_links).clone()
     }
 }
 

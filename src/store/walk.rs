@@ -1,6 +1,6 @@
 //! What lies in the directories: every file that is not hidden, with its sidecars. Called by `store/mod.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -22,7 +22,9 @@ pub struct Walked {
     /// path below that, a directory's with `/` at its end unless it is empty.
     pub unseen: Vec<(u8, Box<str>)>,
     /// The directories that symbolic links lead to, and the links that lead nowhere.
-    pub linked: Vec<PathBuf>,
+    pub linked: BTreeSet<PathBuf>,
+    /// The links that lead to files.
+    pub file_links: BTreeSet<PathBuf>,
 }
 
 impl Walked {
@@ -77,7 +79,11 @@ struct Walk<'a> {
 /// What stat(2) says of an entry.
 enum Kind {
     Directory,
-    File(Stamp),
+    File {
+        stamp: Stamp,
+        /// Whether it lies elsewhere.
+        is_linked: bool,
+    },
     /// Opening it might wait for ever, as that of a pipe.
     Other,
 }
@@ -85,10 +91,15 @@ enum Kind {
 impl Kind {
     /// A symbolic link stands for what it points at.
     fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
+        let mut metadata = fs::symlink_metadata(path)?;
+        let is_linked = metadata.is_symlink();
+        if is_linked {
+            metadata = fs::metadata(path)?;
+        }
+        let stamp = Stamp::of(&metadata);
         Ok(match metadata.file_type() {
             kind if kind.is_dir() => Self::Directory,
-            kind if kind.is_file() => Self::File(Stamp::of(&metadata)),
+            kind if kind.is_file() => Self::File { stamp, is_linked },
             _ => Self::Other,
         })
     }
@@ -108,15 +119,18 @@ impl Walk<'_> {
         let start = self.walked.found.len();
         let kinds = on_all_cores(&names, |name| Kind::of(&directory.join(&**name)));
         for (name, kind) in names.iter().zip(kinds) {
+            if matches!(kind, Ok(Kind::File { is_linked: true, .. })) {
+                self.walked.file_links.insert(directory.join(&**name));
+            }
             match (
                 self.note_unseen_entry(kind, directory, prefix, name),
                 split_sidecar(name),
             ) {
                 (Some(Kind::Directory), _) => self.directory(&directory.join(&**name), &format!("{prefix}{name}/")),
-                (Some(Kind::File(stamp)), Some((owner, kind))) => {
+                (Some(Kind::File { stamp, .. }), Some((owner, kind))) => {
                     sidecars.entry(owner.into()).or_default()[kind] = Some(stamp);
                 }
-                (Some(Kind::File(stamp)), None) => self.walked.found.push(Found {
+                (Some(Kind::File { stamp, .. }), None) => self.walked.found.push(Found {
                     root: self.root,
                     path: format!("{prefix}{name}").into(),
                     stamp,
@@ -157,7 +171,7 @@ impl Walk<'_> {
     fn note_link(&mut self, path: &Path) {
         if path.is_symlink() {
             let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            self.walked.linked.push(target);
+            self.walked.linked.insert(target);
         }
     }
 
@@ -212,7 +226,7 @@ pub(super) fn look(roots: &[PathBuf], path: &Path, unnamed: &Unnamed) -> Look {
 fn at(roots: &[PathBuf], path: &str) -> Option<Found> {
     (0u8..).zip(roots).find_map(|(root, directory)| {
         let stamp_of = |path: &str| match Kind::of(&directory.join(path)) {
-            Ok(Kind::File(stamp)) => Some(stamp),
+            Ok(Kind::File { stamp, .. }) => Some(stamp),
             _ => None,
         };
         Some(Found {
@@ -266,9 +280,11 @@ mod tests {
             fs::write(root.join(name), name).unwrap();
         }
         std::os::unix::fs::symlink(root, root.join("sub/circle")).unwrap();
-        let Walked { found, unseen, linked } = walk(&[root.to_owned()], &Unnamed::default());
+        let Walked {
+            found, unseen, linked, ..
+        } = walk(&[root.to_owned()], &Unnamed::default());
         assert_eq!(unseen, []);
-        assert_eq!(linked, [fs::canonicalize(root).unwrap()]);
+        assert_eq!(linked, [fs::canonicalize(root).unwrap()].into());
         assert_eq!(paths(&found), ["a-1.tar.gz", "sub/deep/c-1.zip"]);
         let a = found.iter().find(|f| &*f.path == "a-1.tar.gz").unwrap();
         assert_eq!(a.sidecars.endings().collect::<Vec<_>>(), [".asc", ".yanked"]);

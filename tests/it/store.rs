@@ -205,6 +205,28 @@ fn a_folder_that_is_linked_in_is_followed() {
     }
 }
 
+#[test]
+fn what_a_link_to_a_file_leads_to_is_followed() {
+    let (made, linked) = (Dist::wheel("blinky", "1.0"), Dist::wheel("blinky", "2.0"));
+    let site = Site::new();
+    let built = |dist: &Dist| site.path(&dist.filename);
+    fs::write(built(&made), &made.bytes).unwrap();
+    symlink(built(&made), site.packages().join(&made.filename)).unwrap();
+    let server = site.start();
+    fs::write(built(&linked), &linked.bytes).unwrap();
+    symlink(built(&linked), site.packages().join(&linked.filename)).unwrap();
+    for dist in [made, linked] {
+        await_listed(&server, &dist);
+        let again = Dist::wheel_with("blinky", &dist.version, "Keywords: again\n");
+        fs::write(built(&again), &again.bytes).unwrap();
+        await_listed(&server, &again);
+        fs::remove_file(built(&again)).unwrap();
+        await_gone(&server, &again);
+        fs::write(built(&dist), &dist.bytes).unwrap();
+        await_listed(&server, &dist);
+    }
+}
+
 /// A copy of the first half of a distribution that nobody has closed.
 fn begin_copy(server: &Server, dist: &Dist) -> File {
     let mut file = File::create(server.site.packages().join(&dist.filename)).unwrap();

@@ -164,7 +164,7 @@ fn watch(
 /// Other hosts' writes raise no event on network file systems, and FUSE and 9p raise none for the far side.
 fn inotify_is_silent(path: &Path) -> bool {
     // statfs(2), linux/magic.h
-    const SILENT: [u32; 8] = [
+    const SILENT: [u32; 9] = [
         0x6969,      // NFS
         0x517b,      // SMB
         0xff53_4d42, // CIFS
@@ -173,6 +173,7 @@ fn inotify_is_silent(path: &Path) -> bool {
         0x0102_1997, // 9p
         0x5346_414f, // AFS
         0x00c3_6400, // Ceph
+        0x786f_4256, // vboxsf, the folders that VirtualBox shares; not in magic.h
     ];
     let magic = |fs: StatFs| fs.f_type as u32;
     rustix::fs::statfs(path).is_ok_and(|fs| SILENT.contains(&magic(fs)))

@@ -312,5 +312,9 @@ pub struct DiscoverShape {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "not a number")?;
-    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
+    let time = Duration::try_from_secs_f64(number).map_err(|error| error.to_string())?;
+    if time > Duration::from_hours(24) {
+        return Err("more than a day".to_owned());
+    }
+    Ok(time)
 }

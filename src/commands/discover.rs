@@ -32,7 +32,15 @@ fn format(shape: &DiscoverShape) -> Format {
 mod tests {
     use super::*;
     use crate::cli::Cli;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn no_time_is_longer_than_clocks_can_add() {
+        let parsed = |seconds| Cli::try_parse_from(["micropypi", "discover", "--timeout", seconds]);
+        assert!(parsed("86400").is_ok() && parsed("0.5").is_ok());
+        let error = parsed("1e19").unwrap_err().to_string();
+        assert!(error.contains("more than a day"), "{error}");
+    }
 
     #[test]
     fn the_help_tells_the_time_that_it_takes() {

@@ -145,17 +145,30 @@ pub(super) fn dns_label<'de, D: Deserializer<'de>>(deserializer: D) -> Result<St
     Ok(name.to_ascii_lowercase())
 }
 
-/// A number above zero.
-pub(super) fn positive<'de, D, N>(deserializer: D) -> Result<N, D::Error>
-where
-    D: Deserializer<'de>,
-    N: Deserialize<'de> + Default + PartialEq,
-{
-    let number = N::deserialize(deserializer)?;
-    if number == N::default() {
+/// The longest time: `TCP_USER_TIMEOUT` counts milliseconds in 31 bits (tcp(7)).
+const MOST_SECONDS: u64 = i32::MAX as u64 / 1_000;
+
+/// The largest number of anything else: on 32 bits, tokio counts up to 536,870,911 connections.
+const MOST: u64 = 500_000_000;
+
+/// A time above zero, up to [`MOST_SECONDS`].
+pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    positive_up_to(MOST_SECONDS, deserializer)
+}
+
+/// A number above zero, up to [`MOST`].
+pub(super) fn positive<'de, D: Deserializer<'de>, N: TryFrom<u64>>(deserializer: D) -> Result<N, D::Error> {
+    positive_up_to(MOST, deserializer)
+}
+
+fn positive_up_to<'de, D: Deserializer<'de>, N: TryFrom<u64>>(most: u64, deserializer: D) -> Result<N, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    if number == 0 {
         return Err(Error::custom("0 would refuse everything"));
     }
-    Ok(number)
+    let counted = Some(number).filter(|number| *number <= most);
+    let counted = counted.and_then(|number| N::try_from(number).ok());
+    counted.ok_or_else(|| Error::custom(format!("{number} is more than {most}, which is the most")))
 }
 
 /// A number of bytes above zero: an integer, or text such as `"500 MB"` or `"4 GiB"`.
@@ -276,6 +289,18 @@ mod tests {
         assert_eq!(parse_byte_size("17"), Some(17));
         for wrong in ["", "GiB", "4 apples", "-1", "99999999999 TiB"] {
             assert_eq!(parse_byte_size(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_above_zero_and_can_be_counted() {
+        let value = |number: u64| IntoDeserializer::<ValueError>::into_deserializer(number);
+        for right in [1, MOST] {
+            assert_eq!(positive(value(right)), Ok(right));
+        }
+        for wrong in [0, MOST + 1, i64::MAX as u64] {
+            assert!(positive::<_, u64>(value(wrong)).is_err(), "{wrong}");
+            assert!(seconds(value(wrong)).is_err(), "{wrong}");
         }
     }
 

@@ -164,10 +164,10 @@ pub struct LimitsConfig {
     #[serde(deserialize_with = "fields::byte_size")]
     pub metadata_bytes: u64,
     /// Seconds a client may take to send the head of a request, and a connection may idle between two.
-    #[serde(deserialize_with = "fields::positive")]
+    #[serde(deserialize_with = "fields::seconds")]
     pub header_seconds: u64,
     /// Seconds that may pass between two pieces of a body before the connection is given up.
-    #[serde(deserialize_with = "fields::positive")]
+    #[serde(deserialize_with = "fields::seconds")]
     pub body_idle_seconds: u64,
     /// Open connections; further ones wait.
     #[serde(deserialize_with = "fields::positive")]

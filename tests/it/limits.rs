@@ -824,3 +824,17 @@ fn a_large_upload_is_never_in_memory() {
     let grown = server.memory("VmHWM") - before_upload;
     assert!(grown < 8 << 10, "the process grew by {grown} KiB");
 }
+
+/// Numbers that are too large for the kernel or for a counter would end each connection, or the start.
+#[test]
+fn the_largest_numbers_that_are_taken_serve() {
+    let numbers = ["form_fields", "archive_members", "unpack_ratio", "connections"];
+    let site = numbers
+        .iter()
+        .fold(Site::new(), |site, key| site.set(&format!("limits.{key}"), "500000000"));
+    let site = ["header_seconds", "body_idle_seconds"]
+        .iter()
+        .fold(site, |site, key| site.set(&format!("limits.{key}"), "2147483"));
+    let server = site.start();
+    assert_eq!(Form::upload(&Dist::sdist("blinky", "1.0")).post(&server).status, 200);
+}

@@ -8,7 +8,6 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use pep440_rs::{Version, VersionSpecifiers};
-use pep508_rs::{VerbatimUrl, VersionOrUrl};
 use serde::{Deserialize, Serialize};
 
 use super::marker::{Environment, Marker};
@@ -181,8 +180,11 @@ fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, Stri
         .split_once(';')
         .map_or((line, None), |(head, marker)| (head, Some(marker)));
     let (name, constraint) = split_name(head).ok_or_else(unreadable)?;
-    let parsed = pep508_rs::Requirement::<VerbatimUrl>::from_str(&format!("{name} {constraint}"));
-    let parsed = parsed.map_err(|_| unreadable())?;
+    let range = if constraint.starts_with('@') {
+        None
+    } else {
+        Some(range(constraint).ok_or_else(unreadable)?)
+    };
     let marker = marker
         .map_or(Ok(Marker::Always(true)), Marker::parse)
         .map_err(|_| unreadable())?;
@@ -195,18 +197,11 @@ fn requirement(line: &str) -> Result<Option<(Requirement, Option<String>)>, Stri
             Ok(None)
         };
     }
-    let range = match parsed.version_or_url {
-        Some(VersionOrUrl::Url(_)) => {
-            return Err(format!(
-                "the requirement {quoted} is left out: a board cannot install from that address"
-            ));
-        }
-        Some(VersionOrUrl::VersionSpecifier(range)) if range.len() > MAX_REQUIREMENTS => {
-            return Err(too_many_conditions(&quoted));
-        }
-        Some(VersionOrUrl::VersionSpecifier(range)) => range,
-        None => VersionSpecifiers::empty(),
-    };
+    let range = range
+        .ok_or_else(|| format!("the requirement {quoted} is left out: a board cannot install from that address"))?;
+    if range.len() > MAX_REQUIREMENTS {
+        return Err(too_many_conditions(&quoted));
+    }
     let note = (boards < modern.len()).then(|| format!("{quoted} holds on some boards only, and is installed on all"));
     let name = name.to_owned();
     Ok(Some((Requirement { name, range }, note)))
@@ -224,8 +219,7 @@ fn quoted(line: &str) -> String {
     }
 }
 
-/// The name that a PEP 508 line begins with, and what follows its extras, which boards do not know. None where it is no name:
-/// pep508_rs panics at `foo_ >= 1` and at `foo[bar_]`.
+/// The name that a PEP 508 line begins with, and what follows its extras, which boards do not know. None where it is no name.
 fn split_name(head: &str) -> Option<(&str, &str)> {
     let head = head.trim();
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -233,9 +227,18 @@ fn split_name(head: &str) -> Option<(&str, &str)> {
     ProjectName::parse(name).ok()?;
     let rest = rest.trim_start();
     match rest.strip_prefix('[') {
-        Some(extras) => Some((name, extras.split_once(']')?.1)),
+        Some(extras) => Some((name, extras.split_once(']')?.1.trim_start())),
         None => Some((name, rest)),
     }
+}
+
+/// The versions that a PEP 508 line names, with or without parentheses; a comma may follow the last.
+fn range(constraint: &str) -> Option<VersionSpecifiers> {
+    let inside = match constraint.strip_prefix('(') {
+        Some(rest) => rest.strip_suffix(')')?.trim(),
+        None => constraint,
+    };
+    VersionSpecifiers::from_str(inside.strip_suffix(',').unwrap_or(inside)).ok()
 }
 
 /// `requires.txt` as PEP 508 lines: a section is an extra, a marker, or both as `[extra:marker]`.
@@ -302,8 +305,8 @@ mod tests {
 
     #[test]
     fn names_stay_as_they_are_written() {
-        let lines = [" umqtt.simple>=1", "Foo_Bar[all]", "baz(==1)"];
-        let written = ["umqtt.simple>=1", "Foo_Bar", "baz==1"].map(str::to_owned);
+        let lines = [" umqtt.simple>=1", "Foo_Bar[all]", "baz(==1)", "a >= 1,", "b ( <2, )"];
+        let written = ["umqtt.simple>=1", "Foo_Bar", "baz==1", "a>=1", "b<2"].map(str::to_owned);
         assert_eq!(names(&lines), (written.into(), 0));
     }
 
@@ -367,10 +370,13 @@ mod tests {
     #[test]
     fn what_cannot_be_installed_is_noted() {
         assert_eq!(names(&["a @ git+ssh://example.org/a", "!!"]), (Vec::new(), 2));
-        assert_eq!(names(&["a_ = 1", "b- >= 1", "c[d", "e[f_] @ x"]), (Vec::new(), 4));
         assert_eq!(
-            names(&["a [b_] >= 1", "c[d,e]"]),
-            (vec!["a>=1".to_owned(), "c".to_owned()], 0)
+            names(&["a_ = 1", "b- >= 1", "c[d", "e[f_] @ x", "g[][h_", "i (>= 1", "j 1"]),
+            (Vec::new(), 7)
+        );
+        assert_eq!(
+            names(&["a [b_] >= 1", "c[d,e]", "f[g] (>= 1)"]),
+            (vec!["a>=1".to_owned(), "c".to_owned(), "f>=1".to_owned()], 0)
         );
     }
 

@@ -186,8 +186,9 @@ impl<'a> Operand<'a> {
             }
             // By the letter a search in a text, in which 3.1 would be in "3.10 3.11".
             (Self::Version(variable), Test::In | Test::NotIn) => {
-                let versions: Result<_, _> = literal.split_whitespace().map(Version::from_str).collect();
-                Some(Marker::List(variable, versions.ok()?, matches!(test, Test::In)))
+                let words = literal.split(|c: char| c == ',' || c.is_whitespace());
+                let versions = words.filter_map(|word| Version::from_str(word).ok()).collect();
+                Some(Marker::List(variable, versions, matches!(test, Test::In)))
             }
             (Self::Text(_), Test::Compare(Operator::TildeEqual)) => None,
             (Self::Text(variable), test) => Some(Marker::Text(variable, test, literal.to_owned())),
@@ -330,11 +331,13 @@ mod tests {
             "python_version == '3.*'",
             "python_version ~= '3.4'",
             "python_version in '3.12 3.13'",
+            "python_version in '3.12,3.13, 3.x'",
             "implementation_version >= '1.9'",
         ] {
             assert!(holds(marker), "{marker}");
         }
         assert!(!holds("python_version in '3.130 3.1'") && !holds("python_version < '3.13'"));
+        assert!(!holds("python_version in '2.6, 2.7, 3.*'"));
     }
 
     #[test]

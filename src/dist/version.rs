@@ -4,10 +4,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::iter::repeat_n;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use pep440_rs::Version;
+use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
 /// Longest version, in bytes.
 const MAX_BYTES: usize = 200;
@@ -86,8 +87,30 @@ impl ReleaseVersion {
         self.pep440.as_ref().is_some_and(|version| !version.any_prerelease())
     }
 
+    /// Whether it is in a range. A legacy version is only in the one that takes any.
+    pub fn is_in(&self, range: &VersionSpecifiers) -> bool {
+        let is_held = |version: &Version| range.iter().all(|specifier| holds(specifier, version));
+        range.is_empty() || self.pep440.as_ref().is_some_and(is_held)
+    }
+
     fn legacy_text(&self) -> Option<&str> {
         self.pep440.is_none().then_some(&*self.text)
+    }
+}
+
+/// As PEP 440 has it. To pep440_rs, `1` is in `==1.5.*`, as it compares no more numbers than both have, and `1.5rc1` is not in
+/// `<1.5rc2`, as are none of the pre-releases of a limit.
+fn holds(specifier: &VersionSpecifier, version: &Version) -> bool {
+    let limit = specifier.version();
+    match specifier.operator() {
+        Operator::EqualStar | Operator::NotEqualStar => {
+            let release = version.release();
+            let missing = limit.release().len().saturating_sub(release.len());
+            let padded = release.iter().copied().chain(repeat_n(0, missing));
+            specifier.contains(&version.clone().with_release(padded))
+        }
+        Operator::LessThan if limit.any_prerelease() => version < limit,
+        _ => specifier.contains(version),
     }
 }
 
@@ -194,6 +217,34 @@ mod tests {
     fn stable_is_neither_pre_nor_dev() {
         assert!(version("1.0").is_stable() && version("1.0.post1").is_stable() && version("1.0+local").is_stable());
         assert!(!version("1.0rc1").is_stable() && !version("1.0.dev1").is_stable() && !version("1.0.x").is_stable());
+    }
+
+    /// As `packaging` answers.
+    #[test]
+    fn ranges_hold_what_pep440_says() {
+        let is_in = |text: &str, range: &str| version(text).is_in(&range.parse().unwrap());
+        for (text, range) in [
+            ("1.5", "==1.5.*"),
+            ("1.5.2", "==1.5.*"),
+            ("1", "==1.0.*"),
+            ("1", "!=1.5.*"),
+            ("1.5rc1+dev42", "<1.5rc2"),
+            ("1.4", ">=1,<1.5"),
+            ("1.0.x", ""),
+        ] {
+            assert!(is_in(text, range), "{text} in {range}");
+        }
+        for (text, range) in [
+            ("1", "==1.5.*"),
+            ("1+local", "==1.0.1.*"),
+            ("1.5.0", "!=1.5.*"),
+            ("1", "!=1.0.*"),
+            ("1.5rc1", "<1.5"),
+            ("1.5rc2", "<1.5rc2"),
+            ("1.0.x", ">=0"),
+        ] {
+            assert!(!is_in(text, range), "{text} not in {range}");
+        }
     }
 
     const PEP440: &str = "(v?)([1-9]!)?(0|[1-9][0-9]{0,5})(\\.(0|[1-9][0-9]{0,5})){0,4}((a|b|rc|alpha|c|pre)[0-9]{1,3})?(\\.post[0-9]{1,3}|-[0-9]{1,3})?(\\.dev[0-9]{1,3})?(\\+[a-z0-9]{1,5}(\\.[a-z0-9]{1,5})?)?";

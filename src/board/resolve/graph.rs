@@ -9,7 +9,7 @@ use pep440_rs::VersionSpecifiers;
 use super::solve::{Choice, Provider};
 use super::{Candidate, Pin, Universe, alias, exact};
 use crate::board::Requirement;
-use crate::dist::{ProjectName, ReleaseVersion};
+use crate::dist::ProjectName;
 
 /// The chosen release of each project that is required directly or further down.
 pub(super) type Solution = BTreeMap<ProjectName, Choice>;
@@ -89,9 +89,7 @@ impl<'a> Graph<'a> {
     /// The releases of a project that are in a range; the yanked ones if the range names exactly one version.
     pub(super) fn matching(&self, project: &ProjectName, range: &VersionSpecifiers) -> Vec<Choice> {
         let is_exact = exact(range).is_some();
-        let is_in_range = |version: &ReleaseVersion| version.pep440().is_some_and(|version| range.contains(version));
-        let fits =
-            |release: &Candidate| (is_exact || !release.yanked) && (range.is_empty() || is_in_range(&release.version));
+        let fits = |release: &Candidate| (is_exact || !release.yanked) && release.version.is_in(range);
         let releases = self.releases(project);
         (0..releases.len()).filter(|choice| fits(&releases[*choice])).collect()
     }

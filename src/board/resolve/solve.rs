@@ -97,12 +97,11 @@ impl Provider<'_> {
     }
 
     fn root_if(&self, requirement: &super::Requirement) -> Vec<Choice> {
-        let fits = self
-            .release
-            .version
-            .pep440()
-            .is_some_and(|version| requirement.range.contains(version));
-        if fits { vec![0] } else { Vec::new() }
+        if self.release.version.is_in(&requirement.range) {
+            vec![0]
+        } else {
+            Vec::new()
+        }
     }
 }
 

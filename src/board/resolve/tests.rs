@@ -85,6 +85,17 @@ fn local_versions_satisfy_their_public_one() {
 }
 
 #[test]
+fn a_prefix_of_more_numbers_than_a_release_has_is_not_satisfied() {
+    let shelf = shelf(&["a 1:b==1.5.*", "b 1"]);
+    let (pinned, notes) = pins(&shelf, "a");
+    assert!(pinned.is_empty());
+    assert_eq!(
+        notes,
+        ["b ==1.5.* is required, and no release here will do: a board goes without it"]
+    );
+}
+
+#[test]
 fn prefixed_names_find_each_other() {
     let shelf = shelf(&["a 1:micropython-b;c", "b 1", "micropython-c 2"]);
     assert_eq!(

@@ -13,7 +13,9 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
     let none = Table::new();
     let poetry = table(pyproject, &["tool", "poetry"]).unwrap_or(&none);
     let named = string(pyproject, &["project", "name"]).or_else(|| string(poetry, &["name"]));
-    let layout = match tables(poetry, "packages") {
+    let mut packages = tables(poetry, "packages");
+    packages.retain(|package| is_for_wheels(package, true));
+    let layout = match packages {
         packages if packages.len() > MAX_NAMED => return Layout::undecided(too_many()),
         packages if packages.is_empty() => Ok(default_module(project, &module_name(named.unwrap_or(name)))),
         packages => listed(project, &packages),
@@ -32,7 +34,7 @@ fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError
     let includes = packages.iter().filter_map(|package| string(package, &["include"]));
     check_length(includes)?;
     let mut layout = Layout::default();
-    for package in packages.iter().filter(|package| is_for_wheels(package, true)) {
+    for package in packages {
         let base = folder(string(package, &["from"]).unwrap_or_default());
         let to = string(package, &["to"]).unwrap_or_default();
         let wanted = Globs::anchored(&[string(package, &["include"]).unwrap_or_default()])?;
@@ -46,7 +48,7 @@ fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError
     Ok(layout)
 }
 
-/// `include` and `exclude`, whose patterns start at the project's root.
+/// `include` and `exclude`, whose patterns start at the project's root. What is included is not excluded.
 fn with_includes(project: &Project, mut layout: Layout, poetry: &Table) -> Result<Layout, PatternError> {
     let included = tables(poetry, "include");
     let paths = included.iter().filter(|entry| is_for_wheels(entry, false));
@@ -61,7 +63,9 @@ fn with_includes(project: &Project, mut layout: Layout, poetry: &Table) -> Resul
         layout.place(path.to_owned(), path);
     }
     let excluded = Globs::anchored(&strings(poetry, "exclude"))?;
-    layout.files.retain(|_, member| !excluded.matches(member));
+    layout
+        .files
+        .retain(|_, member| wanted.matches(member) || !excluded.matches(member));
     Ok(layout)
 }
 
@@ -129,6 +133,20 @@ mod tests {
             ("src/foo/x.bin", ""),
         ];
         assert_eq!(board(&files), ["foo/__init__.py", "foo/x.bin"]);
+    }
+
+    #[test]
+    fn what_is_included_is_not_excluded() {
+        let pyproject = format!(
+            "{BACKEND}include = [{{ path = 'foo/data/*.bin', format = ['sdist', 'wheel'] }}]\nexclude = ['foo/data']"
+        );
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            ("foo/__init__.py", ""),
+            ("foo/data/a.bin", ""),
+            ("foo/data/a.txt", ""),
+        ];
+        assert_eq!(board(&files), ["foo/__init__.py", "foo/data/a.bin"]);
     }
 
     #[test]

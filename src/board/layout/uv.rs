@@ -29,8 +29,17 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
     layout
 }
 
+/// Patterns match at any depth, but for those that begin with `/`.
 fn exclude(layout: &mut Layout, settings: &Table) {
     let patterns = [strings(settings, "source-exclude"), strings(settings, "wheel-exclude")].concat();
+    let anywhere = |pattern: String| {
+        if pattern.starts_with('/') {
+            pattern
+        } else {
+            format!("**/{pattern}")
+        }
+    };
+    let patterns: Vec<String> = patterns.into_iter().map(anywhere).collect();
     match Globs::new(&patterns) {
         Ok(excluded) => layout.files.retain(|_, member| !excluded.matches(member)),
         Err(error) => *layout = Layout::undecided(error.to_string()),
@@ -43,11 +52,12 @@ mod tests {
 
     #[test]
     fn the_module_lies_in_src_and_exclusions_hold() {
-        let pyproject = "[build-system]\nbuild-backend = 'uv_build'\n[project]\nname = 'My.Foo'\n[tool.uv.build-backend]\nwheel-exclude = ['*.bin']";
+        let pyproject = "[build-system]\nbuild-backend = 'uv_build'\n[project]\nname = 'My.Foo'\n[tool.uv.build-backend]\nwheel-exclude = ['*.bin', 'a/b/**']";
         let files = [
             ("pyproject.toml", pyproject),
             ("src/my_foo/__init__.py", ""),
             ("src/my_foo/a.bin", ""),
+            ("src/my_foo/a/b/c.txt", ""),
             ("src/other.py", ""),
         ];
         assert_eq!(board(&files), ["my_foo/__init__.py"]);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DistFilename, NameError, ProjectName, ReleaseVersion, VersionError};
 
-/// PyPA's [core metadata], 1.0 to 2.4, read leniently: unknown fields are skipped, what is empty or `UNKNOWN` counts as absent.
+/// PyPA's [core metadata], 1.0 to 2.5, read leniently: unknown fields are skipped, what is empty or `UNKNOWN` counts as absent.
 ///
 /// [core metadata]: https://packaging.python.org/en/latest/specifications/core-metadata/
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::config::Config;
 use crate::board::project::{Project, folder, join};
 
-/// What the flat layout does not take for the project's own package or module.
-const RESERVED: [&str; 26] = [
+/// Folders that the flat layout does not take for the project's own package.
+const RESERVED_PACKAGES: [&str; 34] = [
     "ci",
     "bin",
     "debian",
@@ -30,15 +30,43 @@ const RESERVED: [&str; 26] = [
     "utils",
     "python",
     "build",
+    "dist",
+    "venv",
+    "env",
+    "requirements",
+    "tasks",
+    "fabfile",
+    "site_scons",
     "benchmark",
     "benchmarks",
     "exercise",
     "exercises",
+    "htmlcov",
 ];
 
 /// Names of modules that the flat layout passes over.
-const RESERVED_MODULES: [&str; 8] = [
-    "setup", "conftest", "noxfile", "toxfile", "dodo", "pavement", "fabfile", "tasks",
+const RESERVED_MODULES: [&str; 21] = [
+    "setup",
+    "conftest",
+    "test",
+    "tests",
+    "example",
+    "examples",
+    "build",
+    "toxfile",
+    "noxfile",
+    "pavement",
+    "dodo",
+    "tasks",
+    "fabfile",
+    "SConstruct",
+    "sconstruct",
+    "conanfile",
+    "manage",
+    "benchmark",
+    "benchmarks",
+    "exercise",
+    "exercises",
 ];
 
 /// The importable names at the root, declared or discovered.
@@ -48,10 +76,12 @@ pub(super) fn names(project: &Project, config: &Config, root: &str) -> Result<BT
     if !declared.is_empty() {
         return Ok(declared);
     }
-    let is_reserved = |name: &String| root.is_empty() && RESERVED.contains(&name.as_str());
     let mut packages = packages(project, root, config.has_namespaces);
-    packages.retain(|name| !is_reserved(name));
-    let modules = modules(project, root);
+    let mut modules = modules(project, root);
+    if root.is_empty() {
+        packages.retain(|name| !is_reserved(name, &RESERVED_PACKAGES));
+        modules.retain(|name| !is_reserved(name, &RESERVED_MODULES));
+    }
     match root.is_empty() {
         true if packages.is_empty() => only_one(modules),
         true => only_one(packages),
@@ -82,12 +112,13 @@ fn packages(project: &Project, root: &str, has_namespaces: bool) -> BTreeSet<Str
 }
 
 fn modules(project: &Project, root: &str) -> BTreeSet<String> {
-    let is_reserved = |name: &str| root.is_empty() && (RESERVED_MODULES.contains(&name) || RESERVED.contains(&name));
-    let names = project
-        .children(root)
-        .into_iter()
-        .filter_map(|child| child.strip_suffix(".py"));
-    names.filter(|name| !is_reserved(name)).map(str::to_owned).collect()
+    let files = project.children(root).into_iter();
+    let names = files.filter_map(|file| file.strip_suffix(".py"));
+    names.map(str::to_owned).collect()
+}
+
+fn is_reserved(name: &str, list: &[&str]) -> bool {
+    name.starts_with(['_', '.']) || list.contains(&name)
 }
 
 fn holds_modules(project: &Project, folder: &str) -> bool {

@@ -250,6 +250,11 @@ fn without_egg_info_packages_are_discovered() {
         ]),
         ["foo/__init__.py"]
     );
+    assert_eq!(
+        board(&[PYPROJECT, ("foo.py", ""), ("_version.py", ""), ("manage.py", "")]),
+        ["foo.py"]
+    );
+    assert_eq!(board(&[PYPROJECT, ("utils.py", "")]), ["utils.py"]);
     let two = of_sdist(
         &project(&[PYPROJECT, ("foo/__init__.py", ""), ("bar/__init__.py", "")]),
         "foo",

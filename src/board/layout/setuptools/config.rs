@@ -47,18 +47,17 @@ pub(super) struct Config {
 
 impl Config {
     pub(super) fn read(project: &Project, pyproject: &Table) -> Result<Self, PatternError> {
-        let sections = ini(project.text("setup.cfg").unwrap_or_default());
-        let by_pyproject = table(pyproject, &["tool", "setuptools"]).is_some() || pyproject.contains_key("project");
-        if by_pyproject {
-            Self::of_pyproject(pyproject)
-        } else {
-            Self::of_setup(project, &sections)
+        match table(pyproject, &["tool", "setuptools"]) {
+            Some(settings) => Self::of_pyproject(settings),
+            None => {
+                let sections = ini(project.text("setup.cfg").unwrap_or_default());
+                Self::of_setup(project, &sections, pyproject.contains_key("project"))
+            }
         }
     }
 
-    fn of_pyproject(pyproject: &Table) -> Result<Self, PatternError> {
+    fn of_pyproject(settings: &Table) -> Result<Self, PatternError> {
         let none = Table::new();
-        let settings = table(pyproject, &["tool", "setuptools"]).unwrap_or(&none);
         let find = table(settings, &["packages", "find"]).unwrap_or(&none);
         let folders = string_map(table(settings, &["package-dir"]));
         let takes_data = settings
@@ -90,7 +89,8 @@ impl Config {
         })
     }
 
-    fn of_setup(project: &Project, sections: &Sections) -> Result<Self, PatternError> {
+    /// From `setup.cfg` and `setup.py`, beside which `pyproject.toml` may have the metadata.
+    fn of_setup(project: &Project, sections: &Sections, has_metadata: bool) -> Result<Self, PatternError> {
         let none = BTreeMap::new();
         let section = |name: &str| sections.get(name).unwrap_or(&none);
         let options = section("options");
@@ -118,10 +118,11 @@ impl Config {
             "" => literals(&setup, "py_modules"),
             names => Listed::Names(words(names)),
         };
+        let is_discovered = matches!((&packages, &modules), (Listed::Nothing, Listed::Nothing));
         let is_computed = matches!(packages, Listed::Computed) || matches!(modules, Listed::Computed);
         let (packages, modules) = (packages.names(), modules.names());
         Ok(Self {
-            is_declared: !finder.is_empty() || options.contains_key("py_modules"),
+            is_declared: has_metadata || !finder.is_empty() || options.contains_key("py_modules"),
             // Of more than one, setuptools takes the first, too.
             root: found("where")
                 .into_iter()
@@ -129,7 +130,7 @@ impl Config {
                 .or_else(|| folders.get("").cloned())
                 .map(|root| folder(&root).to_owned()),
             roots: Vec::new(),
-            has_namespaces: finder == "find_namespace" || setup.contains("find_namespace_packages"),
+            has_namespaces: is_discovered || finder == "find_namespace" || setup.contains("find_namespace_packages"),
             is_listed: !is_computed && [&packages, &modules].iter().any(|list| !list.is_empty()),
             packages: packages.into_iter().collect(),
             modules,
@@ -138,7 +139,7 @@ impl Config {
             exclude: Globs::names(&found("exclude"))?,
             package_data: by_package(lists("options.package_data"), Globs::files)?,
             exclude_data: by_package(lists("options.exclude_package_data"), Globs::names)?,
-            other_data: other_data(project, option("include_package_data"), &setup),
+            other_data: other_data(project, option("include_package_data"), &setup, has_metadata),
         })
     }
 
@@ -216,10 +217,12 @@ fn by_package(
     globs.collect()
 }
 
-/// Without a `MANIFEST.in` or a version control plugin, an sdist holds only the data that are installed.
-fn other_data(project: &Project, setting: &str, setup: &str) -> Data {
+/// Without a `MANIFEST.in` or a version control plugin, an sdist holds only the data that are installed. `[project]` in
+/// `pyproject.toml` has them included unless something says otherwise.
+fn other_data(project: &Project, setting: &str, setup: &str, has_metadata: bool) -> Data {
     let is_set = ["1", "true", "yes"].iter().any(|yes| setting.eq_ignore_ascii_case(yes));
-    if is_set || setup.contains("include_package_data=True") {
+    let is_default = has_metadata && setting.is_empty() && !setup.contains("include_package_data=");
+    if is_set || is_default || setup.contains("include_package_data=True") {
         return Data::Installed;
     }
     match setup.contains("package_data") {

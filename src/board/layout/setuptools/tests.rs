@@ -50,12 +50,16 @@ fn setup_py_alone_decides_no_data() {
 #[test]
 fn folders_without_init_are_no_packages_for_setup_py() {
     let files = [
-        ("setup.py", "setup()"),
+        ("setup.py", "setup(packages = find_packages())"),
         ("foo.egg-info/top_level.txt", "foo"),
         ("foo/__init__.py", ""),
         ("foo/scripts/x.py", ""),
     ];
     assert_eq!(board(&files), ["foo/__init__.py"]);
+    // It names no packages, and setuptools discovers them, namespaces among them.
+    let mut files = files;
+    files[0].1 = "setup()";
+    assert_eq!(board(&files), ["foo/__init__.py", "foo/scripts/x.py"]);
 }
 
 #[test]
@@ -86,6 +90,30 @@ fn setup_cfg_says_yes_in_many_ways() {
         ];
         assert_eq!(board(&files).len(), expected, "{setting}");
     }
+}
+
+/// Only the metadata have moved to `pyproject.toml`.
+#[test]
+fn setup_cfg_and_setup_py_count_beside_the_metadata_of_pyproject() {
+    let cfg = "[options]\npackages = find:\ninclude_package_data = False\n[options.packages.find]\nexclude = foo.tests";
+    let files = [
+        PYPROJECT,
+        ("setup.cfg", cfg),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("foo/__init__.py", ""),
+        ("foo/a.bin", ""),
+        ("foo/tests/__init__.py", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py"]);
+    let setup = "setup(packages=['foo'], package_dir={'foo': 'lib'})";
+    let files = [
+        PYPROJECT,
+        ("setup.py", setup),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("lib/__init__.py", ""),
+        ("lib/a.bin", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py", "foo/a.bin"]);
 }
 
 #[test]

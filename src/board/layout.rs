@@ -86,6 +86,8 @@ pub(super) fn of_sdist(project: &Project, name: &str) -> Layout {
         "poetry" => poetry::layout(project, &pyproject, name),
         "pdm" => pdm::layout(project, &pyproject),
         "uv_build" => uv::layout(project, &pyproject, name),
+        // One of the project's own, around setuptools.
+        _ if project.egg_info_text("top_level.txt").is_some() => setuptools::layout(project, &pyproject),
         _ => Layout::undecided(format!(
             "which files {backend} would install is not known here: upload a wheel as well"
         )),
@@ -176,6 +178,19 @@ pub(super) mod tests {
             layout.notes,
             ["which files maturin would install is not known here: upload a wheel as well"]
         );
+    }
+
+    /// As setuptools' user guide shows it, for "Dynamic build dependencies and other build_meta tweaks".
+    #[test]
+    fn a_backend_around_setuptools_is_told_by_the_egg_info() {
+        let pyproject = "[build-system]\nbuild-backend = 'backend'\nbackend-path = ['_custom_build']";
+        let files = [
+            ("pyproject.toml", pyproject),
+            ("_custom_build/backend.py", ""),
+            ("foo.egg-info/top_level.txt", "foo"),
+            ("foo/__init__.py", ""),
+        ];
+        assert_eq!(board(&files), ["foo/__init__.py"]);
     }
 
     /// What a project may write where a path, a name or a pattern is asked for.

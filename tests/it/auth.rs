@@ -215,22 +215,38 @@ fn a_reload_that_names_a_missing_password_file_changes_nothing() {
 fn each_right_is_protected_alone() {
     let dist = Dist::sdist("blinky", "1.0");
     let list = [
+        "/simple",
         "/simple/",
+        "/simple/blinky",
         "/simple/blinky/",
+        "/blinky",
         "/blinky/",
         "/blinky/json",
         "/pypi/blinky/json",
+        "/pypi/blinky/1.0/json",
+        "/packages",
         "/packages/",
+        "/project/blinky",
+        "/project/blinky/",
+        "/blinky/1.0/",
+        "/index.json",
+        "/package/6/blinky/latest.json",
+        "/blinky/package.json",
+        "/blinky/1.0/package.json",
     ];
-    let download = ["/packages/blinky-1.0.tar.gz", "/packages/blinky-1.0.tar.gz.metadata"];
+    let download = [
+        "/packages/blinky-1.0.tar.gz",
+        "/packages/blinky-1.0.tar.gz.metadata",
+        "/packages/blinky-1.0.tar.gz.asc",
+        "/boards/blinky/1.0.tar.gz",
+    ];
     for (right, closed, open) in [
         ("list", list.as_slice(), download.as_slice()),
         ("download", &download, &list),
     ] {
-        let server = Site::new()
-            .package(&dist)
-            .set("auth.protect", &format!("[{right:?}]"))
-            .start();
+        let site = Site::holding(std::slice::from_ref(&dist)).set("auth.protect", &format!("[{right:?}]"));
+        fs::write(site.packages().join("blinky-1.0.tar.gz.asc"), "signature").unwrap();
+        let server = site.start();
         for target in closed {
             let answer = server.get(target);
             assert_eq!(
@@ -244,9 +260,11 @@ fn each_right_is_protected_alone() {
                 "{right}: {target}"
             );
         }
-        for target in open.iter().chain(&["/health", "/"]) {
+        for target in open.iter().chain(&["/health", "/", "/micropypi.py", "/micropypi.mpy"]) {
             assert_eq!(server.get(target).status, 200, "{right}: {target}");
         }
+        let is_told = server.get("/").text().contains("blinky");
+        assert_eq!(is_told, right != "list", "the home page names the projects");
         let upload = Form::upload(&Dist::sdist("blinky", "2.0")).request("/");
         assert_eq!(server.send(upload).status, 200, "update is open when it is not named");
     }
@@ -292,6 +310,8 @@ fn secrets_never_reach_the_log() {
     for secret in [
         PASSWORD,
         "a-wrong-secret",
+        // "alice:" as the beginning of a credential.
+        "YWxpY2U6",
         "YnJva2VuLXRva2Vu",
         "Authorization",
         "authorization",

@@ -394,12 +394,28 @@ fn a_directory_that_went_away_and_came_back() {
     let server = Server::start();
     let (packages, away) = (server.site.packages(), server.site.path("away"));
     let dist = Dist::sdist("blinky", "1.0");
+    // As a container engine asks.
+    let checked = || {
+        let mut healthcheck = server.site.command();
+        let output = healthcheck
+            .args(["healthcheck", "--url", &server.url()])
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(checked(), (Some(0), String::new()));
     fs::rename(&packages, &away).unwrap();
+    server
+        .get("/health")
+        .assert_says(503, &["the packages directory does not answer"]);
+    let (status, said) = checked();
+    assert!(status == Some(1) && said.contains(" 503 "), "{said}");
     Form::upload(&dist)
         .post(&server)
         .assert_says(503, &["packages directory", "nothing was stored"]);
     server.await_log(&format!("{} is gone", packages.display()));
     fs::rename(&away, &packages).unwrap();
+    assert_eq!(checked(), (Some(0), String::new()));
     assert_eq!(Form::upload(&dist).post(&server).status, 200);
     server.site.assert_holds(&[dist]);
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -478,14 +478,13 @@ fn a_head_that_never_ends_is_given_up() {
 
 #[test]
 fn a_head_that_never_ends_holds_up_no_stop() {
-    let server = Server::start();
+    let server = Site::new().set("limits.header_seconds", "600").start();
     let mut stream = connect(server.address).unwrap();
     stream.write_all(b"GET /simple/ HTTP/1.1\r\nHost: x\r\n").unwrap();
     // Accepted after that one.
     assert_eq!(server.get("/health").status, 200);
-    let begin = Instant::now();
     let (status, log) = server.stop();
-    assert!(status.success() && begin.elapsed() < Duration::from_secs(10), "{log}");
+    assert!(status.success() && !log.contains("did not end in time"), "{log}");
 }
 
 #[test]

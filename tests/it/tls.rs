@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustix::process::Signal;
@@ -185,8 +184,6 @@ fn a_board_installs_by_mip() {
 fn a_board_that_checks_certificates_is_content() {
     let authority = Authority::new();
     let server = site(&authority).start();
-    let other = server.site.path("other.pem");
-    fs::write(&other, Authority::new().pem).unwrap();
     let ask = |ca: &Path| {
         let script = format!(
             "import socket, tls
@@ -207,6 +204,7 @@ print(s.readline())",
     let ca = server.site.path("ca.nul");
     fs::write(&ca, format!("{}\0", authority.pem)).unwrap();
     ask(&ca).succeeded().says(&["200 OK"]);
+    let other = server.site.path("other.nul");
     fs::write(&other, format!("{}\0", Authority::new().pem)).unwrap();
     ask(&other).failed_saying(&["Error"]);
 }
@@ -260,14 +258,13 @@ fn who_says_nothing_is_given_up() {
 
 #[test]
 fn who_says_nothing_holds_up_no_stop() {
-    let server = site(&Authority::new()).start();
+    let server = site(&Authority::new()).set("limits.header_seconds", "600").start();
     let port = port(&server);
     let _silent = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
     // Accepted after that one.
     assert!(is_trusted(&server.site.path("ca.pem"), port));
-    let begin = Instant::now();
     let (status, log) = server.stop();
-    assert!(status.success() && begin.elapsed() < Duration::from_secs(10), "{log}");
+    assert!(status.success() && !log.contains("did not end in time"), "{log}");
 }
 
 #[test]

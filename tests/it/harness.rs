@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
@@ -94,6 +94,14 @@ impl Site {
     /// Puts a distribution into the package directory, as a person would.
     pub(crate) fn package(self, dist: &Dist) -> Self {
         fs::write(self.packages().join(&dist.filename), &dist.bytes).expect("a package file");
+        self
+    }
+
+    /// Dates a distribution in the package directory, by microseconds since 1970.
+    pub(crate) fn dated(self, dist: &Dist, microseconds: u64) -> Self {
+        let file = File::options().write(true).open(self.packages().join(&dist.filename));
+        let date = UNIX_EPOCH + Duration::from_micros(microseconds);
+        file.and_then(|file| file.set_modified(date)).expect("a package file");
         self
     }
 

@@ -83,12 +83,12 @@ fn the_page_of_a_project_says_how_to_install_it_wherever_it_can_be() {
 /// Every link of a page, as a browser follows it.
 fn links(server: &Server, target: &str) -> Vec<String> {
     let page = server.get(target);
-    page.assert_says(200, &["<h1>Blinky-LED 1.0</h1>"]);
+    assert_eq!(page.status, 200, "{target}");
     let text = page.text();
     let links = text
         .split("<a href=\"")
         .skip(1)
-        .map(|rest| rest.split('"').next().unwrap());
+        .map(|rest| rest.split(['"', '#']).next().unwrap());
     let folder = target.rsplit_once('/').unwrap().0;
     let absolute = |link: &str| {
         let (mut folder, mut link) = (folder, link);
@@ -111,6 +111,7 @@ fn the_page_of_a_project_is_found_without_its_slash_and_by_any_spelling() {
         "/project/Blinky.LED/",
         "/Blinky_LED/1.0/",
     ] {
+        server.get(target).assert_says(200, &["<h1>Blinky-LED 1.0</h1>"]);
         assert_eq!(links(&server, target), linked, "{target}");
     }
     server
@@ -122,6 +123,25 @@ fn the_page_of_a_project_is_found_without_its_slash_and_by_any_spelling() {
     server
         .get("/project/nothing")
         .assert_says(404, &["the project nothing is not here"]);
+}
+
+/// A browser, and pip with `--find-links`, take the slash at the end as seriously as the rest.
+#[test]
+fn the_links_of_every_listing_lead_on_with_and_without_its_slash() {
+    let dist = Dist::wheel("blinky", "1.0");
+    let site = Site::new();
+    fs::create_dir(site.packages().join("attic")).unwrap();
+    fs::write(site.packages().join("attic").join(&dist.filename), &dist.bytes).unwrap();
+    let server = site.start();
+    for (listing, link) in [
+        ("/simple", "/simple/blinky/"),
+        ("/packages", "/packages/attic/blinky-1.0-py3-none-any.whl"),
+    ] {
+        for target in [listing, &format!("{listing}/")] {
+            assert_eq!(links(&server, target), [link], "{target}");
+        }
+        assert_eq!(server.get(link).status, 200, "{link}");
+    }
 }
 
 /// `/project/json` is the page of another project.

@@ -9,6 +9,7 @@ use crate::dists::{Dist, metadata, zip};
 use crate::form::{Form, sha256};
 use crate::harness::{Server, Site};
 use crate::raw::{Request, Response, connect};
+use crate::simple::JSON;
 
 #[test]
 fn overwrite_replaces() {
@@ -215,6 +216,10 @@ fn a_signature_that_comes_later_shows_at_once() {
     let signed = Form::upload(&dist).file("gpg_signature", "x.asc", b"signature");
     signed.post(&server).assert_says(200, &["unchanged"]);
     assert!(server.get("/simple/blinky/").text().contains("data-gpg-sig=\"true\""));
+    let json = server
+        .send(Request::get("/simple/blinky/").header("Accept", JSON))
+        .json();
+    assert_eq!(json["files"][0]["gpg-sig"], true);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -13,6 +14,7 @@ use rcgen::CertifiedKey;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use rustix::termios::{LocalModes, tcgetattr};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 /// `micropypi` with these arguments, in a directory, with nothing of this process's environment.
@@ -652,11 +654,10 @@ fn the_log_on_a_terminal_is_coloured_unless_that_is_declined() {
 #[test]
 fn healthcheck_fails_where_nobody_listens() {
     let home = home();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // Taken by one who does not listen, so that nobody else can.
+    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    silent.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let port = silent.local_addr().unwrap().as_socket().unwrap().port();
     let output = micropypi(
         home.path(),
         &["healthcheck", "--url", &format!("http://127.0.0.1:{port}")],

@@ -18,8 +18,6 @@ cd server
 start printed
 test -d data/packages
 sed -n '/^\[distutils\]/,$p' printed >"$HOME/.pypirc"
-# The name in the printed URL is the machine's; here it has one address only.
-sed -i "s#//[^/]*/#//$address:8089/#" "$HOME/.pypirc"
 cd ..
 
 # A MicroPython package of the seed kind, made by an ordinary backend.

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::project::{strings, table};
 
 /// Most bytes of a list of patterns: projects write their own, and each byte is a state to be in at each byte of a path.
-const MAX_BYTES: usize = 8192;
+const MAX_BYTES: usize = 4096;
 
 /// Most opening braces of a pattern: globset goes as deep as they are nested.
 const MAX_BRACES: usize = 32;
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn patterns_beyond_all_measure_are_not_looked_at() {
-        let nested = |open: &str| open.repeat(2_000) + &"}".repeat(2_000);
+        let nested = |open: &str| open.repeat(1_000) + &"}".repeat(1_000);
         for pattern in ["{", "{\\}", "{a,"].map(nested) {
             let error = Globs::new(&[pattern]).unwrap_err();
             assert_eq!(error.to_string(), "a pattern has more than 32 braces");

@@ -15,8 +15,9 @@ use super::origin::Origin;
 use super::respond::{REVALIDATE, blocking, blocking_in_turn, no_project, project_name};
 use super::right::{List, May};
 use crate::auth::Action;
+use crate::chain::Chain;
 use crate::dist::ReleaseVersion;
-use crate::index::{Board, Catalog, Depth, Project, Release};
+use crate::index::{Board, Catalog, Depth, Project, Release, ViewError};
 
 /// Projects, and files and notes of a release, that a page names. There may be tens of thousands.
 const NAMED: usize = 200;
@@ -201,7 +202,7 @@ struct ProjectPage {
     home: &'static str,
 }
 
-/// What a board gets of a release; None where there is nothing for it.
+/// What a board gets of a release; None where there is nothing for it, or where it cannot be told now.
 type Gets = Option<Arc<Board>>;
 
 impl ProjectPage {
@@ -220,7 +221,12 @@ impl ProjectPage {
         let index = &self.app.index;
         let gets = |release: &Release| {
             release.describing()?;
-            index.board(&self.catalog, &self.project, release).ok()
+            let board = index.board(&self.catalog, &self.project, release);
+            let tell = |error: &ViewError| {
+                let (project, version) = (self.project.name().as_str(), release.version.as_str());
+                tracing::warn!(project, version, error = %Chain(error), "what boards get of a release cannot be told");
+            };
+            board.inspect_err(tell).ok()
         };
         self.render(&self.shown().map(gets).collect::<Vec<_>>())
     }
@@ -266,6 +272,9 @@ impl ProjectPage {
                 }
             }
             @match board {
+                None if release.describing().is_some() => {
+                    p { "What a board gets of it cannot be told now; the server's log says why." }
+                }
                 None => p { "For a board there is nothing: it takes a wheel for all platforms, or an sdist, that can be read." },
                 Some(board) => (on_a_board(board, &format!("{home}package/py/{}/{version}.json", project.name())))
             }

@@ -528,7 +528,11 @@ fn boards_are_told_that_the_disk_of_the_cache_is_full() {
         let answer = server.get(target);
         answer.assert_says(507, &["the cache's disk is full"]);
     }
+    let told = |text: &str| server.get("/project/blinky/").text().contains(text);
+    assert!(told("What a board gets of it cannot be told now") && !told("For a board there is nothing"));
+    server.await_log("what boards get of a release cannot be told");
     fs::remove_file(cache.join("ballast")).unwrap();
+    assert!(told("blinky/__init__.py"));
     for target in targets {
         assert_eq!(server.get(target).status, 200, "{target}");
     }

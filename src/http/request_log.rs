@@ -9,7 +9,9 @@ use axum::response::Response;
 use http_body::Body as _;
 
 use super::Exchange;
+use crate::auth::UserName;
 use crate::dist::ProjectName;
+use crate::telemetry::Request;
 
 /// What a request is about. It is noted as soon as the names are parsed, so that the log knows it however the request ends.
 #[derive(Debug, Default)]
@@ -66,24 +68,21 @@ impl Entry {
         if let Some(error) = failure.and_then(|failure| failure.error.as_deref()) {
             tracing::error!(request_id = self.id, project, file, error, "request failed");
         }
-        let status = response.status().as_u16();
-        let (method, path) = (method.as_str(), uri.path());
-        tracing::info!(
-            target: "http",
-            method,
-            path,
-            status,
-            request_id = self.id,
-            bytes = length(response),
-            user = exchange.user.get().map(crate::auth::UserName::as_str),
-            action = action.get(),
+        let request = Request {
+            id: self.id,
+            method: method.as_str(),
+            path: uri.path(),
+            status: response.status().as_u16(),
+            bytes: length(response),
+            user: exchange.user.get().map(UserName::as_str),
+            action: action.get().copied(),
             project,
             file,
-            reason = failure.map(|failure| failure.reason.as_str()),
-            duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
-            peer = &*exchange.client_text(),
-            "{method} {path} {status}"
-        );
+            reason: failure.map(|failure| failure.reason.as_str()),
+            duration: self.start.elapsed(),
+            peer: &exchange.client_text(),
+        };
+        request.log();
     }
 }
 

@@ -1,5 +1,5 @@
 //! Where log lines go: the journal when systemd connected us to it, else stderr or a file. Called by `serve/`;
-//! everybody else just says `tracing::info!`.
+//! everybody else just says `tracing::info!`, and `http/`, at the end of each request, [`Request::log`].
 //!
 //! A request is one line at info with `target: "http"` and the fields `request_id`, `method`, `path`, `status`, `bytes`,
 //! `user`, `action`, `project`, `file`, `reason`, `duration_us`, `peer`. The journal stores them in upper case, which makes
@@ -8,6 +8,7 @@
 mod file;
 mod filter;
 mod journal;
+mod request;
 mod text;
 mod writer;
 
@@ -23,6 +24,7 @@ use crate::config::Level;
 use file::Reopener;
 use filter::Filter;
 use journal::Journal;
+pub use request::Request;
 use text::Lines;
 use writer::Writer;
 
@@ -110,5 +112,7 @@ fn wants_colour() -> bool {
 
 fn to_writer(sink: impl Write + Send + 'static, colour: bool) -> Result<(AnyLayer, Option<Writer>), TelemetryError> {
     let writer = Writer::start(sink).map_err(TelemetryError::Thread)?;
-    Ok((Lines::new(writer.queue(), colour).boxed(), Some(writer)))
+    let lines = Lines::new(writer.queue(), colour);
+    lines.put_in_use();
+    Ok((lines.boxed(), Some(writer)))
 }

@@ -1,24 +1,29 @@
-//! Log lines for people: time, level, message, then the fields that the message does not say already. Used by `mod.rs`.
+//! Log lines for people: time, level, message, then the fields. Used by `mod.rs`.
 //!
 //! Every request writes one, and formatting it is a good part of what a request costs. So the frequent parts go around
 //! `fmt`, which is several times slower.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Debug, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use super::request::Request;
 use super::writer::Queue;
 
-/// Events as lines on stderr or in a file: `2026-11-23T10:00:00.123456Z  INFO GET /simple/foo/ 200 bytes=512`.
+/// Events as lines on stderr or in a file: `2026-11-23T10:00:00.123456Z  INFO added in the packages directory project=foo`.
+#[derive(Clone)]
 pub(super) struct Lines {
     queue: Arc<Queue>,
     colour: bool,
 }
+
+/// Where requests find them.
+static IN_USE: OnceLock<Lines> = OnceLock::new();
 
 thread_local! {
     /// A line's memory, used again for the next.
@@ -32,19 +37,34 @@ impl Lines {
     pub(super) fn new(queue: Arc<Queue>, colour: bool) -> Self {
         Self { queue, colour }
     }
-}
 
-impl<S: Subscriber> Layer<S> for Lines {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    /// Makes these the log's, for the rest of the process.
+    pub(super) fn put_in_use(&self) {
+        IN_USE.get_or_init(|| self.clone());
+    }
+
+    /// Those of the log; None: it goes elsewhere.
+    pub(super) fn in_use() -> Option<&'static Self> {
+        IN_USE.get()
+    }
+
+    /// Writes a line; `push` adds what it says after time and level, with a space before it.
+    pub(super) fn write(&self, level: Level, push: impl FnOnce(&mut String)) {
         // Taken and not borrowed: what is formatted may log, too.
         let mut line = LINE.take();
         line.clear();
         push_time(&mut line, Timestamp::now());
-        push_level(&mut line, *event.metadata().level(), self.colour);
-        push_event(&mut line, event);
+        push_level(&mut line, level, self.colour);
+        push(&mut line);
         line.push('\n');
         self.queue.push(line.as_bytes());
         LINE.set(line);
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.write(*event.metadata().level(), |line| push_event(line, event));
     }
 }
 
@@ -58,6 +78,55 @@ pub(super) fn without_time(event: &Event<'_>) -> String {
 fn push_event(line: &mut String, event: &Event<'_>) {
     let is_request = event.metadata().target() == "http";
     event.record(&mut Fields { line, is_request });
+}
+
+/// `GET /simple/foo/ 200 request_id=7 bytes=512 project=foo duration_us=98 peer=192.0.2.7`
+pub(super) fn push_request(line: &mut String, request: &Request<'_>) {
+    for word in [" ", request.method, " "] {
+        line.push_str(word);
+    }
+    Escape(line).push_str(request.path);
+    push_number(line, " ", request.status.into());
+    push_number(line, " request_id=", request.id);
+    if let Some(bytes) = request.bytes {
+        push_number(line, " bytes=", bytes);
+    }
+    let words = [
+        (" user=", request.user),
+        (" action=", request.action),
+        (" project=", request.project),
+        (" file=", request.file),
+        (" reason=", request.reason),
+    ];
+    for (name, value) in words {
+        if let Some(value) = value {
+            line.push_str(name);
+            push_text(line, value);
+        }
+    }
+    push_number(line, " duration_us=", request.microseconds());
+    line.push_str(" peer=");
+    push_text(line, request.peer);
+}
+
+fn push_number(line: &mut String, name: &str, value: u64) {
+    line.push_str(name);
+    line.push_str(itoa::Buffer::new().format(value));
+}
+
+/// In quotes where a reader could not tell where it ends.
+fn push_text(line: &mut String, value: &str) {
+    let is_word = || !value.is_empty() && !value.bytes().any(|byte| matches!(byte, b' ' | b'"' | b'='));
+    if is_word() {
+        Escape(line).push_str(value);
+    } else {
+        push_arguments(line, format_args!("{value:?}"));
+    }
+}
+
+fn push_arguments(line: &mut String, value: fmt::Arguments<'_>) {
+    // A line takes every character; a value that cannot be formatted ends where it fails.
+    Escape(line).write_fmt(value).ok();
 }
 
 /// In UTC, to the microsecond (RFC 3339).
@@ -91,55 +160,39 @@ fn push_level(line: &mut String, level: Level, colour: bool) {
 /// Writes the message as it stands and each field as `name=value`.
 struct Fields<'a> {
     line: &'a mut String,
-    /// Its message is what three of its fields say; those are written in its place, since they need no formatting.
+    /// Its message says all its fields.
     is_request: bool,
 }
 
 impl Fields<'_> {
-    /// Writes the field's name, and gives where its value goes; None: it is said already.
-    fn begin(&mut self, field: &Field) -> Option<Escape<'_>> {
-        let name = field.name();
-        if self.is_request && name == "message" {
+    /// Writes what comes before the field's value, and gives where that goes; None: it is said already.
+    fn begin(&mut self, field: &Field) -> Option<&mut String> {
+        let is_message = field.name() == "message";
+        if self.is_request && !is_message {
             return None;
         }
         self.line.push(' ');
-        if !self.is_bare(name) {
-            self.line.push_str(name);
+        if !is_message {
+            self.line.push_str(field.name());
             self.line.push('=');
         }
-        Some(Escape(self.line))
-    }
-
-    fn is_bare(&self, name: &str) -> bool {
-        name == "message" || (self.is_request && matches!(name, "method" | "path" | "status"))
-    }
-
-    fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        if let Some(mut out) = self.begin(field) {
-            // A line takes every character; a value that cannot be formatted ends where it fails.
-            out.write_fmt(value).ok();
-        }
+        Some(self.line)
     }
 }
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let is_word = || !value.is_empty() && !value.bytes().any(|byte| matches!(byte, b' ' | b'"' | b'='));
-        if !self.is_bare(field.name()) && !is_word() {
-            self.put(field, format_args!("{value:?}"));
-        } else if let Some(mut out) = self.begin(field) {
-            out.push_str(value);
-        }
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if let Some(Escape(line)) = self.begin(field) {
-            line.push_str(itoa::Buffer::new().format(value));
+        match self.begin(field) {
+            Some(line) if field.name() == "message" => Escape(line).push_str(value),
+            Some(line) => push_text(line, value),
+            None => {}
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.put(field, format_args!("{value:?}"));
+        if let Some(line) = self.begin(field) {
+            push_arguments(line, format_args!("{value:?}"));
+        }
     }
 }
 
@@ -174,6 +227,7 @@ impl Write for Escape<'_> {
 mod tests {
     use std::io;
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -206,10 +260,27 @@ mod tests {
 
     #[test]
     fn a_request_is_said_once() {
-        let line = logged(false, || {
-            tracing::info!(target: "http", method = "GET", path = "/a=b", status = 200, bytes = 7, user = "m e", "GET /a=b 200");
-        });
-        assert_eq!(line, " INFO GET /a=b 200 bytes=7 user=\"m e\"\n");
+        let request = Request {
+            id: 3,
+            method: "GET",
+            path: "/a=b",
+            status: 200,
+            bytes: Some(7),
+            user: Some("m e"),
+            action: None,
+            project: None,
+            file: None,
+            reason: Some(""),
+            duration: Duration::from_micros(98),
+            peer: "192.0.2.7",
+        };
+        // Without lines in use, it is an event.
+        let line = logged(false, || request.log());
+        let expected = "GET /a=b 200 request_id=3 bytes=7 user=\"m e\" reason=\"\" duration_us=98 peer=192.0.2.7";
+        assert_eq!(line, format!(" INFO {expected}\n"));
+        let mut line = String::new();
+        push_request(&mut line, &request);
+        assert_eq!(line, format!(" {expected}"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::head_timer::HeadTimer;
 use super::service::answer;
 use super::wire::{Outgoing, Wire};
 use super::{Connection, Service, Tls};
@@ -68,8 +69,7 @@ impl Connections {
     /// Cancelling `stop` ends everything.
     pub fn new(service: Service, limits: ConnectionLimits, stop: CancellationToken) -> Self {
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
+        http.header_read_timeout(limits.head)
             .half_close(true)
             .max_buf_size(HEAD_BYTES);
         Self {
@@ -237,7 +237,10 @@ async fn serve(
         has_asked.store(true, Ordering::Relaxed);
         answer(&connections.service, Arc::clone(&connection), request)
     });
-    let mut conversation = connections.http.serve_connection(TokioIo::new(stream), service);
+    let mut http = connections.http.clone();
+    let mut conversation = http
+        .timer(HeadTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
     let ended = tokio::select! {
         biased;
         ended = &mut conversation => ended,

@@ -6,6 +6,7 @@ mod error;
 mod file_body;
 mod files;
 mod form;
+mod head_timer;
 mod json;
 mod mip;
 mod negotiate;

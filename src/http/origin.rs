@@ -238,8 +238,8 @@ fn url(scheme: &str, authority: &str, path: &str, port: Option<u16>) -> String {
 }
 
 fn has_port(authority: &str) -> bool {
-    let before = authority.trim_end_matches(|character: char| character.is_ascii_digit());
-    before.len() < authority.len() && before.ends_with(':')
+    let digits = authority.bytes().rev().take_while(u8::is_ascii_digit).count();
+    digits > 0 && authority[..authority.len() - digits].ends_with(':')
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) async fn home(State(app): State<Arc<App>>, origin: Origin) -> Respons
             h1 { "micropypi" }
             p { "A package index for MicroPython, for pip and for uv: " (catalog.counted()) "." }
         }
-        (how_to(&origin.0))
+        (how_to(&app, &origin.0))
         @if is_public { (projects(&catalog)) }
         (footer(""))
     };
@@ -85,31 +85,70 @@ fn authority(base: &str) -> &str {
         .unwrap_or_default()
 }
 
-fn how_to(base: &str) -> Markup {
+/// As clients take a password in a URL.
+fn with_password(base: &str) -> String {
+    base.replacen("://", "://USER:PASSWORD@", 1)
+}
+
+fn how_to(app: &App, base: &str) -> Markup {
     html! {
         section {
             h2 { "Upload" }
             pre { "twine upload --repository-url " (base) "/ dist/*" }
-            (install(base, "NAME"))
+            (on_a_computer(app, base, "NAME"))
+            (to_a_board(app, base, "NAME"))
+        }
+    }
+}
+
+/// A block of lines to paste.
+fn on_a_computer(app: &App, base: &str, name: &str) -> Markup {
+    html! {
+        h2 { "Install on a computer" }
+        @if asks_readers_for_password(app) {
+            p { "This server asks for a password. pip asks you for it; for uv, write it into the URL: " code { (with_password(base)) "/simple/" } }
+        }
+        pre {
+            "pip install --index-url " (base) "/simple/ "
+            // Over HTTPS it would keep pip from looking at the certificate.
+            @if base.starts_with("http://") { "--trusted-host " (authority(base)) " " }
+            (name) "\n"
+            "uv pip install --default-index " (base) "/simple/ " (name)
         }
     }
 }
 
 /// A block for each place that lines are pasted into.
-fn install(base: &str, name: &str) -> Markup {
+fn to_a_board(app: &App, base: &str, name: &str) -> Markup {
     html! {
-        h2 { "Install on a computer" }
-        pre {
-            "pip install --index-url " (base) "/simple/ --trusted-host " (authority(base)) " " (name) "\n"
-            "uv pip install --default-index " (base) "/simple/ " (name)
-        }
         h2 { "Install on a board" }
-        pre { "# MicroPython 1.20 and later\nimport mip\nmip.install(\"" (name) "\", index=\"" (base) "\")" }
-        pre {
-            "# up to 1.19\nimport upip\nupip.index_urls = [\"" (base) "\"]\nupip.install(\"" (name) "\")"
+        @if asks_readers_for_password(app) {
+            p { "Boards get nothing from this server: it asks for a password, and they cannot send one." }
+        } @else {
+            @if let Some(host) = host_of_no_use_to_a_board(base) {
+                p { "A board does not reach this server by " code { (host) } ": write its IPv4 address, or its name, in place of that." }
+            }
+            pre { "# MicroPython 1.20 and later\nimport mip\nmip.install(\"" (name) "\", index=\"" (base) "\")" }
+            pre {
+                "# up to 1.19\nimport upip\nupip.index_urls = [\"" (base) "\"]\nupip.install(\"" (name) "\")"
+            }
+            pre { "# the same from a computer, over USB\nmpremote mip --index " (base) " install " (name) }
         }
-        pre { "# the same from a computer, over USB\nmpremote mip --index " (base) " install " (name) }
     }
+}
+
+fn asks_readers_for_password(app: &App) -> bool {
+    [Action::List, Action::Download]
+        .iter()
+        .any(|&action| app.auth.asks_for_password(action))
+}
+
+/// The host by which this computer alone reaches itself, or an IPv6 address, which mip and upip take for a name and a port.
+fn host_of_no_use_to_a_board(base: &str) -> Option<&str> {
+    let authority = authority(base);
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let is_of_no_use = host == "localhost" || host.starts_with("127.") || host.starts_with('[');
+    is_of_no_use.then_some(host)
 }
 
 fn projects(catalog: &Catalog) -> Markup {
@@ -245,7 +284,7 @@ impl ProjectPage {
                 h1 { (title) }
                 @if let Some(summary) = latest.summary() { p { (summary) } }
             }
-            section { (install(&self.base, project.name().as_str())) }
+            section { (self.install(latest)) }
             section {
                 h2 { "Releases" }
                 @for (release, gets) in self.shown().zip(boards) { (self.release(release, gets.as_deref())) }
@@ -254,6 +293,17 @@ impl ProjectPage {
             (footer(home))
         };
         document(&title, &body)
+    }
+
+    fn install(&self, latest: &Release) -> Markup {
+        let (app, base, name) = (&self.app, self.base.as_str(), self.project.name().as_str());
+        html! {
+            @if latest.is_yanked() {
+                p { "Every release is yanked: to install one all the same, name its version, as in " code { (name) "==" (latest.version) } "." }
+            }
+            (on_a_computer(app, base, name))
+            @if self.project.is_for_boards() { (to_a_board(app, base, name)) }
+        }
     }
 
     fn release(&self, release: &Release, board: Option<&Board>) -> Markup {
@@ -266,7 +316,7 @@ impl ProjectPage {
                     li {
                         a href=(format!("{home}packages/{}", file.url_path())) { (file.name.as_str()) }
                         " " (size(file.stamp.size))
-                        @if let Some(reason) = &file.yanked { " — yanked: " (reason) }
+                        @if let Some(reason) = &file.yanked { " — yanked" @if !reason.is_empty() { ": " (reason) } }
                         @if let Some(defect) = &file.defect { " — " (defect) }
                     }
                 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::dists::Dist;
 use crate::harness::{Server, Site};
+use crate::raw::Request;
 
 const FOR_PERSONS: [&str; 2] = [
     r#"<meta name="viewport" content="width=device-width">"#,
@@ -78,6 +79,73 @@ fn the_page_of_a_project_says_how_to_install_it_wherever_it_can_be() {
         page.assert_says(200, &[&lines]);
         home.assert_says(200, &[&lines.replace("blinky-led", "NAME")]);
     }
+}
+
+/// What the page says where a line as it stands would fail: pasted, it gives an error that tells nobody why.
+#[test]
+fn the_page_of_a_project_shows_a_board_no_line_that_would_fail() {
+    let wheel = Dist::wheel("yanked", "1.0");
+    let native = Dist::new("native", "1.0", "native-1.0-cp311-cp311-linux_x86_64.whl", Vec::new());
+    let site = Site::holding(&[Dist::wheel("blinky-led", "1.0"), wheel.clone(), native]);
+    fs::write(site.packages().join(format!("{}.yanked", wheel.filename)), "").unwrap();
+    let server = site.start();
+    let (board, told) = ("Install on a board", "Every release is yanked");
+    for (project, is_for_boards, is_yanked) in [
+        ("blinky-led", true, false),
+        ("native", false, false),
+        ("yanked", false, true),
+    ] {
+        let page = server.get(&format!("/project/{project}/"));
+        let says = |words| page.text().contains(words);
+        assert_eq!((says(board), says(told)), (is_for_boards, is_yanked), "{project}");
+    }
+    // Yanked without a reason.
+    server
+        .get("/project/yanked/")
+        .assert_says(200, &["<code>yanked==1.0</code>", " — yanked</li>"]);
+}
+
+#[test]
+fn the_pages_tell_who_reads_with_a_password_how_to_give_it() {
+    for right in ["list", "download"] {
+        let site = Site::holding(&[Dist::wheel("blinky-led", "1.0")]);
+        let server = site.set("auth.protect", &format!("[{right:?}]")).start();
+        let in_url = format!("<code>http://USER:PASSWORD@{}/simple/</code>", server.address);
+        let told = [in_url.as_str(), "Boards get nothing from this server"];
+        for target in ["/", "/project/blinky-led/"] {
+            let page = server.send(Request::get(target).by_user());
+            page.assert_says(200, &told);
+            assert!(!page.text().contains("import mip"), "{right}: {target}");
+        }
+    }
+}
+
+#[test]
+fn the_pages_say_where_a_board_needs_another_address() {
+    let server = Site::holding(&[Dist::wheel("blinky-led", "1.0")]).start();
+    for (host, told) in [
+        ("localhost:8089", Some("localhost")),
+        ("127.0.0.1:8089", Some("127.0.0.1")),
+        ("[2001:db8::1]:8089", Some("[2001:db8::1]")),
+        ("192.0.2.1:8089", None),
+        ("micropypi.local:8089", None),
+    ] {
+        for target in ["/", "/project/blinky-led/"] {
+            let page = server.send(Request::get(target).header("Host", host));
+            let text = page.text();
+            let found = text.split("does not reach this server by <code>").nth(1);
+            assert_eq!(found.and_then(|rest| rest.split('<').next()), told, "{host}: {target}");
+        }
+    }
+}
+
+/// It would keep pip from looking at the certificate.
+#[test]
+fn the_pages_trust_no_host_over_https() {
+    let site = Site::holding(&[Dist::wheel("blinky-led", "1.0")]);
+    let server = site.set("base_url", r#""https://packages.example""#).start();
+    let pip = "<pre>pip install --index-url https://packages.example:443/simple/ blinky-led\n";
+    server.get("/project/blinky-led/").assert_says(200, &[pip]);
 }
 
 /// Every link of a page, as a browser follows it.

@@ -165,10 +165,24 @@ fn suggest_below(path: &str) -> String {
     }
 }
 
-/// serde names Rust's types where it wants a number.
+/// serde, std and ipnet name what they want as programmers do.
 fn in_plain_words(message: &str) -> String {
-    let number = |message: String, rust: &&str| message.replace(&format!("expected {rust}"), "expected a whole number");
-    ["u32", "u64", "usize"].iter().fold(message.to_owned(), number)
+    const PLAIN: [(&str, &str); 9] = [
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected usize", "expected a whole number"),
+        ("expected a sequence", "expected a list in brackets"),
+        ("expected a boolean", "expected true or false"),
+        ("expected socket address", "expected an IP address and a port"),
+        ("invalid socket address syntax", "this is not an IP address and a port"),
+        (
+            "invalid IP address syntax",
+            "this is not an IP address and /BITS, which is /32 for one address of IPv4",
+        ),
+        ("unknown variant", "unknown value"),
+    ];
+    let replace = |message: String, (jargon, plain): &(&str, &str)| message.replace(jargon, plain);
+    PLAIN.iter().fold(message.to_owned(), replace)
 }
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {

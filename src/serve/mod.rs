@@ -63,7 +63,7 @@ pub enum ServeError {
         hint: &'static str,
         source: io::Error,
     },
-    #[error("cannot read the page {path} ([welcome])")]
+    #[error("cannot read the page {path} (`welcome` in the configuration)")]
     Welcome { path: PathBuf, source: io::Error },
     #[error("cannot use mpy-cross at {path} ([boards] mpy_cross)")]
     Compiler { path: PathBuf, source: io::Error },

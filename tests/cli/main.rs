@@ -109,9 +109,9 @@ fn every_mistake_of_every_source_is_told_at_once() {
     let said = misconfiguration(&output);
     for expected in [
         "error: 3 settings are wrong\n",
-        "c.toml:1:11: invalid socket address syntax\n",
+        "c.toml:1:11: this is not an IP address and a port\n",
         "MICROPYPI_MDNS_NAMES in the environment: no such setting\n  = did you mean `MICROPYPI_MDNS_NAME`?\n",
-        "log.level on the command line: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`\n",
+        "log.level on the command line: unknown value `loud`, expected one of `error`, `warn`, `info`, `debug`\n",
     ] {
         assert!(said.contains(expected), "{expected:?} is not in\n{said}");
     }
@@ -226,7 +226,7 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
         ("store.cache = 'script'", "cannot use the cache directory "),
         (
             "welcome = 'folder'",
-            "cannot read the page folder ([welcome])\ncaused by: ",
+            "cannot read the page folder (`welcome` in the configuration)\ncaused by: ",
         ),
         (
             "boards.mpy_cross = 'script'",
@@ -866,7 +866,7 @@ fn an_address_without_a_port_is_answered_in_the_words_of_its_source() {
     let home = home();
     let flag = micropypi(home.path(), &["--listen", "127.0.0.1"]).output().unwrap();
     let expected = "\
-error: listen on the command line: invalid socket address syntax
+error: listen on the command line: this is not an IP address and a port
   = for example `--listen '[::]:8089'`
 ";
     assert_eq!(misconfiguration(&flag), expected);

@@ -115,7 +115,7 @@ fn all_mistakes_are_told_at_once_and_in_place() {
         "6 settings are wrong",
         "config.toml:1:1: unknown key `lisen`",
         "  | ^^^^^ did you mean `listen`?",
-        "config.toml:3:13: invalid type: string \"yes\", expected a boolean",
+        "config.toml:3:13: invalid type: string \"yes\", expected true or false",
         "^^^^^ for example `overwrite = false`",
         "config.toml:4:1: unknown key `store.packges`",
         "did you mean `packages` below `[store]`?",
@@ -149,7 +149,7 @@ fn a_port_is_told_from_a_service_link() {
 fn the_wrong_entry_of_a_list_is_pointed_at() {
     let told = errors("listen = [\n  '[::]:8089',\n  'here',\n]", &[]);
     assert!(
-        told.contains("config.toml:3:3: invalid socket address syntax"),
+        told.contains("config.toml:3:3: this is not an IP address and a port"),
         "{told}"
     );
 }
@@ -222,6 +222,18 @@ fn rust_is_not_spoken() {
     let told = errors("[index]\ncache_control = -1\n[limits]\nform_fields = 'x'", &[]);
     assert!(told.contains("integer `-1`, expected a whole number"), "{told}");
     assert!(!told.contains("u32") && !told.contains("usize"), "{told}");
+    let told = errors(
+        "listen = '[::]:1'\ntrusted_proxies = ['10.0.0.1']\n[auth]\nprotect = ['up']",
+        &[],
+    );
+    for plain in [
+        "expected a list",
+        "10.0.0.0/8",
+        "/32 for one address",
+        "unknown value `up`",
+    ] {
+        assert!(told.contains(plain), "{told}");
+    }
 }
 
 #[test]

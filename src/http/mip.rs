@@ -218,6 +218,12 @@ fn release<'a>(catalog: &Catalog, project: &'a Project, version: &str) -> Option
     release.filter(|release| release.describing().is_some())
 }
 
+/// Whether a version as the board writes it is here, if for computers alone. `latest` always is.
+fn is_here(project: &Project, version: &str) -> bool {
+    let exact = ReleaseVersion::parse_lenient(version).ok();
+    version == "latest" || exact.is_some_and(|exact| project.release(&exact).is_some())
+}
+
 /// The release that a board's words stand for, at one state of the catalog.
 struct AskedRelease {
     /// The project and the version, as the board writes them.
@@ -235,10 +241,14 @@ impl AskedRelease {
         let catalog = app.index.catalog();
         let parsed = ProjectName::parse(name).map_err(|_| missing())?;
         let project = Arc::clone(catalog.project_for_board(&parsed).ok_or_else(missing)?);
-        let version = release(&catalog, &project, version)
-            .ok_or_else(missing)?
-            .version
-            .clone();
+        let Some(found) = release(&catalog, &project, version) else {
+            return Err(if is_here(&project, version) {
+                HttpError::NothingForBoards(format!("{name} {version}"))
+            } else {
+                missing()
+            });
+        };
+        let version = found.version.clone();
         Ok(Self {
             words,
             catalog,

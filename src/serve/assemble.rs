@@ -137,7 +137,9 @@ fn tell_of_passwords(config: &AuthConfig, source: &Source) {
 fn password_file_naming(source: &Source) -> &'static str {
     match source {
         Source::Pypiserver => "start `micropypi run` with `-P FILE`",
-        Source::File(_) | Source::None => "set `passwords = \"FILE\"` under [auth] in the configuration",
+        Source::File(_) | Source::None => {
+            "set `passwords = \"FILE\"` under [auth] in the configuration, then reload or restart the server"
+        }
     }
 }
 

@@ -238,6 +238,26 @@ fn the_page_of_a_release_with_many_files_names_some_and_tells_where_the_others_a
 }
 
 #[test]
+fn a_release_for_computers_alone_is_not_said_to_be_missing() {
+    let native = Dist {
+        filename: "native-1.0-cp311-cp311-linux_x86_64.whl".to_owned(),
+        ..Dist::wheel("native", "1.0")
+    };
+    let server = Site::holding(&[native]).start();
+    let reason = "holds nothing that a board could import; the project's page says why";
+    for (asked, told) in [
+        ("/package/6/native/latest.json", "native latest"),
+        ("/package/6/native/1.0.json", "native 1.0"),
+        ("/native/json", "the project native"),
+    ] {
+        server.get(asked).assert_says(404, &[told, reason]);
+    }
+    server
+        .get("/package/6/native/2.0.json")
+        .assert_says(404, &["native 2.0 is not here"]);
+}
+
+#[test]
 fn a_release_with_nothing_for_a_board_says_so() {
     let empty = Dist::wheel_of("blinky", "1.0", "", &[("docs/index.md", b"docs")]);
     let server = Server::start();

@@ -209,8 +209,8 @@ fn what_is_wrong_with_the_configuration_is_told_in_one_line() {
     let file = path.display();
     fs::write(&path, "lisen = 1\n[store]\noverwrite = 'yes'\n").unwrap();
     let expected = format!(
-        "{file}:1:1: unknown key `lisen` (did you mean `listen`?); {file}:3:13: invalid type: string \"yes\", expected a \
-         boolean (for example `overwrite = false`)"
+        "{file}:1:1: unknown key `lisen` (did you mean `listen`?); {file}:3:13: invalid type: string \"yes\", expected \
+         true or false (for example `overwrite = false`)"
     );
     tells(expected);
     fs::remove_file(&path).unwrap();

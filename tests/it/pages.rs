@@ -85,7 +85,10 @@ fn the_page_of_a_project_says_how_to_install_it_wherever_it_can_be() {
 #[test]
 fn the_page_of_a_project_shows_a_board_no_line_that_would_fail() {
     let wheel = Dist::wheel("yanked", "1.0");
-    let native = Dist::new("native", "1.0", "native-1.0-cp311-cp311-linux_x86_64.whl", Vec::new());
+    let native = Dist {
+        filename: "native-1.0-cp311-cp311-linux_x86_64.whl".to_owned(),
+        ..Dist::wheel("native", "1.0")
+    };
     let site = Site::holding(&[Dist::wheel("blinky-led", "1.0"), wheel.clone(), native]);
     fs::write(site.packages().join(format!("{}.yanked", wheel.filename)), "").unwrap();
     let server = site.start();
@@ -97,7 +100,8 @@ fn the_page_of_a_project_shows_a_board_no_line_that_would_fail() {
     ] {
         let page = server.get(&format!("/project/{project}/"));
         let says = |words| page.text().contains(words);
-        assert_eq!((says(board), says(told)), (is_for_boards, is_yanked), "{project}");
+        let shown = (page.status, says(board), says(told));
+        assert_eq!(shown, (200, is_for_boards, is_yanked), "{project}");
     }
     // Yanked without a reason.
     server

@@ -241,7 +241,7 @@ fn without_a_password_file_uploads_are_refused_with_the_remedy() {
         twine(program, &server)
             .dists(&[&dist])
             .run()
-            .failed_saying(&["403", "micropypi passwd"]);
+            .failed_saying(&["403", "micropypi passwd", "reload or restart"]);
     }
     server.await_log("micropypi passwd");
 }

@@ -39,7 +39,8 @@ in
       type = lib.types.bool;
       default = false;
       description = ''
-        Whether to open the TCP ports of `settings.listen` and, where `settings.mdns.enabled`, UDP port 5353.
+        Whether to open the TCP ports of `settings.listen` and `settings.tls.listen` and, where `settings.mdns.enabled`,
+        UDP port 5353.
       '';
     };
 

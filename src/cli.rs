@@ -110,7 +110,8 @@ pub struct SettingArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     #[serde(rename = "store.overwrite")]
     overwrite: Option<String>,
-    /// The password file, as `micropypi passwd` and apache's htpasswd write it
+    /// The password file, as `micropypi passwd` and apache's htpasswd write it [default: htpasswd beside the configuration
+    /// file; in the quick trial, auth/.htpasswd beside the packages]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[serde(rename = "auth.passwords")]
     passwords: Option<String>,
@@ -185,7 +186,7 @@ pub struct RunArgs {
     /// Let clients keep files for AGE seconds
     #[arg(long, value_name = "AGE")]
     pub cache_control: Option<u32>,
-    /// Log more; -vv logs everything
+    /// Log everything, when given twice (-vv); requests are logged without it
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
     /// Log into this file
@@ -239,7 +240,7 @@ pub struct IgnoredArgs {
 pub struct PasswdArgs {
     /// The user
     pub user: String,
-    /// The password file [default: `passwords` of the configuration]
+    /// The password file [default: the one that `micropypi` reads here with this configuration]
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Delete the user

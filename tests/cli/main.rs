@@ -399,7 +399,12 @@ fn the_packaged_file_is_right() {
 fn the_help_names_every_default_and_protect_takes_none() {
     let home = home();
     let help = success(&micropypi(home.path(), &["serve", "--help"]).output().unwrap());
-    for option in ["--mdns[=<BOOL>]", "--overwrite[=<BOOL>]", "--protect <RIGHT>"] {
+    for option in [
+        "--mdns[=<BOOL>]",
+        "--overwrite[=<BOOL>]",
+        "--passwords <FILE>",
+        "--protect <RIGHT>",
+    ] {
         let (_, about) = help.split_once(option).unwrap();
         let about = about.split("\n  -").next().unwrap();
         assert!(about.contains("[default: "), "{option} {about}");

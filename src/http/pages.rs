@@ -94,7 +94,12 @@ fn how_to(app: &App, base: &str) -> Markup {
     html! {
         section {
             h2 { "Upload" }
-            pre { "twine upload --repository-url " (base) "/ dist/*" }
+            pre {
+                "twine upload --repository-url " (base) "/ "
+                // twine asks for both, whatever the server asks for.
+                @if !app.auth.asks_for_password(Action::Upload) { "-u anyone -p anything " }
+                "dist/*"
+            }
             (on_a_computer(app, base, "NAME"))
             (to_a_board(app, base, "NAME"))
         }

@@ -143,6 +143,15 @@ fn the_pages_say_where_a_board_needs_another_address() {
     }
 }
 
+#[test]
+fn the_home_page_tells_twine_what_to_say_where_anybody_may_upload() {
+    for (protect, line) in [(r#"["update"]"#, "dist/*"), ("[]", "-u anyone -p anything dist/*")] {
+        let server = Site::new().set("auth.protect", protect).start();
+        let line = format!("<pre>twine upload --repository-url {}/ {line}</pre>", server.url());
+        server.get("/").assert_says(200, &[&line]);
+    }
+}
+
 /// It would keep pip from looking at the certificate.
 #[test]
 fn the_pages_trust_no_host_over_https() {

@@ -20,12 +20,11 @@ pub(super) async fn json(
     origin: Origin,
 ) -> Result<Response, HttpError> {
     let name = project_name(name)?;
-    let missing = || no_project(&name);
     let catalog = app.index.catalog();
-    let project = catalog.project_for_board(&name).ok_or_else(missing)?;
+    let project = catalog.project_for_board(&name).ok_or_else(|| no_project(&name))?;
     answer(&catalog, project, origin).ok_or_else(|| match project.for_board().next() {
         None => HttpError::NothingForBoards(format!("the project {name}")),
-        Some(_) => missing(),
+        Some(_) => HttpError::NotFound(format!("a release of {name} for upip")),
     })
 }
 

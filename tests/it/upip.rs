@@ -249,6 +249,14 @@ fn an_original_sdist_is_too_much_for_a_small_board() {
 }
 
 #[test]
+fn a_project_without_an_original_sdist_is_not_said_to_be_missing() {
+    let site = Site::holding(&[Dist::wheel("blinky", "1.0")]);
+    let server = site.set("boards.upip", r#""original""#).start();
+    ask(&server, "/blinky/json").assert_says(404, &["a release of blinky for upip is not here"]);
+    ask(&server, "/absent/json").assert_says(404, &["the project absent is not here"]);
+}
+
+#[test]
 fn upip_on_a_small_board_parses_eighty_releases() {
     let site = (0..80).fold(Site::new(), |site, minor| {
         site.package(&Dist::classic("blinky", &format!("1.{minor}"), ""))

@@ -177,7 +177,12 @@ impl Desk {
         self.throttle.refund(peer);
         let is_first_login = generation.verified.insert(&credentials, peer);
         if is_first_login && generation.passwords.is_legacy(user) {
-            tracing::warn!(%user, "the password is kept as an old, weak hash: renew it with `micropypi passwd {user}`");
+            // A server that was given its file by a flag has another than the command takes by itself.
+            let file = self.file.path().display();
+            tracing::warn!(
+                %user,
+                "the password is kept as an old, weak hash: renew it with `micropypi passwd {user} --file {file}`"
+            );
         }
         Ok(credentials.user)
     }

@@ -205,11 +205,8 @@ async fn an_old_hash_is_told_once(log: &Log) {
         login(&authenticator, "oldie", "topsecret").await.unwrap();
     }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(
-        log.matches("renew it with `micropypi passwd oldie`").count(),
-        1,
-        "{log}"
-    );
+    let advice = format!("renew it with `micropypi passwd oldie --file {}`", path.display());
+    assert_eq!(log.matches(&advice).count(), 1, "{log}");
 }
 
 #[tokio::test]

@@ -40,7 +40,8 @@ fn htpasswd(options: &[&str], file: &Path, user: &str, password: &str) -> bool {
         .arg(file)
         .arg(user);
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    // It may refuse a user that is not there before it reads the password.
+    let _ = child.stdin.take().unwrap().write_all(password.as_bytes());
     child.wait().unwrap().success()
 }
 

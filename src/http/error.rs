@@ -18,8 +18,9 @@ use crate::dist::ArchiveError;
 use crate::index::{BoardFileError, PublishError, ViewError};
 use crate::store::StoreError;
 
-/// How much of a sentence goes into the status line and the log: a client may have put much into it.
-const REASON_CHARS: usize = 300;
+/// How much of a sentence goes into the status line and the log: a client may have put much into it. A path that is too long
+/// leaves room for what to do about it.
+const REASON_CHARS: usize = 500;
 
 /// Why a request is not answered as it hoped.
 #[derive(Debug, thiserror::Error)]

@@ -140,10 +140,16 @@ fn with_a_link() -> Dist {
 
 #[test]
 fn the_uploader_reads_why_a_path_is_refused() {
-    let long = format!("blinky/{}.py", "x".repeat(120));
+    let long = format!("blinky/{}.py", "x".repeat(250));
     let wheel = |path: &str| Dist::wheel_of("blinky", "1.0", "", &[("blinky/__init__.py", b""), (path, b"")]);
     for (dist, words) in [
-        (wheel(&long), [&*long, "it is 130 bytes long, and a board takes 98"]),
+        (
+            wheel(&long),
+            [
+                "it is 260 bytes long, and a board takes 98; leave it out by",
+                "and upload the sdist first",
+            ],
+        ),
         (
             with_a_link(),
             [

@@ -16,6 +16,7 @@ use super::respond::{REVALIDATE, blocking, blocking_in_turn, no_project, project
 use super::right::{List, May};
 use crate::auth::Action;
 use crate::chain::Chain;
+use crate::config::Latest;
 use crate::dist::ReleaseVersion;
 use crate::index::{Board, Catalog, Depth, Project, Release, ViewError};
 
@@ -307,8 +308,20 @@ impl ProjectPage {
                 p { "Every release is yanked: to install one all the same, name its version, as in " code { (name) "==" (latest.version) } "." }
             }
             (on_a_computer(app, base, name))
+            @if let Some(stable) = self.stable_beside(latest) {
+                p {
+                    "pip and uv take " (stable.version) ", which is no pre-release; for " (latest.version) " write "
+                    code { (name) "==" (latest.version) } "."
+                }
+            }
             @if self.project.is_for_boards() { (to_a_board(app, base, name)) }
         }
+    }
+
+    /// What pip and uv take where the latest is a pre-release, if that is another.
+    fn stable_beside(&self, latest: &Release) -> Option<&Release> {
+        let stable = self.project.latest(Latest::Stable);
+        (stable.version != latest.version).then_some(stable)
     }
 
     fn release(&self, release: &Release, board: Option<&Board>) -> Markup {

@@ -109,6 +109,27 @@ fn the_page_of_a_project_shows_a_board_no_line_that_would_fail() {
         .assert_says(200, &["<code>yanked==1.0</code>", " — yanked</li>"]);
 }
 
+/// As a developer uploads it to try it, beside what is in use.
+#[test]
+fn the_page_of_a_project_says_how_pip_takes_a_pre_release() {
+    let dists = [
+        ("blinky", "1.0"),
+        ("blinky", "1.1rc1+dev42"),
+        ("stable", "1.0"),
+        ("early", "0.1rc1"),
+    ];
+    let server = Site::holding(&dists.map(|(name, version)| Dist::wheel(name, version))).start();
+    let told = "pip and uv take 1.0, which is no pre-release; for 1.1rc1+dev42 write <code>blinky==1.1rc1+dev42</code>";
+    server.get("/project/blinky/").assert_says(200, &[told]);
+    for project in ["stable", "early"] {
+        let page = server.get(&format!("/project/{project}/"));
+        assert!(
+            page.status == 200 && !page.text().contains("no pre-release"),
+            "{project}"
+        );
+    }
+}
+
 #[test]
 fn the_pages_tell_who_reads_with_a_password_how_to_give_it() {
     for right in ["list", "download"] {

@@ -119,6 +119,11 @@ fn outgoing_address() -> io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
+/// Whether no other machine reaches anything by the URL.
+fn leads_here(url: &str) -> bool {
+    ["://127.", "://[::1]"].iter().any(|loopback| url.contains(loopback))
+}
+
 /// What a new user needs, ready to paste.
 struct Welcome<'a> {
     file: &'a Path,
@@ -130,12 +135,17 @@ impl fmt::Display for Welcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, password, .. } = self;
         let file = self.file.display();
+        let place = if leads_here(url) {
+            "this machine"
+        } else {
+            "any machine of your network"
+        };
         write!(
             f,
             "Quick trial: there is no configuration, so a user was made. The password is shown only now;
 {file} keeps its hash. `micropypi passwd USER` sets another.
 
-Upload a package from any machine of your network:
+Upload a package from {place}:
 
   twine upload --repository-url {url}/ -u {USER} -p {password} dist/*
 

@@ -448,7 +448,7 @@ fn the_quick_trial_makes_one_user_once() {
     let printed = trial(home.path());
     let password = printed.trim_end().rsplit(' ').next().unwrap();
     assert!(
-        printed.contains("twine upload --repository-url http://127.0.0.1:"),
+        printed.contains("from this machine:\n\n  twine upload --repository-url http://127.0.0.1:"),
         "{printed}"
     );
     assert!(

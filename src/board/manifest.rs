@@ -33,7 +33,7 @@ pub fn manifest_json(view: &View, mpy: bool, version: &str, requires: &[Pin], mi
         version,
         hashes: files
             .iter()
-            .map(|file| (&*file.path, Hex(&file.sha256[..HASH_DIGITS / 2]).to_string()))
+            .map(|file| (&*file.path, Hex(&file.content.sha256[..HASH_DIGITS / 2]).to_string()))
             .collect(),
         urls: [],
         deps: pins.chain(missing).collect(),
@@ -47,13 +47,15 @@ mod tests {
 
     use super::super::view::BoardFile;
     use super::*;
-    use crate::dist::{ProjectName, ReleaseVersion};
+    use crate::dist::{ContentId, ProjectName, ReleaseVersion};
 
     fn file(path: &str) -> BoardFile {
         BoardFile {
             path: path.to_owned(),
-            sha256: [0xab; 32],
-            size: 1,
+            content: ContentId {
+                sha256: [0xab; 32],
+                size: 1,
+            },
         }
     }
 

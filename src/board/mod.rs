@@ -23,6 +23,6 @@ pub use manifest::manifest_json;
 pub use patterns::{PatternError, Patterns};
 pub use requires::Requirement;
 pub use resolve::{Candidate, Missing, Pin, Resolution, Universe, alias, resolve};
-pub use sink::{Content, Sink, hash_copy};
+pub use sink::Sink;
 pub use tarball::{TarballError, write_tarball};
 pub use view::{BoardError, BoardFile, Refusal, View, choose, read_pyproject, view};

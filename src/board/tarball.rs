@@ -71,10 +71,10 @@ fn append_file<R: Read, W: Write>(
     let content = open(file).map_err(named)?;
     let mut content = Counted {
         content,
-        left: file.size,
+        left: file.content.size,
         is_longer: false,
     };
-    append(tarball, &file.path, file.size, &mut content).map_err(named)?;
+    append(tarball, &file.path, file.content.size, &mut content).map_err(named)?;
     if content.left == 0 && !content.is_longer {
         Ok(())
     } else {
@@ -119,15 +119,14 @@ mod tests {
 
     use super::super::manifest::manifest_json;
     use super::*;
-    use crate::dist::{ProjectName, ReleaseVersion};
+    use crate::dist::{ContentId, ProjectName, ReleaseVersion};
 
     type Tree = BTreeMap<String, Vec<u8>>;
 
     fn view(tree: &Tree) -> View {
         let file = |(path, content): (&String, &Vec<u8>)| BoardFile {
             path: path.clone(),
-            sha256: [0; 32],
-            size: content.len() as u64,
+            content: ContentId::of(&content[..]).unwrap(),
         };
         View {
             files: tree.iter().map(file).collect(),

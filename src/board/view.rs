@@ -14,7 +14,7 @@ use super::patterns::Patterns;
 use super::requires::Requirement;
 use super::sink::Sink;
 use crate::dist::{
-    self, ArchiveError, BuildTag, CoreMetadata, DistFilename, DistKind, Limits, MemberKind, SdistFormat,
+    self, ArchiveError, BuildTag, ContentId, CoreMetadata, DistFilename, DistKind, Limits, MemberKind, SdistFormat,
 };
 
 /// Most bytes of a text that tells how an sdist is built. Each byte of TOML may be a value of a hundred.
@@ -26,9 +26,7 @@ pub struct BoardFile {
     /// Path relative to the board's `lib`.
     pub path: String,
     /// What is in it.
-    pub sha256: [u8; 32],
-    /// Length in bytes.
-    pub size: u64,
+    pub content: ContentId,
 }
 
 /// A path that a board cannot take: an upload that would describe its release is refused for one, a file found in the folder

@@ -44,8 +44,11 @@ impl Digests {
     /// # Errors
     /// The reader's.
     pub fn of<R: Read>(reader: R) -> io::Result<Self> {
-        let mut hasher = Hasher::new();
-        each_piece(reader, |piece| hasher.update(piece))?;
+        let mut hasher = Hasher::default();
+        each_piece(reader, |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
         Ok(hasher.finish())
     }
 
@@ -65,22 +68,13 @@ impl Digests {
     }
 }
 
-/// SHA-256 alone, of everything that the reader gives.
-///
-/// # Errors
-/// The reader's.
-pub fn sha256_of<R: Read>(reader: R) -> io::Result<[u8; 32]> {
-    let mut hasher = Sha256::new();
-    each_piece(reader, |piece| hasher.update(piece))?;
-    Ok(hasher.finalize().into())
-}
-
-fn each_piece<R: Read>(mut reader: R, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+/// Reads everything that the reader gives, a piece at a time.
+pub(super) fn each_piece(mut reader: impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut buffer = [0; 16 << 10];
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(read) => take(&buffer[..read]),
+            Ok(read) => take(&buffer[..read])?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -96,11 +90,6 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Of nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Takes the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         self.sha256.update(piece);
@@ -251,7 +240,7 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_do_not_matter(bytes in prop::collection::vec(any::<u8>(), 0..2000), size in 1_usize..100) {
-            let mut hasher = Hasher::new();
+            let mut hasher = Hasher::default();
             bytes.chunks(size).for_each(|piece| hasher.update(piece));
             prop_assert_eq!(hasher.finish(), Digests::of(&bytes[..]).unwrap());
         }

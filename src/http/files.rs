@@ -109,7 +109,7 @@ pub(super) fn ready(app: &App, path: &str, headers: &HeaderMap, exchange: &Excha
     if marks.are_known(headers) {
         return Some(not_modified(app, &marks));
     }
-    let source = match app.index.small_files().get(&file.digests.sha256, file.stamp.size) {
+    let source = match app.index.small_files().get(&file.content()) {
         Some(source) => source,
         None => {
             let opened = open_at_once(&app.index.store().locate(file.root, &file.path))?.ok()?;
@@ -195,7 +195,7 @@ async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked<'_>) -> Result<Res
     if marks.are_known(asked.headers) {
         return Ok(not_modified(app, &marks));
     }
-    let source = match app.index.small_files().get(&file.digests.sha256, file.stamp.size) {
+    let source = match app.index.small_files().get(&file.content()) {
         Some(source) => Some(source),
         None => match open(app.index.store().locate(file.root, &file.path)).await {
             Err(error) if is_gone(&error) => None,
@@ -211,8 +211,7 @@ async fn send(app: &Arc<App>, file: &Arc<File>, asked: &Asked<'_>) -> Result<Res
 /// None: what was opened is not the file that the catalog knows.
 fn source(app: &App, file: &File, opened: std::fs::File) -> std::io::Result<Option<Source>> {
     let is_known = |metadata: &Metadata| Stamp::of(metadata) == file.stamp;
-    let small = app.index.small_files();
-    small.source(opened, &file.digests.sha256, file.stamp.size, is_known)
+    app.index.small_files().source(opened, &file.content(), is_known)
 }
 
 fn not_modified(app: &App, marks: &Marks) -> Response {

@@ -15,9 +15,9 @@ use super::respond::{self, Headers, REVALIDATE, blocking, blocking_in_turn, cach
 use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
-use crate::dist::{Hex, ProjectName, ReleaseVersion};
+use crate::dist::{ContentId, Hex, ProjectName, ReleaseVersion};
 use crate::index::{Board, Catalog, Project, Release, Scope, Trust, ViewError};
-use crate::store::{self, Content, Source, is_gone};
+use crate::store::{self, Source, is_gone};
 
 /// The URL of a content holds its digest, so what it names never changes.
 const FOR_EVER: &str = "max-age=31536000, immutable";
@@ -77,7 +77,7 @@ pub(super) async fn content(
 /// As [`content`], where no disk is asked.
 pub(super) fn ready_content(app: &App, digits: &str) -> Option<Response> {
     let content = app.index.contents().found(digits)?;
-    let source = match app.index.small_files().get(&content.sha256, content.size) {
+    let source = match app.index.small_files().get(&content) {
         Some(source) => source,
         None => whole(app, &content, store::open_at_once(&path(app, &content))?.ok()?)?,
     };
@@ -90,23 +90,22 @@ pub(super) fn ready_content(app: &App, digits: &str) -> Option<Response> {
 }
 
 /// None where it has gone, or is not what it was.
-async fn open_whole(app: &App, known: Option<Content>) -> Option<(Source, u64)> {
+async fn open_whole(app: &App, known: Option<ContentId>) -> Option<(Source, u64)> {
     let content = known?;
-    let source = match app.index.small_files().get(&content.sha256, content.size) {
+    let source = match app.index.small_files().get(&content) {
         Some(source) => source,
         None => whole(app, &content, store::open(path(app, &content)).await.ok()?)?,
     };
     Some((source, content.size))
 }
 
-fn path(app: &App, content: &Content) -> PathBuf {
-    app.index.contents().path(&content.sha256, content.size)
+fn path(app: &App, content: &ContentId) -> PathBuf {
+    app.index.contents().path(content)
 }
 
-fn whole(app: &App, content: &Content, opened: File) -> Option<Source> {
+fn whole(app: &App, content: &ContentId, opened: File) -> Option<Source> {
     let is_whole = |metadata: &Metadata| metadata.len() == content.size;
-    let small = app.index.small_files();
-    small.source(opened, &content.sha256, content.size, is_whole).ok()?
+    app.index.small_files().source(opened, content, is_whole).ok()?
 }
 
 async fn look_for(app: &Arc<App>, digits: String) -> Result<(Source, u64), HttpError> {
@@ -184,7 +183,7 @@ async fn package_json(app: Arc<App>, name: &str, version: &str, origin: BoardOri
     let (asked, board) = asked.board(app).await?;
     let base = origin.0;
     let file = |file: &BoardFile| {
-        let digits = Hex(&file.sha256).to_string();
+        let digits = Hex(&file.content.sha256).to_string();
         [file.path.clone(), format!("{base}/file/{}/{digits}", &digits[..2])]
     };
     let pins = board.resolution().pins.iter();

@@ -201,7 +201,7 @@ impl Index {
         let (folder, name) = self.tarball_path(board);
         fs::create_dir_all(&folder)?;
         let file = NamedTempFile::new_in(&folder)?;
-        let mut open = |file: &BoardFile| self.contents.open(&file.sha256, file.size);
+        let mut open = |file: &BoardFile| self.contents.open(&file.content);
         board::write_tarball(&board.view, board.pins_for_upip(), &mut open, BufWriter::new(&file))?;
         // What has this name is whole, also after a power cut.
         file.as_file().sync_data()?;

@@ -14,7 +14,7 @@ use super::page::{Depth, Format, Page, Pages, Template};
 use super::{simple, upip};
 use crate::board::{self, View};
 use crate::config::Latest;
-use crate::dist::{Digests, DistFilename, DistKind, ProjectName, ReleaseVersion, SdistFormat};
+use crate::dist::{ContentId, Digests, DistFilename, DistKind, ProjectName, ReleaseVersion, SdistFormat};
 use crate::store::{Found, MetadataFacts, Sidecars, Stamp};
 
 /// What a path cannot hold (RFC 3986 section 3.3), nor the first part of a relative one: in `c:/x`, `c` is a scheme. `+` can,
@@ -85,6 +85,14 @@ impl File {
     /// Its path below `/packages/`, ready for a URL.
     pub fn url_path(&self) -> impl std::fmt::Display {
         utf8_percent_encode(&self.path, SEGMENT)
+    }
+
+    /// What names its bytes.
+    pub fn content(&self) -> ContentId {
+        ContentId {
+            sha256: self.digests.sha256,
+            size: self.stamp.size,
+        }
     }
 
     /// Orders the files of a release: by name, and among namesakes the one of the shallowest folder first.

@@ -9,13 +9,14 @@ use super::catalog::Catalog;
 use super::views::{Bytecode, bytecode_key};
 use crate::board::View;
 use crate::chain::Chain;
+use crate::dist::ContentId;
 use crate::store::{CacheError, Needed};
 
 /// What the releases that are here still need.
 #[derive(Default)]
 struct Derived {
     keys: HashSet<[u8; 32]>,
-    contents: HashSet<[u8; 32]>,
+    contents: HashSet<ContentId>,
     /// Names of folders.
     tarballs: HashSet<String>,
 }
@@ -68,7 +69,7 @@ impl Index {
                 .extend(sources.into_iter().map(|source| self.compiled_key(source)));
             let bytecode = self.derived::<Bytecode>(&bytecode_key(&key)).unwrap_or_default();
             let files = view.files.iter().chain(&view.mpy).chain(&bytecode.files);
-            needed.contents.extend(files.map(|file| file.sha256));
+            needed.contents.extend(files.map(|file| file.content));
         }
         needed
     }

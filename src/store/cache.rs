@@ -15,10 +15,11 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use self::database::Guarded;
 use super::{Stamps, is_no_directory, is_scratch};
-use crate::dist::{Digests, sha256_of};
+use crate::dist::Digests;
 use crate::lock::lock;
 
 /// Relative path → postcard of [`Facts`].
@@ -250,7 +251,7 @@ impl Cache {
             let mut bytes = Vec::new();
             let whole = DeflateDecoder::new(deflated.value()).read_to_end(&mut bytes);
             // A damaged disk may give anything.
-            let is_it = whole.is_ok() && sha256_of(&*bytes).is_ok_and(|digest| digest == *sha256);
+            let is_it = whole.is_ok() && Sha256::digest(&bytes) == *sha256;
             Ok(is_it.then_some(bytes))
         })
     }

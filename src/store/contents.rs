@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use tempfile::NamedTempFile;
 
 use super::is_scratch;
-use crate::dist::{Hex, parse_hex, sha256_of};
+use crate::dist::{ContentId, Hex, parse_hex};
 use crate::lock::lock;
 
 /// The shortest beginning of a digest that names a content: mip knows no shorter one, and so many digits name the folder.
@@ -18,21 +18,12 @@ const SHORTEST: usize = 4;
 /// How many contents are remembered by the digits that they were asked for; together at most 1 MB.
 const REMEMBERED: usize = 4_096;
 
-/// One of the contents: its SHA-256 and its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Content {
-    /// What names it.
-    pub sha256: [u8; 32],
-    /// Tells a whole file from what a power cut left of one.
-    pub size: u64,
-}
-
-/// A store of contents by digest: `abcd/REST-SIZE`. The size tells a whole file from what a power cut left of one.
+/// A store of contents by digest and length: `abcd/REST-SIZE`.
 #[derive(Debug)]
 pub struct Contents {
     directory: PathBuf,
     /// What was found lately, so that a file that many boards ask for is not looked for each time.
-    found: Mutex<HashMap<Box<str>, Content>>,
+    found: Mutex<HashMap<Box<str>, ContentId>>,
 }
 
 impl Contents {
@@ -44,35 +35,35 @@ impl Contents {
         }
     }
 
-    /// Stores `size` bytes of a reader under their digest. Nothing is written when they are here already.
+    /// Stores a content from the beginning of a reader. Nothing is written when it is here already.
     ///
     /// # Errors
     /// The reader's and the system's.
-    pub fn put(&self, sha256: &[u8; 32], size: u64, content: impl Read) -> io::Result<()> {
-        if self.has(sha256, size) {
+    pub fn put(&self, content: &ContentId, reader: impl Read) -> io::Result<()> {
+        if self.has(content) {
             return Ok(());
         }
-        let path = self.path(sha256, size);
+        let path = self.path(content);
         let folder = path.parent().expect("a content lies in a folder");
         fs::create_dir_all(folder)?;
         let mut file = NamedTempFile::new_in(folder)?;
-        io::copy(&mut content.take(size), &mut file)?;
+        io::copy(&mut reader.take(content.size), &mut file)?;
         file.persist(path)?;
         Ok(())
     }
 
     /// Whether a content is here, and is what its name says: a power cut may leave a file of the right length. Reads it.
-    pub fn has(&self, sha256: &[u8; 32], size: u64) -> bool {
-        let read = self.open(sha256, size).and_then(sha256_of);
-        read.is_ok_and(|digest| digest == *sha256)
+    pub fn has(&self, content: &ContentId) -> bool {
+        let read = self.open(content).and_then(ContentId::of);
+        read.is_ok_and(|found| found == *content)
     }
 
     /// Opens a content.
     ///
     /// # Errors
     /// The system's; [`io::ErrorKind::NotFound`] when it is not here.
-    pub fn open(&self, sha256: &[u8; 32], size: u64) -> io::Result<File> {
-        File::open(self.path(sha256, size))
+    pub fn open(&self, content: &ContentId) -> io::Result<File> {
+        File::open(self.path(content))
     }
 
     /// A scratch file on the same file system, which has no name and goes away with its handle.
@@ -86,12 +77,12 @@ impl Contents {
 
     /// Removes every content but these, and what a kill left of one. What else lies there is not ours: somebody may keep
     /// packages below the cache. Nobody may call [`Contents::put`] meanwhile.
-    pub fn sweep(&self, needed: &HashSet<[u8; 32]>) {
-        lock(&self.found).retain(|_, content| needed.contains(&content.sha256));
+    pub fn sweep(&self, needed: &HashSet<ContentId>) {
+        lock(&self.found).retain(|_, content| needed.contains(content));
         for folder in names(&self.directory).filter(|name| name.len() == SHORTEST && is_hex(name)) {
             let path = self.directory.join(&folder);
             let is_litter = |name: &String| match content_of(&folder, name) {
-                Some(content) => !needed.contains(&content.sha256),
+                Some(content) => !needed.contains(&content),
                 None => is_scratch(name),
             };
             for name in names(&path).filter(is_litter) {
@@ -104,14 +95,14 @@ impl Contents {
     }
 
     /// Where a content lies.
-    pub fn path(&self, sha256: &[u8; 32], size: u64) -> PathBuf {
-        let hex = Hex(sha256).to_string();
+    pub fn path(&self, content: &ContentId) -> PathBuf {
+        let hex = Hex(&content.sha256).to_string();
         let (folder, rest) = hex.split_at(SHORTEST);
-        self.directory.join(folder).join(format!("{rest}-{size}"))
+        self.directory.join(folder).join(format!("{rest}-{}", content.size))
     }
 
     /// What [`Contents::find`] has found for these digits before. It may have gone since, or be damaged.
-    pub fn found(&self, digits: &str) -> Option<Content> {
+    pub fn found(&self, digits: &str) -> Option<ContentId> {
         lock(&self.found).get(digits).copied()
     }
 
@@ -119,7 +110,7 @@ impl Contents {
     ///
     /// # Errors
     /// The system's.
-    pub fn find(&self, digits: &str) -> io::Result<Option<Content>> {
+    pub fn find(&self, digits: &str) -> io::Result<Option<ContentId>> {
         let found = self.look_for(digits)?;
         let mut remembered = lock(&self.found);
         if let Some(found) = found {
@@ -131,7 +122,7 @@ impl Contents {
         Ok(found)
     }
 
-    fn look_for(&self, digits: &str) -> io::Result<Option<Content>> {
+    fn look_for(&self, digits: &str) -> io::Result<Option<ContentId>> {
         if digits.len() < SHORTEST || digits.len() > 64 || !is_hex(digits) {
             return Ok(None);
         }
@@ -147,7 +138,7 @@ impl Contents {
                 .to_str()
                 .filter(|name| name.starts_with(rest))
                 .and_then(|name| content_of(folder, name));
-            if let Some(content) = content.filter(|content| self.has(&content.sha256, content.size)) {
+            if let Some(content) = content.filter(|content| self.has(content)) {
                 return Ok(Some(content));
             }
         }
@@ -161,11 +152,11 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// What a file holds by its name.
-fn content_of(folder: &str, name: &str) -> Option<Content> {
+fn content_of(folder: &str, name: &str) -> Option<ContentId> {
     let (rest, size) = name.split_once('-')?;
     let sha256 = parse_hex(&[folder, rest].concat())?;
     let size = size.parse().ok()?;
-    Some(Content { sha256, size })
+    Some(ContentId { sha256, size })
 }
 
 /// The names in a directory; none where it cannot be read.
@@ -177,25 +168,24 @@ fn names(directory: &Path) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dist::Digests;
 
     #[test]
     fn a_sweep_leaves_what_is_needed_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let contents = Contents::new(dir.path().join("files"));
         let [kept, gone] = [&b"kept"[..], b"gone"].map(|content| {
-            let sha256 = Digests::of(content).unwrap().sha256;
-            contents.put(&sha256, 4, content).unwrap();
-            sha256
+            let id = ContentId::of(content).unwrap();
+            contents.put(&id, content).unwrap();
+            id
         });
-        let litter = contents.path(&kept, 4).with_file_name(".tmpAbCdEf");
+        let litter = contents.path(&kept).with_file_name(".tmpAbCdEf");
         fs::write(&litter, "ke").unwrap();
-        let digits = [kept, gone].map(|sha256| Hex(&sha256).to_string());
+        let digits = [kept, gone].map(|id| Hex(&id.sha256).to_string());
         assert!(digits.iter().all(|digits| contents.find(digits).unwrap().is_some()));
         contents.sweep(&[kept].into());
         assert_eq!(digits.map(|digits| contents.found(&digits).is_some()), [true, false]);
-        assert!(contents.has(&kept, 4) && !litter.exists());
-        assert!(!contents.path(&gone, 4).parent().unwrap().exists());
+        assert!(contents.has(&kept) && !litter.exists());
+        assert!(!contents.path(&gone).parent().unwrap().exists());
     }
 
     #[test]
@@ -214,21 +204,20 @@ mod tests {
     fn a_content_is_found_by_any_beginning_of_its_digest() {
         let dir = tempfile::tempdir().unwrap();
         let contents = Contents::new(dir.path().join("files"));
-        let digests = Digests::of(&b"x = 1\n"[..]).unwrap();
-        let hex = digests.sha256_hex().to_string();
+        let id = ContentId::of(&b"x = 1\n"[..]).unwrap();
+        let hex = Hex(&id.sha256).to_string();
         assert_eq!(contents.find(&hex).unwrap(), None);
-        contents.put(&digests.sha256, 6, &b"x = 1\n"[..]).unwrap();
+        contents.put(&id, &b"x = 1\n"[..]).unwrap();
         for length in [4, 8, 16, 64] {
-            let found = contents.find(&hex[..length]).unwrap().unwrap();
-            assert_eq!((found.sha256, found.size), (digests.sha256, 6));
-            assert_eq!(contents.found(&hex[..length]), Some(found));
+            assert_eq!(contents.find(&hex[..length]).unwrap(), Some(id));
+            assert_eq!(contents.found(&hex[..length]), Some(id));
         }
         for wrong in [&hex[..3], "../x", "zzzz", "", &hex.to_uppercase()] {
             assert_eq!(contents.find(wrong).unwrap(), None, "{wrong}");
         }
         for damaged in ["x", "\0\0\0\0\0\0"] {
-            fs::write(contents.path(&digests.sha256, 6), damaged).unwrap();
-            assert!(!contents.has(&digests.sha256, 6));
+            fs::write(contents.path(&id), damaged).unwrap();
+            assert!(!contents.has(&id));
             assert_eq!(contents.find(&hex).unwrap(), None);
         }
     }

@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use rustix::fs::{Access, Mode, OFlags, access};
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
-pub use contents::{Content, Contents};
+pub use contents::Contents;
 pub use cores::on_all_cores;
 pub use file::{Pieces, open, open_at_once};
 pub use found::{Found, Look, SIDECARS, Sidecars};

@@ -34,7 +34,7 @@ impl Staged {
     pub(super) fn new(inbox: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             file: make(inbox).map_err(|e| StoreError::new("write to", inbox, e))?,
-            hasher: Hasher::new(),
+            hasher: Hasher::default(),
             inbox: inbox.to_owned(),
         })
     }

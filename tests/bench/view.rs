@@ -11,8 +11,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use micropypi::board::{Content, Patterns, Sink, hash_copy, view};
-use micropypi::dist::{DistFilename, Limits, walk};
+use micropypi::board::{Patterns, Sink, view};
+use micropypi::dist::{ContentId, DistFilename, Limits, walk};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 51;
@@ -30,11 +30,11 @@ const LIMITS: Limits = Limits {
 struct Shelf(Vec<u8>);
 
 impl Sink for Shelf {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
-        hash_copy(content, &mut self.0)
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
+        ContentId::of_copied(content, &mut self.0)
     }
 
-    fn keep(&mut self, _: &Content) -> io::Result<()> {
+    fn keep(&mut self, _: &ContentId) -> io::Result<()> {
         Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-use micropypi::board::{BoardFile, Content, Patterns, Sink, View, hash_copy, view, write_tarball};
-use micropypi::dist::{CoreMetadata, DistFilename, Limits, read_core_metadata};
+use micropypi::board::{BoardFile, Patterns, Sink, View, view, write_tarball};
+use micropypi::dist::{ContentId, CoreMetadata, DistFilename, Limits, read_core_metadata};
 
 use crate::clients::Tree;
 
@@ -22,14 +22,14 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) struct Shelf(BTreeMap<[u8; 32], Vec<u8>>);
 
 impl Sink for Shelf {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
         let mut bytes = Vec::new();
-        let content = hash_copy(content, &mut bytes)?;
+        let content = ContentId::of_copied(content, &mut bytes)?;
         self.0.insert(content.sha256, bytes);
         Ok(content)
     }
 
-    fn keep(&mut self, _: &Content) -> io::Result<()> {
+    fn keep(&mut self, _: &ContentId) -> io::Result<()> {
         Ok(())
     }
 }
@@ -61,7 +61,7 @@ impl Board {
     }
 
     fn content(&self, file: &BoardFile) -> &[u8] {
-        &self.shelf.0[&file.sha256]
+        &self.shelf.0[&file.content.sha256]
     }
 
     /// The files, as they would lie on the board.

@@ -12,8 +12,8 @@ use crate::board::patterns::{PatternError, Patterns};
 use crate::board::project::Project;
 use crate::board::requires;
 use crate::board::select::{Members, Selection, select};
-use crate::board::sink::{Content, Sink};
-use crate::dist::{self, ArchiveError, CoreMetadata, DistFilename, Limits, Member, MemberKind};
+use crate::board::sink::Sink;
+use crate::dist::{self, ArchiveError, ContentId, CoreMetadata, DistFilename, Limits, Member, MemberKind};
 
 /// Most bytes of all paths together: 160 for each of as many members as an archive may have. An archive packs long ones into
 /// a few bytes.
@@ -25,7 +25,7 @@ const MAX_NOTE: usize = 1_000;
 
 /// What is known of a staged member.
 struct Staged {
-    content: Content,
+    content: ContentId,
     head: [u8; 3],
 }
 
@@ -176,8 +176,7 @@ impl<'a> Reading<'a> {
             };
             let file = BoardFile {
                 path: path.clone(),
-                sha256: content.sha256,
-                size: content.size,
+                content: *content,
             };
             let has_source = path
                 .strip_suffix(".mpy")

@@ -4,8 +4,7 @@ use std::io::Cursor;
 use ::zip::write::SimpleFileOptions;
 
 use super::*;
-use crate::board::sink::{Content, hash_copy};
-use crate::dist::tar_gz;
+use crate::dist::{ContentId, tar_gz};
 
 /// A cache in memory.
 #[derive(Default)]
@@ -15,14 +14,14 @@ struct Shelf {
 }
 
 impl Sink for Shelf {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
         let mut bytes = Vec::new();
-        let content = hash_copy(content, &mut bytes)?;
+        let content = ContentId::of_copied(content, &mut bytes)?;
         self.staged.insert(content.sha256, bytes);
         Ok(content)
     }
 
-    fn keep(&mut self, content: &Content) -> io::Result<()> {
+    fn keep(&mut self, content: &ContentId) -> io::Result<()> {
         self.kept.insert(content.sha256, self.staged[&content.sha256].clone());
         Ok(())
     }
@@ -68,8 +67,8 @@ fn a_classic_sdist_gives_what_upip_unpacked() {
     assert_eq!(paths(&view.files), ["foo.py"]);
     assert_eq!(shelf.kept.values().collect::<Vec<_>>(), [b"x = 1"]);
     assert_eq!(
-        (view.files[0].size, shelf.kept.keys().next()),
-        (5, Some(&view.files[0].sha256))
+        (view.files[0].content.size, shelf.kept.keys().next()),
+        (5, Some(&view.files[0].content.sha256))
     );
     assert_eq!(
         view.requires

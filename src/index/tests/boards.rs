@@ -37,11 +37,7 @@ fn what_is_lost_of_the_cache_is_made_again() {
     let catalog = site.index.catalog();
     let project = catalog.project(&ProjectName::parse("foo").unwrap()).unwrap();
     let release = &project.releases()[0];
-    let path = |board: &Board| {
-        site.index
-            .contents()
-            .path(&board.files()[0].sha256, board.files()[0].size)
-    };
+    let path = |board: &Board| site.index.contents().path(&board.files()[0].content);
     let board = site.index.board(&catalog, project, release).unwrap();
     // Of the right length, as a power cut may leave it.
     fs::write(path(&board), "......").unwrap();
@@ -159,9 +155,7 @@ fn the_sweep_takes_what_was_derived_from_files_that_are_gone() {
         let board = site.index.board(&catalog, project, release).unwrap();
         let (tarball, _) = site.index.tarball(release, &board).unwrap();
         drop(tarball);
-        site.index
-            .contents()
-            .path(&board.files()[0].sha256, board.files()[0].size)
+        site.index.contents().path(&board.files()[0].content)
     };
     let folders = |site: &Site| fs::read_dir(site.cache.path().join("tarballs")).unwrap().count();
     site.upload_of("foo", "1.0", "stays").unwrap();

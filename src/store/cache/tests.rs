@@ -5,7 +5,7 @@ use crate::store::Stamp;
 
 /// Of the core metadata of a project.
 fn sha256(name: &str) -> [u8; 32] {
-    sha256_of(format!("Name: {name}").as_bytes()).unwrap()
+    Sha256::digest(format!("Name: {name}")).into()
 }
 
 fn facts(name: &str) -> Facts {

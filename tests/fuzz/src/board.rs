@@ -1,10 +1,10 @@
 //! What a board gets: projects that are read as their backend would build them, and requirements on one another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Cursor, Read};
 
-use micropypi::board::{self, Candidate, Content, Patterns, Pin, Requirement, Sink, Universe};
-use micropypi::dist::{DistFilename, Limits, ProjectName, ReleaseVersion};
+use micropypi::board::{self, Candidate, Patterns, Pin, Requirement, Sink, Universe};
+use micropypi::dist::{ContentId, DistFilename, Limits, ProjectName, ReleaseVersion};
 
 use crate::archive::{block, gzip};
 use crate::seeds;
@@ -40,17 +40,17 @@ const MEMBERS: [&str; 8] = [
 /// Most releases in one input of `resolve`.
 const MAX_RELEASES: usize = 16;
 
-/// Keeps digests only.
+/// Keeps what names the contents only.
 #[derive(Default)]
-struct Digests(BTreeSet<[u8; 32]>);
+struct Kept(HashSet<ContentId>);
 
-impl Sink for Digests {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<Content> {
-        board::hash_copy(content, &mut io::sink())
+impl Sink for Kept {
+    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
+        ContentId::of(content)
     }
 
-    fn keep(&mut self, content: &Content) -> io::Result<()> {
-        self.0.insert(content.sha256);
+    fn keep(&mut self, content: &ContentId) -> io::Result<()> {
+        self.0.insert(*content);
         Ok(())
     }
 }
@@ -66,7 +66,7 @@ pub(crate) fn view(input: &[u8]) {
         .chain(evidence)
         .map(|(path, content)| block(&format!("foo-1.0/{path}"), b'0', content));
     let tar = [tar.collect::<Vec<_>>().concat(), vec![0; 1024]].concat();
-    let mut kept = Digests::default();
+    let mut kept = Kept::default();
     let patterns = Patterns::default();
     let archive = Cursor::new(gzip(&tar));
     let Ok(view) = board::view(archive, &filename, None, &LIMITS, &patterns, &mut kept) else {
@@ -75,7 +75,7 @@ pub(crate) fn view(input: &[u8]) {
     let paths: BTreeSet<&str> = view.files.iter().map(|file| &*file.path).collect();
     assert_eq!(paths.len(), view.files.len());
     for file in &view.files {
-        assert!(file.path.len() <= 98 && !file.path.starts_with('/') && kept.0.contains(&file.sha256));
+        assert!(file.path.len() <= 98 && !file.path.starts_with('/') && kept.0.contains(&file.content));
         assert!(file.path.split('/').all(|part| !["", ".", ".."].contains(&part)));
     }
     let projects = view.requires.iter().map(|required| ProjectName::parse(&required.name));

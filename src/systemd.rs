@@ -84,15 +84,11 @@ pub fn extend_timeout(time: Duration) {
     notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
 }
 
-/// How long the service may stay silent before systemd kills it (`WatchdogSec=`); `None` without a watchdog.
-pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero())
-}
-
-/// Pings the watchdog at twice the rate that it asks for, as long as `alive` answers true within that time.
-/// Returns at once when there is no watchdog, and never otherwise.
+/// Pings the watchdog (`WatchdogSec=`) at twice the rate that it asks for, as long as `alive` answers true within that
+/// time. Returns at once when there is no watchdog, and never otherwise.
 pub async fn watchdog<F: Future<Output = bool>>(alive: impl Fn() -> F) {
-    let Some(patience) = watchdog_interval() else { return };
+    let patience = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero());
+    let Some(patience) = patience else { return };
     let pause = patience / 2;
     let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

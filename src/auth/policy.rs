@@ -26,7 +26,7 @@ pub struct Policy {
 
 impl Policy {
     /// Whether `action` asks for a password.
-    pub fn protects(self, action: Action) -> bool {
+    pub(super) fn protects(self, action: Action) -> bool {
         match action {
             Action::List => self.list,
             Action::Download => self.download,

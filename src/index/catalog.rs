@@ -82,7 +82,7 @@ impl Catalog {
     }
 
     /// What the operator decided about the answers.
-    pub fn rules(&self) -> Rules {
+    pub(super) fn rules(&self) -> Rules {
         self.rules
     }
 

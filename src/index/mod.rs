@@ -217,7 +217,7 @@ impl Index {
     }
 
     /// Mends what was missed, and writes what was learnt, unless that has just failed. Blocks. Cheap when there is nothing to do.
-    pub(crate) fn tidy(&self) {
+    fn tidy(&self) {
         if self.workshop.take_loss() {
             self.forget_lost_views();
         }

@@ -64,7 +64,7 @@ pub struct File {
 
 impl File {
     /// Whether this is what was found, unchanged.
-    pub fn is(&self, found: &Found) -> bool {
+    pub(super) fn is(&self, found: &Found) -> bool {
         (self.root, self.stamp, &self.sidecars) == (found.root, found.stamp, &found.sidecars)
     }
 

@@ -112,10 +112,7 @@ impl Index {
     }
 
     /// The core metadata of the first file of a release that has any.
-    ///
-    /// # Errors
-    /// When the disk cannot be read.
-    pub fn describe(&self, release: &Release) -> io::Result<CoreMetadata> {
+    fn describe(&self, release: &Release) -> io::Result<CoreMetadata> {
         let Some(file) = release.files.iter().find(|file| file.metadata.is_some()) else {
             return Ok(CoreMetadata::default());
         };

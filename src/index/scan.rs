@@ -125,7 +125,7 @@ impl Index {
     }
 
     /// Files that may still be growing, to be looked at again in a second.
-    pub fn unsettled(&self) -> HashSet<PathBuf> {
+    pub(super) fn unsettled(&self) -> HashSet<PathBuf> {
         let unsettled = self.observed.unsettled();
         unsettled
             .iter()

@@ -23,7 +23,7 @@ struct Derived {
 
 impl Index {
     /// Removes what nothing needs any more. Nobody may prepare boards meanwhile. Cheap when nothing went since the last call.
-    pub fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         if let Err(error) = self.try_sweep() {
             self.workshop.litter();
             tracing::warn!(error = %Chain(&error), "the cache could not be swept");

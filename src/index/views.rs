@@ -48,7 +48,7 @@ pub(super) struct Bytecode {
 impl Index {
     /// Makes the views and the bytecode that are missing, of the files that came since the last call. Blocks for as
     /// long as that takes; what is made is there for readers one by one.
-    pub fn prepare_boards(&self) {
+    pub(super) fn prepare_boards(&self) {
         while let Some(file) = self.workshop.next_unprepared() {
             let catalog = self.catalog();
             let project = catalog.project(file.name.project());

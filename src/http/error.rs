@@ -1,7 +1,7 @@
 //! The one place where errors become statuses. The matches are exhaustive on purpose: a new error forces a decision.
 //! Called by the handlers, through `?`.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -16,7 +16,7 @@ use crate::board::TarballError;
 use crate::chain::Chain;
 use crate::dist::ArchiveError;
 use crate::index::{BoardFileError, PublishError, ViewError};
-use crate::store::StoreError;
+use crate::store::{StoreError, is_full};
 
 /// How much of a sentence goes into the status line and the log: a client may have put much into it. A path that is too long
 /// leaves room for what to do about it.
@@ -193,9 +193,10 @@ fn view_status(error: &ViewError) -> StatusCode {
 
 /// While a board waits, nothing but the cache is written: it is the disk of the cache that is full.
 fn disk_status(error: &io::Error) -> StatusCode {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    if is_full(error) {
+        StatusCode::INSUFFICIENT_STORAGE
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
     }
 }
 

@@ -102,7 +102,7 @@ impl StoreError {
         let path = path.to_owned();
         // By kind, not by number: tempfile wraps the system's errors and keeps the kind alone.
         match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full { path, source },
+            _ if is_full(&source) => Self::Full { path, source },
             ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly { path, source },
             _ if is_gone(&source) => Self::Gone { path, source },
             _ => Self::Io { doing, path, source },
@@ -338,6 +338,11 @@ fn make(directory: &Path) -> io::Result<()> {
 /// Whether nothing lies at a path: no file, or a plain file where a directory should be.
 pub fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Whether there is no more space, or a quota is used up.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Whether a plain file lies at a path, or on the way there.

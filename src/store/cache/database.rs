@@ -1,7 +1,7 @@
 //! The redb file behind the cache: built anew when it is damaged, closed when it fails, opened again. Called by `cache.rs`.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,7 +10,7 @@ use redb::{Database, Error, ReadableDatabase, ReadableTable};
 
 use super::{CacheError, DERIVED, FILES, METADATA};
 use crate::lock::lock;
-use crate::store::remove_if_there;
+use crate::store::{is_full, remove_if_there};
 
 /// redb's page cache; its default of 1 GiB is not for a Raspberry Pi.
 const PAGE_CACHE_BYTES: usize = 1 << 20;
@@ -119,10 +119,6 @@ fn open_sound(path: &Path) -> Result<Database, Error> {
         row?;
     }
     Ok(database)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Whether only a new file helps, and not more space, or the end of another process.

@@ -120,8 +120,8 @@ impl<'a> Reading<'a> {
 
     fn stage(&mut self, path: &str, content: &mut dyn Read) -> io::Result<()> {
         let mut head = [0; 3];
-        let length = read_head(content, &mut head)?;
-        let content = self.sink.stage(&mut (&head[..length]).chain(content))?;
+        let length = io::copy(&mut content.take(3), &mut &mut head[..])? as usize;
+        let content = self.sink.stage(&mut head[..length].chain(content))?;
         self.staged.insert(path.to_owned(), Staged { content, head });
         Ok(())
     }
@@ -250,17 +250,4 @@ fn is_metadata(path: &str) -> bool {
     path == "PKG-INFO"
         || path.contains(".egg-info/")
         || path.split('/').next().is_some_and(|top| top.ends_with(".dist-info"))
-}
-
-fn read_head(content: &mut dyn Read, head: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < head.len() {
-        match content.read(&mut head[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }

@@ -63,7 +63,7 @@ impl PasswordHash {
     /// Whether `password` is the one. Blocks for as long as the hash was made to take.
     pub(super) fn verify(&self, password: &str) -> bool {
         match self {
-            Self::Bcrypt { text, .. } => bcrypt::verify(password, text).is_ok_and(|same| same),
+            Self::Bcrypt { text, .. } => bcrypt::verify(password, text).unwrap_or(false),
             Self::ShaCrypt { text, .. } => ShaCrypt::default()
                 .verify_password(password.as_bytes(), &**text)
                 .is_ok(),

@@ -8,8 +8,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::Duration;
 
-use thiserror::Error;
-
 use super::{CommandError, load, parse, run, serve};
 use crate::cli::{Command, HealthcheckArgs};
 use crate::config::{Config, Flags, Source};
@@ -18,7 +16,7 @@ use crate::config::{Config, Flags, Source};
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why the server is not well.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Unwell {
     /// It does not answer.
     #[error("{address} does not answer")]

@@ -17,7 +17,6 @@ use std::path::PathBuf;
 
 pub use parse::parse;
 use rustix::process::geteuid;
-use thiserror::Error;
 
 use crate::auth::AuthError;
 use crate::auth::passwd::PasswdError;
@@ -35,7 +34,7 @@ const PYPISERVER_PORT: &str = "PYPISERVER_PORT";
 const EX_CONFIG: u8 = 78;
 
 /// Why a command failed.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// There is no configuration.
     #[error(transparent)]
@@ -152,7 +151,7 @@ pub fn dispatch(cli: Cli) -> Result<(), CommandError> {
 
 /// The configuration as `serve` sees it with these flags, and a command without settings of its own with none.
 fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, CommandError> {
-    let loaded = config::load(args.config.as_deref(), flags, environment())?;
+    let loaded = config::load(args.config.as_deref(), flags, std::env::vars_os())?;
     // pypiserver's image listens there without a command, and compose files map that port.
     match pypiserver_port()? {
         Some(port) => Ok(loaded.with_default("listen", &beside_our_own(port))?),
@@ -176,10 +175,6 @@ fn beside_our_own(port: u16) -> Vec<String> {
     addresses.push(format!("[::]:{port}"));
     addresses.dedup();
     addresses
-}
-
-fn environment() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os()
 }
 
 /// Writes to standard output; a reader that has gone away (`| head`) is no error.

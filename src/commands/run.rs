@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::{CommandError, environment};
+use super::CommandError;
 use crate::cli::{IgnoredArgs, RunArgs};
 use crate::config::{self, Flags, Loaded};
 
@@ -27,7 +27,7 @@ pub(super) fn load(args: &RunArgs) -> Result<Loaded, CommandError> {
     let flags = translate(args)?;
     Ok(config::load_pypiserver(
         flags,
-        environment(),
+        std::env::vars_os(),
         defaults()?,
         cache_directory,
     )?)

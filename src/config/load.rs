@@ -7,8 +7,6 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
 use super::diagnose::{Place, Report};
 use super::flags::{Environment, Flags};
 use super::gather::Gathered;
@@ -18,7 +16,7 @@ use super::{Config, places, schema};
 const SYSTEM_FILE: &str = "/etc/micropypi/config.toml";
 
 /// Why there is no configuration.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {path}")]

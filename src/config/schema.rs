@@ -9,7 +9,7 @@ use strsim::damerau_levenshtein;
 use toml::Value;
 
 use super::flags::plain;
-use super::{BoardsConfig, Config, DEFAULT_PORT, IndexConfig, LogConfig, TlsConfig};
+use super::{AuthConfig, BoardsConfig, Config, DEFAULT_PORT, IndexConfig, LogConfig, TlsConfig};
 
 /// The prefix of every variable that is read.
 pub(super) const PREFIX: &str = "MICROPYPI_";
@@ -37,12 +37,11 @@ fn settings() -> BTreeMap<String, Value> {
 pub(super) fn example() -> Config {
     Config {
         base_url: Some("https://packages.example.org/pypi".to_owned()),
-        trusted_proxies: Vec::new(),
         welcome: Some(PathBuf::from("/etc/micropypi/welcome.html")),
         health_endpoint: Some("/healthz".to_owned()),
-        auth: super::AuthConfig {
+        auth: AuthConfig {
             passwords: Some(PathBuf::from("/etc/micropypi/htpasswd")),
-            ..super::AuthConfig::default()
+            ..AuthConfig::default()
         },
         index: IndexConfig {
             fallback_url: Some("https://index.example.org/simple".to_owned()),

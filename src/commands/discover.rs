@@ -2,30 +2,30 @@
 
 use super::{CommandError, print};
 use crate::cli::{DiscoverArgs, DiscoverShape};
-use crate::mdns::{DEFAULT_TIMEOUT, Format, Request, discover};
+use crate::mdns::{DEFAULT_TIMEOUT, Request, Shape, discover};
 
 pub(super) fn run(args: DiscoverArgs) -> Result<(), CommandError> {
     let request = Request {
-        format: format(&args.shape),
+        shape: shape(&args.shape),
         name: args.name,
         timeout: args.timeout.unwrap_or(DEFAULT_TIMEOUT),
     };
     print(discover(&request)?.as_bytes())
 }
 
-fn format(shape: &DiscoverShape) -> Format {
+fn shape(shape: &DiscoverShape) -> Shape {
     let chosen = [
-        (shape.json, Format::Json),
-        (shape.pip, Format::Pip),
-        (shape.uv, Format::Uv),
-        (shape.pypirc, Format::Pypirc),
-        (shape.mip, Format::Mip),
-        (shape.env, Format::Env),
+        (shape.json, Shape::Json),
+        (shape.pip, Shape::Pip),
+        (shape.uv, Shape::Uv),
+        (shape.pypirc, Shape::Pypirc),
+        (shape.mip, Shape::Mip),
+        (shape.env, Shape::Env),
     ];
     chosen
         .iter()
         .find(|(is_chosen, _)| *is_chosen)
-        .map_or(Format::Table, |(_, format)| *format)
+        .map_or(Shape::Table, |(_, shape)| *shape)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(1_800);
 
 /// What `discover` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum Shape {
     /// Name, URL, version and projects of each server.
     Table,
     /// The same and more as a JSON array.
@@ -34,7 +34,7 @@ pub struct Request {
     /// The name of one server, with or without `.local`; None: all.
     pub name: Option<String>,
     /// What is printed.
-    pub format: Format,
+    pub shape: Shape,
     /// How long to listen; [`DEFAULT_TIMEOUT`] does for a LAN.
     pub timeout: Duration,
 }
@@ -42,20 +42,20 @@ pub struct Request {
 /// Asks the LAN and gives what is to be printed on stdout. Blocks for the time-out.
 ///
 /// # Errors
-/// [`MdnsError::NoServer`], [`MdnsError::NoSuchServer`], and [`MdnsError::SeveralServers`] for a format that describes
+/// [`MdnsError::NoServer`], [`MdnsError::NoSuchServer`], and [`MdnsError::SeveralServers`] for a shape that describes
 /// one server when no name was given, or two have it.
 pub fn discover(request: &Request) -> Result<String, MdnsError> {
     let name = request.name.as_deref().map(short_name);
     let found = browse(request.timeout, name.as_deref())?;
     let chosen = choose(found, name)?;
-    Ok(match request.format {
-        Format::Table => table(&chosen),
-        Format::Json => json(&chosen),
-        Format::Pip => configuration::pip(only(&chosen)?),
-        Format::Uv => configuration::uv(only(&chosen)?),
-        Format::Pypirc => configuration::pypirc(only(&chosen)?),
-        Format::Mip => configuration::mip(only(&chosen)?),
-        Format::Env => configuration::env(only(&chosen)?),
+    Ok(match request.shape {
+        Shape::Table => table(&chosen),
+        Shape::Json => json(&chosen),
+        Shape::Pip => configuration::pip(only(&chosen)?),
+        Shape::Uv => configuration::uv(only(&chosen)?),
+        Shape::Pypirc => configuration::pypirc(only(&chosen)?),
+        Shape::Mip => configuration::mip(only(&chosen)?),
+        Shape::Env => configuration::env(only(&chosen)?),
     })
 }
 

@@ -12,7 +12,7 @@ mod interfaces;
 mod service;
 
 pub use announce::Announcer;
-pub use discover::{DEFAULT_TIMEOUT, Format, Request, discover};
+pub use discover::{DEFAULT_TIMEOUT, Request, Shape, discover};
 pub use service::{NAME_MAX, Service, State};
 
 /// The service type of a package index, as one-shot queries ask for it.

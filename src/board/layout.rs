@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 
 use toml::Table;
 
-use super::project::{Project, join, string};
+use super::declared::string;
+use super::source_tree::{SourceTree, join};
 pub(super) use wheel::layout as of_wheel;
 
 /// Most files of a layout. Members can be sent to many places each, and so few of them fill the memory.
@@ -43,11 +44,11 @@ impl Layout {
     }
 
     /// A file or a whole folder; the target may be the top.
-    fn place_tree(&mut self, project: &Project, from: &str, to: &str) {
-        if project.has(from) {
+    fn place_tree(&mut self, tree: &SourceTree, from: &str, to: &str) {
+        if tree.has(from) {
             self.place(to.to_owned(), from);
         }
-        for path in project.below(from) {
+        for path in tree.below(from) {
             let rest = path[from.len()..].trim_start_matches('/');
             self.place(join(to, rest), path);
         }
@@ -71,40 +72,40 @@ fn too_many() -> String {
 
 /// What the backend named in `pyproject.toml` would build; without one, setuptools where there are signs of it, and
 /// else what upip would unpack.
-pub(super) fn of_sdist(project: &Project, name: &str) -> Layout {
-    let pyproject = match project.pyproject() {
+pub(super) fn of_sdist(tree: &SourceTree, name: &str) -> Layout {
+    let pyproject = match tree.pyproject() {
         Ok(pyproject) => pyproject,
         Err(error) => return Layout::undecided(format!("pyproject.toml cannot be read: {}", error.message())),
     };
     let Some(backend) = string(&pyproject, &["build-system", "build-backend"]) else {
-        return without_backend(project, &pyproject);
+        return without_backend(tree, &pyproject);
     };
     match backend.split(['.', ':']).next().unwrap_or_default() {
-        "setuptools" => setuptools::layout(project, &pyproject),
-        "flit_core" | "flit" => flit::layout(project, &pyproject, name),
-        "hatchling" => hatch::layout(project, &pyproject, name),
-        "poetry" => poetry::layout(project, &pyproject, name),
-        "pdm" => pdm::layout(project, &pyproject),
-        "uv_build" => uv::layout(project, &pyproject, name),
+        "setuptools" => setuptools::layout(tree, &pyproject),
+        "flit_core" | "flit" => flit::layout(tree, &pyproject, name),
+        "hatchling" => hatch::layout(tree, &pyproject, name),
+        "poetry" => poetry::layout(tree, &pyproject, name),
+        "pdm" => pdm::layout(tree, &pyproject),
+        "uv_build" => uv::layout(tree, &pyproject, name),
         // One of the project's own, around setuptools.
-        _ if project.egg_info_text("top_level.txt").is_some() => setuptools::layout(project, &pyproject),
+        _ if tree.egg_info_text("top_level.txt").is_some() => setuptools::layout(tree, &pyproject),
         _ => Layout::undecided(format!(
             "which files {backend} would install is not known here: upload a wheel as well"
         )),
     }
 }
 
-fn without_backend(project: &Project, pyproject: &Table) -> Layout {
-    let has_setup = project.has("setup.py") || project.has("setup.cfg");
-    let is_built = project.egg_info_text("top_level.txt").is_some() && (has_setup || project.has("pyproject.toml"));
-    if is_built || setuptools::is_configured(project, pyproject) {
-        return setuptools::layout(project, pyproject);
+fn without_backend(tree: &SourceTree, pyproject: &Table) -> Layout {
+    let has_setup = tree.has("setup.py") || tree.has("setup.cfg");
+    let is_built = tree.egg_info_text("top_level.txt").is_some() && (has_setup || tree.has("pyproject.toml"));
+    if is_built || setuptools::is_configured(tree, pyproject) {
+        return setuptools::layout(tree, pyproject);
     }
-    classic::layout(project)
+    classic::layout(tree)
 }
 
 /// The one module or package of this dotted name in one of the folders, as flit, poetry and uv look for it.
-fn module(project: &Project, name: &str, folders: &[&str]) -> Layout {
+fn module(tree: &SourceTree, name: &str, folders: &[&str]) -> Layout {
     if name.is_empty() {
         return Layout::undecided("pyproject.toml names no module");
     }
@@ -113,8 +114,8 @@ fn module(project: &Project, name: &str, folders: &[&str]) -> Layout {
     for folder in folders {
         let package = join(folder, &path);
         let file = format!("{package}.py");
-        found.extend(project.is_folder(&package).then(|| (package, path.clone())));
-        found.extend(project.has(&file).then(|| (file, format!("{path}.py"))));
+        found.extend(tree.is_folder(&package).then(|| (package, path.clone())));
+        found.extend(tree.has(&file).then(|| (file, format!("{path}.py"))));
     }
     let [(from, to)] = &found[..] else {
         return Layout::undecided(if found.is_empty() {
@@ -124,7 +125,7 @@ fn module(project: &Project, name: &str, folders: &[&str]) -> Layout {
         });
     };
     let mut layout = Layout::default();
-    layout.place_tree(project, from, to);
+    layout.place_tree(tree, from, to);
     layout
 }
 
@@ -148,26 +149,26 @@ pub(super) mod tests {
     use super::*;
 
     /// A project of empty files, of which those with text are evidence.
-    pub(super) fn project(files: &[(&str, &str)]) -> Project {
-        let mut project = Project::default();
+    pub(super) fn tree(files: &[(&str, &str)]) -> SourceTree {
+        let mut tree = SourceTree::default();
         for (path, text) in files {
-            project.add(path);
+            tree.add(path);
             if !text.is_empty() {
-                project.add_text(path, (*text).to_owned());
+                tree.add_text(path, (*text).to_owned());
             }
         }
-        project
+        tree
     }
 
     /// Paths on the board, in order.
     pub(super) fn board(files: &[(&str, &str)]) -> Vec<String> {
-        of_sdist(&project(files), "foo").files.into_keys().collect()
+        of_sdist(&tree(files), "foo").files.into_keys().collect()
     }
 
     #[test]
     fn an_unknown_backend_is_not_guessed_at() {
         let layout = of_sdist(
-            &project(&[
+            &tree(&[
                 ("pyproject.toml", "[build-system]\nbuild-backend = 'maturin'"),
                 ("foo/__init__.py", ""),
             ]),
@@ -243,7 +244,7 @@ pub(super) mod tests {
                     ("src/foo/__init__.py", ""),
                     ("é.py", ""),
                 ];
-                for target in of_sdist(&project(&files), odd).files.keys() {
+                for target in of_sdist(&tree(&files), odd).files.keys() {
                     assert!(!target.is_empty() && !target.starts_with('/'), "{pyproject}: {target}");
                 }
             }
@@ -277,10 +278,7 @@ pub(super) mod tests {
             "[build-system]\nbuild-backend = 'poetry.core.masonry.api'\n[tool.poetry]\npackages = [{packages}]"
         );
         for pyproject in [setuptools, hatch, uv, poetry] {
-            let layout = of_sdist(
-                &project(&[("pyproject.toml", &pyproject), ("foo/__init__.py", "")]),
-                "foo",
-            );
+            let layout = of_sdist(&tree(&[("pyproject.toml", &pyproject), ("foo/__init__.py", "")]), "foo");
             assert_eq!(
                 (layout.files.len(), &*layout.notes),
                 (0, &[too_many()][..]),
@@ -291,7 +289,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_broken_pyproject_is_noted() {
-        let layout = of_sdist(&project(&[("pyproject.toml", "[[["), ("foo.py", "")]), "foo");
+        let layout = of_sdist(&tree(&[("pyproject.toml", "[[["), ("foo.py", "")]), "foo");
         assert!(layout.files.is_empty() && layout.notes[0].starts_with("pyproject.toml cannot be read: "));
     }
 }

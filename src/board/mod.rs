@@ -4,18 +4,19 @@
 //! [`choose`] picks the distribution that describes a release best, [`view`] reads it once and gives its [`View`],
 //! [`resolve`] pins what it requires, and [`write_tarball`] and [`manifest_json`] put both in the clients' forms.
 
+mod declared;
 mod layout;
 mod manifest;
 mod marker;
 pub mod mpy;
 mod path;
 mod patterns;
-mod project;
 mod requires;
 mod resolve;
 mod sandbox;
 mod select;
 mod sink;
+mod source_tree;
 mod tarball;
 mod view;
 

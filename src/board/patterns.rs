@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use toml::{Table, Value};
 
-use super::project::{strings, table};
+use super::declared::{strings, table};
 
 /// Most bytes of a list of patterns: projects write their own, and each byte is a state to be in at each byte of a path.
 const MAX_BYTES: usize = 4096;

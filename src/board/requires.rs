@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 
+use super::declared::{strings, table};
 use super::marker::{Environment, Marker};
-use super::project::{Project, strings, table};
+use super::source_tree::SourceTree;
 use crate::dist::{CoreMetadata, ProjectName};
 
 /// A requirement that holds on a board.
@@ -85,9 +86,9 @@ fn environment(sys_platform: &'static str, minor: u64) -> Environment {
 
 /// From the core metadata, else from setuptools' `requires.txt`, else from `[project] dependencies`; with notes on what
 /// was left out.
-pub(super) fn read(metadata: Option<&CoreMetadata>, project: &Project) -> (Vec<Requirement>, Vec<String>) {
+pub(super) fn read(metadata: Option<&CoreMetadata>, tree: &SourceTree) -> (Vec<Requirement>, Vec<String>) {
     let mut reading = Reading::default();
-    let lines = lines(metadata, project);
+    let lines = lines(metadata, tree);
     for line in lines.iter().take(MAX_LINES) {
         reading.take(line);
     }
@@ -99,17 +100,12 @@ pub(super) fn read(metadata: Option<&CoreMetadata>, project: &Project) -> (Vec<R
     (reading.requires, reading.notes)
 }
 
-fn lines(metadata: Option<&CoreMetadata>, project: &Project) -> Vec<String> {
+fn lines(metadata: Option<&CoreMetadata>, tree: &SourceTree) -> Vec<String> {
     let declared = metadata
         .map(|metadata| metadata.requires_dist.clone())
         .filter(|list| !list.is_empty());
-    let egg_info = || Some(egg_info(project.egg_info_text("requires.txt")?));
-    let dependencies = || {
-        Some(strings(
-            table(&project.pyproject().ok()?, &["project"])?,
-            "dependencies",
-        ))
-    };
+    let egg_info = || Some(egg_info(tree.egg_info_text("requires.txt")?));
+    let dependencies = || Some(strings(table(&tree.pyproject().ok()?, &["project"])?, "dependencies"));
     declared.or_else(egg_info).or_else(dependencies).unwrap_or_default()
 }
 

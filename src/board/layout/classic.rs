@@ -4,16 +4,12 @@ use std::collections::BTreeSet;
 
 use super::Layout;
 use crate::board::path::is_module;
-use crate::board::project::Project;
+use crate::board::source_tree::SourceTree;
 
-pub(super) fn layout(project: &Project) -> Layout {
+pub(super) fn layout(tree: &SourceTree) -> Layout {
     let mut layout = Layout::default();
-    let packages: BTreeSet<&str> = project
-        .paths()
-        .filter(|path| is_module(path))
-        .filter_map(folder)
-        .collect();
-    for path in project.paths() {
+    let packages: BTreeSet<&str> = tree.paths().filter(|path| is_module(path)).filter_map(folder).collect();
+    for path in tree.paths() {
         let target = below_src(path);
         if is_module(path) || folder(path).is_some_and(|folder| packages.contains(folder)) {
             layout.place(target.to_owned(), path);

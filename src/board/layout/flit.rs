@@ -4,13 +4,14 @@
 use toml::Table;
 
 use super::{Layout, module, project_name};
-use crate::board::project::{Project, string};
+use crate::board::declared::string;
+use crate::board::source_tree::SourceTree;
 
-pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
+pub(super) fn layout(tree: &SourceTree, pyproject: &Table, name: &str) -> Layout {
     let named = string(pyproject, &["tool", "flit", "module", "name"]);
     let named = named.or_else(|| string(pyproject, &["tool", "flit", "metadata", "module"]));
     let default = || project_name(pyproject, name).replace('-', "_");
-    module(project, &named.map_or_else(default, str::to_owned), &["", "src"])
+    module(tree, &named.map_or_else(default, str::to_owned), &["", "src"])
 }
 
 #[cfg(test)]

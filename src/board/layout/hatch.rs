@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::{Layout, MAX_NAMED, joined, module_name, project_name, too_many};
+use crate::board::declared::{strings, table};
 use crate::board::patterns::{Globs, PatternError};
-use crate::board::project::{Project, folder, join, strings, table};
+use crate::board::source_tree::{SourceTree, folder, join};
 
-pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
-    let own: Table = match project.text("hatch.toml").unwrap_or_default().parse() {
+pub(super) fn layout(tree: &SourceTree, pyproject: &Table, name: &str) -> Layout {
+    let own: Table = match tree.text("hatch.toml").unwrap_or_default().parse() {
         Ok(own) => own,
         Err(error) => {
             return Layout::undecided(format!(
@@ -27,7 +28,7 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
         table(pyproject, &["tool", "hatch", "build"])
     };
     let settings = Settings::read(build);
-    let selection = Selection::read(project, &settings, project_name(pyproject, name));
+    let selection = Selection::read(tree, &settings, project_name(pyproject, name));
     let forced = settings.table("force-include");
     let sources = selection.as_ref().map_or(0, |selection| selection.sources.len());
     if forced.map_or(0, Table::len).max(sources) > MAX_NAMED {
@@ -35,14 +36,14 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
     }
     let mut layout = match selection {
         Some(selection) => selection
-            .apply(project)
+            .apply(tree)
             .unwrap_or_else(|error| Layout::undecided(error.to_string())),
         None if forced.is_some() => Layout::default(),
         None => Layout::undecided("no folder or module bears the project's name, and pyproject.toml names none"),
     };
     for (from, to) in forced.into_iter().flatten() {
         let to = to.as_str().unwrap_or_default();
-        layout.place_tree(project, folder(from), folder(to));
+        layout.place_tree(tree, folder(from), folder(to));
     }
     if settings.has_hooks() {
         layout.note("what a build hook of hatch adds is not known here: upload a wheel as well");
@@ -96,11 +97,11 @@ struct Selection {
 }
 
 impl Selection {
-    fn read(project: &Project, settings: &Settings<'_>, name: &str) -> Option<Self> {
+    fn read(tree: &SourceTree, settings: &Settings<'_>, name: &str) -> Option<Self> {
         let [mut packages, mut only, include, exclude, artifacts] =
             ["packages", "only-include", "include", "exclude", "artifacts"].map(|key| settings.strings(key));
         if packages.is_empty() && only.is_empty() && include.is_empty() {
-            (packages, only) = by_name(project, name)?;
+            (packages, only) = by_name(tree, name)?;
         }
         Some(Self {
             roots: if only.is_empty() { packages.clone() } else { only },
@@ -115,19 +116,19 @@ impl Selection {
         })
     }
 
-    fn apply(&self, project: &Project) -> Result<Layout, PatternError> {
+    fn apply(&self, tree: &SourceTree) -> Result<Layout, PatternError> {
         let roots = Globs::anchored(&self.roots)?;
         let include = Globs::new(&self.include)?;
         let exclude = Globs::new(&self.exclude)?;
         let artifacts = Globs::new(&self.artifacts)?;
         let is_walked = |path: &&str| self.roots.is_empty() || roots.matches(path);
         let counts = |path: &&str| {
-            (!self.only_packages || is_in_package(project, path))
+            (!self.only_packages || is_in_package(tree, path))
                 && !exclude.matches(path)
                 && (!self.roots.is_empty() || include.matches(path))
         };
         let mut layout = Layout::default();
-        let walked = project.paths().filter(is_walked);
+        let walked = tree.paths().filter(is_walked);
         for path in walked.filter(|path| artifacts.matches(path) || counts(path)) {
             layout.place(self.target(path), path);
         }
@@ -144,11 +145,11 @@ impl Selection {
 }
 
 /// The default selection: packages, or one module.
-fn by_name(project: &Project, name: &str) -> Option<(Vec<String>, Vec<String>)> {
+fn by_name(tree: &SourceTree, name: &str) -> Option<(Vec<String>, Vec<String>)> {
     [joined(name), module_name(name)].iter().find_map(|name| {
-        let package = |folder: &str| project.has(&format!("{}/__init__.py", join(folder, name)));
+        let package = |folder: &str| tree.has(&format!("{}/__init__.py", join(folder, name)));
         let module = format!("{name}.py");
-        let namespaces = project
+        let namespaces = tree
             .children("")
             .into_iter()
             .filter(|child| package(child))
@@ -156,16 +157,16 @@ fn by_name(project: &Project, name: &str) -> Option<(Vec<String>, Vec<String>)> 
         match &namespaces[..] {
             _ if package("") => Some((vec![name.clone()], Vec::new())),
             _ if package("src") => Some((vec![join("src", name)], Vec::new())),
-            _ if project.has(&module) => Some((Vec::new(), vec![module])),
+            _ if tree.has(&module) => Some((Vec::new(), vec![module])),
             [namespace] => Some((vec![(*namespace).to_owned()], Vec::new())),
             _ => None,
         }
     })
 }
 
-fn is_in_package(project: &Project, path: &str) -> bool {
+fn is_in_package(tree: &SourceTree, path: &str) -> bool {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    project.has(&join(folder, "__init__.py"))
+    tree.has(&join(folder, "__init__.py"))
 }
 
 /// `sources`, in the order of their names, and the folders in which the packages lie, which go before.

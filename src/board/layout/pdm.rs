@@ -4,32 +4,33 @@
 use toml::Table;
 
 use super::Layout;
+use crate::board::declared::{string, strings, table};
 use crate::board::patterns::{Globs, PatternError};
-use crate::board::project::{Project, folder, join, string, strings, table};
+use crate::board::source_tree::{SourceTree, folder, join};
 
-pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
+pub(super) fn layout(tree: &SourceTree, pyproject: &Table) -> Layout {
     let none = Table::new();
     let build = table(pyproject, &["tool", "pdm", "build"]).unwrap_or(&none);
-    let mut layout = match selected(project, build) {
+    let mut layout = match selected(tree, build) {
         Ok(layout) => layout,
         Err(error) => return Layout::undecided(error.to_string()),
     };
-    if build.contains_key("custom-hook") || project.has("pdm_build.py") || table(build, &["hooks"]).is_some() {
+    if build.contains_key("custom-hook") || tree.has("pdm_build.py") || table(build, &["hooks"]).is_some() {
         layout.note("what a build hook of pdm adds is not known here: upload a wheel as well");
     }
     layout
 }
 
-fn selected(project: &Project, build: &Table) -> Result<Layout, PatternError> {
-    let root = package_dir(project, build);
+fn selected(tree: &SourceTree, build: &Table) -> Result<Layout, PatternError> {
+    let root = package_dir(tree, build);
     let source_only = match strings(build, "source-includes") {
         list if list.is_empty() => vec!["tests".to_owned()],
         list => list,
     };
-    let included = Globs::anchored(&includes(project, build, &root))?;
+    let included = Globs::anchored(&includes(tree, build, &root))?;
     let excluded = Globs::anchored(&[strings(build, "excludes"), source_only].concat())?;
     let mut layout = Layout::default();
-    for path in project
+    for path in tree
         .paths()
         .filter(|path| included.matches(path) && !excluded.matches(path))
     {
@@ -39,27 +40,21 @@ fn selected(project: &Project, build: &Table) -> Result<Layout, PatternError> {
     Ok(layout)
 }
 
-fn package_dir(project: &Project, build: &Table) -> String {
+fn package_dir(tree: &SourceTree, build: &Table) -> String {
     let includes = strings(build, "includes");
     let are_below = includes.is_empty() || includes.iter().any(|path| path.starts_with("src/"));
-    let default = if are_below && project.is_folder("src") {
-        "src"
-    } else {
-        ""
-    };
+    let default = if are_below && tree.is_folder("src") { "src" } else { "" };
     folder(string(build, &["package-dir"]).unwrap_or(default)).to_owned()
 }
 
-fn includes(project: &Project, build: &Table, root: &str) -> Vec<String> {
+fn includes(tree: &SourceTree, build: &Table, root: &str) -> Vec<String> {
     let given = strings(build, "includes");
     if !given.is_empty() {
         return given;
     }
-    let names = project.children(root);
+    let names = tree.children(root);
     let paths = names.iter().map(|name| join(root, name));
-    let packages: Vec<String> = paths
-        .filter(|path| project.has(&format!("{path}/__init__.py")))
-        .collect();
+    let packages: Vec<String> = paths.filter(|path| tree.has(&format!("{path}/__init__.py"))).collect();
     if packages.is_empty() {
         vec![join(root, "*.py")]
     } else {

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use super::{Layout, MAX_NAMED, module, module_name, too_many};
+use crate::board::declared::{string, strings, table};
 use crate::board::patterns::{Globs, PatternError, check_length};
-use crate::board::project::{Project, folder, join, string, strings, table};
+use crate::board::source_tree::{SourceTree, folder, join};
 
-pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
+pub(super) fn layout(tree: &SourceTree, pyproject: &Table, name: &str) -> Layout {
     let none = Table::new();
     let poetry = table(pyproject, &["tool", "poetry"]).unwrap_or(&none);
     let named = string(pyproject, &["project", "name"]).or_else(|| string(poetry, &["name"]));
@@ -17,20 +18,20 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
     packages.retain(|package| is_for_wheels(package, true));
     let layout = match packages {
         packages if packages.len() > MAX_NAMED => return Layout::undecided(too_many()),
-        packages if packages.is_empty() => Ok(default_module(project, &module_name(named.unwrap_or(name)))),
-        packages => listed(project, &packages),
+        packages if packages.is_empty() => Ok(default_module(tree, &module_name(named.unwrap_or(name)))),
+        packages => listed(tree, &packages),
     };
-    let layout = layout.and_then(|layout| with_includes(project, layout, poetry));
+    let layout = layout.and_then(|layout| with_includes(tree, layout, poetry));
     layout.unwrap_or_else(|error| Layout::undecided(error.to_string()))
 }
 
 /// At the top, and only where it is not there, in `src`.
-fn default_module(project: &Project, name: &str) -> Layout {
-    let at_top = project.is_folder(name) || project.has(&format!("{name}.py"));
-    module(project, name, if at_top { &[""] } else { &["src"] })
+fn default_module(tree: &SourceTree, name: &str) -> Layout {
+    let at_top = tree.is_folder(name) || tree.has(&format!("{name}.py"));
+    module(tree, name, if at_top { &[""] } else { &["src"] })
 }
 
-fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError> {
+fn listed(tree: &SourceTree, packages: &[&Table]) -> Result<Layout, PatternError> {
     let includes = packages.iter().filter_map(|package| string(package, &["include"]));
     check_length(includes)?;
     let mut layout = Layout::default();
@@ -38,7 +39,7 @@ fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError
         let base = folder(string(package, &["from"]).unwrap_or_default());
         let to = string(package, &["to"]).unwrap_or_default();
         let wanted = Globs::anchored(&[string(package, &["include"]).unwrap_or_default()])?;
-        for path in project.below(base) {
+        for path in tree.below(base) {
             let rest = path[base.len()..].trim_start_matches('/');
             if wanted.matches(rest) {
                 layout.place(join(to, rest), path);
@@ -49,14 +50,14 @@ fn listed(project: &Project, packages: &[&Table]) -> Result<Layout, PatternError
 }
 
 /// `include` and `exclude`, whose patterns start at the project's root. What is included is not excluded.
-fn with_includes(project: &Project, mut layout: Layout, poetry: &Table) -> Result<Layout, PatternError> {
+fn with_includes(tree: &SourceTree, mut layout: Layout, poetry: &Table) -> Result<Layout, PatternError> {
     let included = tables(poetry, "include");
     let paths = included.iter().filter(|entry| is_for_wheels(entry, false));
     let paths: Vec<&str> = paths.filter_map(|entry| string(entry, &["path"])).collect();
     let wanted = Globs::anchored(&paths)?;
     // A file has one place: where its package puts it, or else its own.
     let placed: BTreeSet<String> = layout.files.values().cloned().collect();
-    for path in project
+    for path in tree
         .paths()
         .filter(|path| wanted.matches(path) && !placed.contains(*path))
     {

@@ -2,44 +2,44 @@
 //! where it is declared and not computed in `setup.py`, tells the packages and their data.
 //! (Source: setuptools' user guide, "Package Discovery" and "Data Files Support"; command/build_py.py.)
 
-mod config;
 mod discovery;
+mod settings;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Table;
 
-use self::config::{Config, Data};
+use self::settings::{Data, Settings};
 use super::{Layout, MAX_NAMED, too_many};
 use crate::board::path::MAX_PATH;
-use crate::board::project::{Project, join};
+use crate::board::source_tree::{SourceTree, join};
 
 /// Whether the project declares its packages in `pyproject.toml` or `setup.cfg`; what cannot be read declares some.
-pub(super) fn is_configured(project: &Project, pyproject: &Table) -> bool {
-    Config::read(project, pyproject).map_or(true, |config| config.is_declared)
+pub(super) fn is_configured(tree: &SourceTree, pyproject: &Table) -> bool {
+    Settings::read(tree, pyproject).map_or(true, |settings| settings.is_declared)
 }
 
-pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
-    let mut config = match Config::read(project, pyproject) {
-        Ok(config) => config,
+pub(super) fn layout(tree: &SourceTree, pyproject: &Table) -> Layout {
+    let mut settings = match Settings::read(tree, pyproject) {
+        Ok(settings) => settings,
         Err(error) => return Layout::undecided(error.to_string()),
     };
-    if config.roots.len() > 1 {
-        config.add(discovery::below(project, &config.roots, config.has_namespaces));
+    if settings.roots.len() > 1 {
+        settings.add(discovery::below(tree, &settings.roots, settings.has_namespaces));
     }
-    let root = root(project, &config);
-    let names = match names(project, &config, &root) {
+    let root = root(tree, &settings);
+    let names = match names(tree, &settings, &root) {
         Ok(names) => names,
         Err(note) => return Layout::undecided(note),
     };
     let mut layout = Layout::default();
     for name in names {
-        match config.folder(&root, &name) {
-            folder if folder.is_empty() => place_top_itself(project, &config, &name, &mut layout),
+        match settings.folder(&root, &name) {
+            folder if folder.is_empty() => place_top_itself(tree, &settings, &name, &mut layout),
             folder => Top {
-                project,
-                config: &config,
+                tree,
+                settings: &settings,
                 name,
                 folder,
                 known: RefCell::default(),
@@ -47,15 +47,15 @@ pub(super) fn layout(project: &Project, pyproject: &Table) -> Layout {
             .place(&mut layout),
         }
     }
-    place_dotted_modules(project, &config, &root, &mut layout);
-    take_out_namespaces(project, &mut layout);
+    place_dotted_modules(tree, &settings, &root, &mut layout);
+    take_out_namespaces(tree, &mut layout);
     layout
 }
 
 /// The `__init__.py` of a package that several projects share, and of those above it: it asks for `pkg_resources`, and
 /// setuptools installs it nowhere. (Source: setuptools' command/install_lib.py.)
-fn take_out_namespaces(project: &Project, layout: &mut Layout) {
-    let text = project.egg_info_text("namespace_packages.txt").unwrap_or_default();
+fn take_out_namespaces(tree: &SourceTree, layout: &mut Layout) {
+    let text = tree.egg_info_text("namespace_packages.txt").unwrap_or_default();
     let folder = |name: &str| format!("{}/", name.trim().replace('.', "/"));
     let shared: BTreeSet<String> = text.lines().take(MAX_NAMED).map(folder).collect();
     layout.files.retain(|target, _| {
@@ -70,18 +70,18 @@ fn take_out_namespaces(project: &Project, layout: &mut Layout) {
 }
 
 /// The importable names at the root, and those below that lie elsewhere.
-fn names(project: &Project, config: &Config, root: &str) -> Result<BTreeSet<String>, String> {
-    let mut names: BTreeSet<String> = match project.egg_info_text("top_level.txt") {
+fn names(tree: &SourceTree, settings: &Settings, root: &str) -> Result<BTreeSet<String>, String> {
+    let mut names: BTreeSet<String> = match tree.egg_info_text("top_level.txt") {
         Some(text) => text
             .lines()
             .map(|line| line.trim().replace('\\', "/"))
             .filter(|line| !line.is_empty())
             .collect(),
-        None => discovery::names(project, config, root)?,
+        None => discovery::names(tree, settings, root)?,
     };
-    names.extend(config.moved());
+    names.extend(settings.moved());
     // The root as a package, '', has no name that top_level.txt could tell.
-    names.extend(config.packages.get("").cloned());
+    names.extend(settings.packages.get("").cloned());
     match names.len() {
         ..=MAX_NAMED => Ok(names),
         _ => Err(too_many()),
@@ -90,38 +90,38 @@ fn names(project: &Project, config: &Config, root: &str) -> Result<BTreeSet<Stri
 
 /// A package of which the sdist's top is the folder. What there is part of it is plain only of modules of listed packages.
 /// setuptools takes `setup.py` for one of them, for which no board has a use.
-fn place_top_itself(project: &Project, config: &Config, name: &str, layout: &mut Layout) {
+fn place_top_itself(tree: &SourceTree, settings: &Settings, name: &str, layout: &mut Layout) {
     let below = |package: &String| {
         let rest = package.strip_prefix(name)?;
         (rest.is_empty() || rest.starts_with('.')).then(|| rest.replace('.', "/"))
     };
-    let listed: BTreeSet<String> = if config.is_listed {
-        config.packages.iter().filter_map(below).collect()
+    let listed: BTreeSet<String> = if settings.is_listed {
+        settings.packages.iter().filter_map(below).collect()
     } else {
         BTreeSet::new()
     };
-    let is_module = |member: &String| member.ends_with(".py") && member != "setup.py" && project.has(member);
+    let is_module = |member: &String| member.ends_with(".py") && member != "setup.py" && tree.has(member);
     for folder in listed.iter().map(|folder| folder.trim_start_matches('/')) {
-        let members = project.children(folder).into_iter().map(|child| join(folder, child));
+        let members = tree.children(folder).into_iter().map(|child| join(folder, child));
         for member in members.filter(is_module) {
             layout.place(join(name, &member), &member);
         }
     }
-    if listed.is_empty() || config.may_have_data() {
+    if listed.is_empty() || settings.may_have_data() {
         layout.note(format!("the package '{name}' is the sdist's top itself: of it, boards get only modules of packages that are listed; upload a wheel as well"));
     }
 }
 
 /// Modules that are listed by themselves and lie in a package: they bring its `__init__.py`, and nothing else of it.
-fn place_dotted_modules(project: &Project, config: &Config, root: &str, layout: &mut Layout) {
-    for module in config.modules.iter().map(|module| module.replace('.', "/")) {
+fn place_dotted_modules(tree: &SourceTree, settings: &Settings, root: &str, layout: &mut Layout) {
+    for module in settings.modules.iter().map(|module| module.replace('.', "/")) {
         let Some((package, name)) = module.rsplit_once('/') else {
             continue;
         };
-        let folder = config.folder(root, package);
+        let folder = settings.folder(root, package);
         for file in [format!("{name}.py"), "__init__.py".to_owned()] {
             let member = join(&folder, &file);
-            if project.has(&member) {
+            if tree.has(&member) {
                 layout.place(join(package, &file), &member);
             }
         }
@@ -129,17 +129,17 @@ fn place_dotted_modules(project: &Project, config: &Config, root: &str, layout: 
 }
 
 /// The folder that stands for the root of the packages.
-fn root(project: &Project, config: &Config) -> String {
+fn root(tree: &SourceTree, settings: &Settings) -> String {
     let parent = |folder: &str| folder.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
-    let by_egg_info = || project.egg_info().map(parent);
-    let by_layout = || if project.is_folder("src") { "src" } else { "" }.to_owned();
-    config.root.clone().or_else(by_egg_info).unwrap_or_else(by_layout)
+    let by_egg_info = || tree.egg_info().map(parent);
+    let by_layout = || if tree.is_folder("src") { "src" } else { "" }.to_owned();
+    settings.root.clone().or_else(by_egg_info).unwrap_or_else(by_layout)
 }
 
 /// One importable name at the root: a module, or a package with all that is below it.
 struct Top<'a> {
-    project: &'a Project,
-    config: &'a Config,
+    tree: &'a SourceTree,
+    settings: &'a Settings,
     name: String,
     /// Where the package lies.
     folder: String,
@@ -150,8 +150,8 @@ struct Top<'a> {
 impl Top<'_> {
     fn place(&self, layout: &mut Layout) {
         let module = format!("{}.py", self.folder);
-        let is_package = self.project.is_folder(&self.folder);
-        match (is_package, self.project.has(&module)) {
+        let is_package = self.tree.is_folder(&self.folder);
+        match (is_package, self.tree.has(&module)) {
             (true, true) if !self.is_regular(&self.folder) => self.place_module(layout, &module),
             (true, _) => self.place_package(layout),
             (false, true) => self.place_module(layout, &module),
@@ -168,7 +168,7 @@ impl Top<'_> {
 
     fn place_package(&self, layout: &mut Layout) {
         let mut undecided = 0;
-        for path in self.project.below(&self.folder) {
+        for path in self.tree.below(&self.folder) {
             let target = join(&self.name, &path[self.folder.len() + 1..]);
             if self.is_module(path) {
                 layout.place(target, path);
@@ -193,7 +193,7 @@ impl Top<'_> {
 
     fn data(&self, path: &str) -> Data {
         let packages = self.packages_of(path);
-        self.config
+        self.settings
             .data(packages.map(|folder| (self.package(folder), &path[folder.len() + 1..])))
     }
 
@@ -225,8 +225,8 @@ impl Top<'_> {
             self.ancestors(folder)
                 .all(|folder| !folder[folder.rfind('/').map_or(0, |at| at + 1)..].contains(['.', '-']))
         };
-        self.config.selects(&self.package(folder))
-            && (self.config.is_listed || regular() || (self.has_namespaces() && named()))
+        self.settings.selects(&self.package(folder))
+            && (self.settings.is_listed || regular() || (self.has_namespaces() && named()))
     }
 
     /// The folder and those above it, down from the top package's.
@@ -239,11 +239,11 @@ impl Top<'_> {
     }
 
     fn is_regular(&self, folder: &str) -> bool {
-        self.project.has(&format!("{folder}/__init__.py"))
+        self.tree.has(&format!("{folder}/__init__.py"))
     }
 
     fn has_namespaces(&self) -> bool {
-        self.config.has_namespaces || !self.is_regular(&self.folder)
+        self.settings.has_namespaces || !self.is_regular(&self.folder)
     }
 
     /// The dotted name of the package in a folder.

@@ -4,10 +4,11 @@
 use toml::{Table, Value};
 
 use super::{Layout, MAX_NAMED, module, module_name, project_name, too_many};
+use crate::board::declared::{string, strings, table};
 use crate::board::patterns::Globs;
-use crate::board::project::{Project, string, strings, table};
+use crate::board::source_tree::SourceTree;
 
-pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout {
+pub(super) fn layout(tree: &SourceTree, pyproject: &Table, name: &str) -> Layout {
     let none = Table::new();
     let settings = table(pyproject, &["tool", "uv", "build-backend"]).unwrap_or(&none);
     let names = match settings.get("module-name") {
@@ -21,7 +22,7 @@ pub(super) fn layout(project: &Project, pyproject: &Table, name: &str) -> Layout
     let root = string(settings, &["module-root"]).unwrap_or("src");
     let mut layout = Layout::default();
     for name in names {
-        let found = module(project, &name, &[root]);
+        let found = module(tree, &name, &[root]);
         layout.files.extend(found.files);
         layout.notes.extend(found.notes);
     }

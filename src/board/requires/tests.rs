@@ -7,7 +7,7 @@ fn names(lines: &[&str]) -> (Vec<String>, usize) {
         requires_dist: lines.iter().map(|line| (*line).to_owned()).collect(),
         ..metadata()
     };
-    let (requires, notes) = read(Some(&metadata), &Project::default());
+    let (requires, notes) = read(Some(&metadata), &SourceTree::default());
     (
         requires
             .iter()
@@ -100,11 +100,11 @@ fn more_requirements_than_any_project_has_are_cut() {
 
 #[test]
 fn a_section_of_requires_txt_is_not_copied_without_end() {
-    let mut project = Project::default();
-    project.add("foo.egg-info/requires.txt");
+    let mut tree = SourceTree::default();
+    tree.add("foo.egg-info/requires.txt");
     let text = format!("[:{}]\n{}", "(".repeat(1 << 20), "a\n".repeat(1 << 20));
-    project.add_text("foo.egg-info/requires.txt", text);
-    let (requires, notes) = read(Some(&metadata()), &project);
+    tree.add_text("foo.egg-info/requires.txt", text);
+    let (requires, notes) = read(Some(&metadata()), &tree);
     assert_eq!((requires.len(), notes.len()), (0, 2), "{notes:?}");
 }
 
@@ -123,12 +123,12 @@ fn what_cannot_be_installed_is_noted() {
 
 #[test]
 fn extras_of_requires_txt_are_left_out() {
-    let mut project = Project::default();
-    project.add("foo.egg-info/requires.txt");
+    let mut tree = SourceTree::default();
+    tree.add("foo.egg-info/requires.txt");
     let text =
         "a>=1\nb\n\n[:implementation_name == \"micropython\"]\nc\n\n[:sys_platform == \"win32\"]\nd\n\n[extra]\ne\n";
-    project.add_text("foo.egg-info/requires.txt", text.to_owned());
-    let (requires, notes) = read(Some(&metadata()), &project);
+    tree.add_text("foo.egg-info/requires.txt", text.to_owned());
+    let (requires, notes) = read(Some(&metadata()), &tree);
     assert_eq!(
         requires
             .iter()

@@ -9,10 +9,10 @@ use crate::board::layout;
 use crate::board::mpy::{self, Abi};
 use crate::board::path;
 use crate::board::patterns::{PatternError, Patterns};
-use crate::board::project::Project;
 use crate::board::requires;
 use crate::board::select::{Members, Selection, select};
 use crate::board::sink::Sink;
+use crate::board::source_tree::SourceTree;
 use crate::dist::{self, ArchiveError, ContentId, CoreMetadata, DistFilename, Limits, Member, MemberKind};
 
 /// Most bytes of all paths together: 160 for each of as many members as an archive may have. An archive packs long ones into
@@ -35,7 +35,7 @@ pub(super) struct Reading<'a> {
     limits: &'a Limits,
     patterns: &'a Patterns,
     sink: &'a mut dyn Sink,
-    project: Project,
+    tree: SourceTree,
     /// Bytes of all paths, including those passed over because they were too many.
     path_bytes: usize,
     links: BTreeSet<String>,
@@ -58,7 +58,7 @@ impl<'a> Reading<'a> {
             limits,
             patterns,
             sink,
-            project: Project::default(),
+            tree: SourceTree::default(),
             path_bytes: 0,
             links: BTreeSet::new(),
             staged: BTreeMap::new(),
@@ -98,20 +98,20 @@ impl<'a> Reading<'a> {
         match member.kind {
             MemberKind::Directory | MemberKind::Other => return Ok(()),
             MemberKind::Link => _ = self.links.insert(path.to_owned()),
-            MemberKind::File if !self.is_wheel && self.project.wants_text(path) => {
+            MemberKind::File if !self.is_wheel && self.tree.wants_text(path) => {
                 let text = read_text(member.content)?;
-                self.project.add_text(path, text.unwrap_or_default());
+                self.tree.add_text(path, text.unwrap_or_default());
             }
             MemberKind::File if is_metadata(path) => {}
             MemberKind::File if is_wanted(path) => self.stage(path, member.content)?,
             MemberKind::File => {}
         }
-        self.project.add(path);
+        self.tree.add(path);
         Ok(())
     }
 
     fn has_room(&mut self, path: &str) -> bool {
-        if self.project.has(path) {
+        if self.tree.has(path) {
             return true;
         }
         self.path_bytes += path.len();
@@ -128,9 +128,9 @@ impl<'a> Reading<'a> {
 
     pub(super) fn select(&self, filename: &DistFilename) -> Selection {
         let mut layout = if self.is_wheel {
-            layout::of_wheel(self.project.paths())
+            layout::of_wheel(self.tree.paths())
         } else {
-            layout::of_sdist(&self.project, filename.name())
+            layout::of_sdist(&self.tree, filename.name())
         };
         if self.path_bytes > MAX_PATHS {
             let note = format!("of paths of more than {MAX_PATHS} bytes together the rest is left out");
@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
             layout.notes.push(format!("[tool.micropypi] does not count: {error}"));
             self.patterns.clone()
         });
-        let files = self.project.paths().filter(|path| !is_metadata(path));
+        let files = self.tree.paths().filter(|path| !is_metadata(path));
         let includable = files
             .map(|path| (path.strip_prefix("src/").unwrap_or(path), path))
             .collect();
@@ -156,14 +156,14 @@ impl<'a> Reading<'a> {
     }
 
     fn own_patterns(&self) -> Result<Patterns, PatternError> {
-        match self.project.pyproject() {
+        match self.tree.pyproject() {
             Ok(pyproject) => self.patterns.with_project(&pyproject),
             Err(_) => Ok(self.patterns.clone()),
         }
     }
 
     pub(super) fn finish(self, selection: Selection, metadata: Option<&CoreMetadata>) -> Result<View, BoardError> {
-        let (requires, notes) = requires::read(metadata, &self.project);
+        let (requires, notes) = requires::read(metadata, &self.tree);
         let mut view = View {
             refused: selection.refused,
             notes: selection.notes,

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::config::Config;
-use crate::board::project::{Project, folder, join};
+use super::settings::Settings;
+use crate::board::source_tree::{SourceTree, folder, join};
 
 /// Folders that the flat layout does not take for the project's own package.
 const RESERVED_PACKAGES: [&str; 34] = [
@@ -70,14 +70,14 @@ const RESERVED_MODULES: [&str; 21] = [
 ];
 
 /// The importable names at the root, declared or discovered.
-pub(super) fn names(project: &Project, config: &Config, root: &str) -> Result<BTreeSet<String>, String> {
+pub(super) fn names(tree: &SourceTree, settings: &Settings, root: &str) -> Result<BTreeSet<String>, String> {
     let top = |package: &String| package.split('.').next().unwrap_or_default().to_owned();
-    let declared: BTreeSet<String> = config.packages.iter().chain(&config.modules).map(top).collect();
+    let declared: BTreeSet<String> = settings.packages.iter().chain(&settings.modules).map(top).collect();
     if !declared.is_empty() {
         return Ok(declared);
     }
-    let mut packages = packages(project, root, config.has_namespaces);
-    let mut modules = modules(project, root);
+    let mut packages = packages(tree, root, settings.has_namespaces);
+    let mut modules = modules(tree, root);
     if root.is_empty() {
         packages.retain(|name| !is_reserved(name, &RESERVED_PACKAGES));
         modules.retain(|name| !is_reserved(name, &RESERVED_MODULES));
@@ -90,29 +90,29 @@ pub(super) fn names(project: &Project, config: &Config, root: &str) -> Result<BT
 }
 
 /// The packages below several roots, and where they lie. Of two of one name, setuptools looks for the last.
-pub(super) fn below(project: &Project, roots: &[String], has_namespaces: bool) -> BTreeMap<String, String> {
+pub(super) fn below(tree: &SourceTree, roots: &[String], has_namespaces: bool) -> BTreeMap<String, String> {
     let mut roots: Vec<_> = roots.iter().map(|root| folder(root)).collect();
     let mut seen = BTreeSet::new();
     roots.retain(|root| seen.insert(*root));
     let packages = roots.into_iter().flat_map(|root| {
-        let names = packages(project, root, has_namespaces).into_iter();
+        let names = packages(tree, root, has_namespaces).into_iter();
         names.map(move |name| (name.clone(), join(root, &name)))
     });
     packages.collect()
 }
 
-fn packages(project: &Project, root: &str, has_namespaces: bool) -> BTreeSet<String> {
+fn packages(tree: &SourceTree, root: &str, has_namespaces: bool) -> BTreeSet<String> {
     let is_package = |name: &&str| {
         let path = join(root, name);
-        project.has(&format!("{path}/__init__.py")) || (has_namespaces && holds_modules(project, &path))
+        tree.has(&format!("{path}/__init__.py")) || (has_namespaces && holds_modules(tree, &path))
     };
     let is_own = |name: &&str| !name.contains(['.', '-']);
-    let names = project.children(root).into_iter();
+    let names = tree.children(root).into_iter();
     names.filter(is_own).filter(is_package).map(str::to_owned).collect()
 }
 
-fn modules(project: &Project, root: &str) -> BTreeSet<String> {
-    let files = project.children(root).into_iter();
+fn modules(tree: &SourceTree, root: &str) -> BTreeSet<String> {
+    let files = tree.children(root).into_iter();
     let names = files.filter_map(|file| file.strip_suffix(".py"));
     names.map(str::to_owned).collect()
 }
@@ -121,8 +121,8 @@ fn is_reserved(name: &str, list: &[&str]) -> bool {
     name.starts_with(['_', '.']) || list.contains(&name)
 }
 
-fn holds_modules(project: &Project, folder: &str) -> bool {
-    project.below(folder).any(|path| path.ends_with(".py"))
+fn holds_modules(tree: &SourceTree, folder: &str) -> bool {
+    tree.below(folder).any(|path| path.ends_with(".py"))
 }
 
 fn only_one(found: BTreeSet<String>) -> Result<BTreeSet<String>, String> {

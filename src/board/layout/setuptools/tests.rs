@@ -1,5 +1,5 @@
 use super::super::of_sdist;
-use super::super::tests::{board, project};
+use super::super::tests::{board, tree};
 
 const PYPROJECT: (&str, &str) = (
     "pyproject.toml",
@@ -42,7 +42,7 @@ fn setup_py_alone_decides_no_data() {
         ("foo/__init__.py", ""),
         ("foo/a.bin", ""),
     ];
-    let layout = of_sdist(&project(&files), "foo");
+    let layout = of_sdist(&tree(&files), "foo");
     assert_eq!(layout.files.into_keys().collect::<Vec<_>>(), ["foo/__init__.py"]);
     assert!(layout.notes[0].starts_with("1 data files of foo are left out: only setup.py knows"));
 }
@@ -256,10 +256,7 @@ fn the_depth_of_a_path_costs_nothing() {
 #[test]
 fn patterns_that_cannot_be_read_decide_nothing() {
     let pyproject = format!("{SETUPTOOLS}packages.find.exclude = ['{}']", "{".repeat(100));
-    let layout = of_sdist(
-        &project(&[("pyproject.toml", &pyproject), ("foo/__init__.py", "")]),
-        "foo",
-    );
+    let layout = of_sdist(&tree(&[("pyproject.toml", &pyproject), ("foo/__init__.py", "")]), "foo");
     assert!(layout.files.is_empty() && layout.notes[0].starts_with("a pattern has more than"));
 }
 
@@ -284,7 +281,7 @@ fn without_egg_info_packages_are_discovered() {
     );
     assert_eq!(board(&[PYPROJECT, ("utils.py", "")]), ["utils.py"]);
     let two = of_sdist(
-        &project(&[PYPROJECT, ("foo/__init__.py", ""), ("bar/__init__.py", "")]),
+        &tree(&[PYPROJECT, ("foo/__init__.py", ""), ("bar/__init__.py", "")]),
         "foo",
     );
     assert!(two.files.is_empty() && two.notes[0].starts_with("more than one package"));

@@ -1,18 +1,18 @@
 //! What an sdist says of itself: its members, and the files that tell how it is built. Nothing of it is executed.
-//! Called by `view.rs`, which fills it, and by the layouts, which read it.
+//! Filled by `view/reading.rs`, and read by the layouts and `requires.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml::{Table, Value};
+use toml::Table;
 
 /// Members of an sdist by their path below its top directory, and the text of those that tell how it is built.
 #[derive(Debug, Default)]
-pub(super) struct Project {
+pub(super) struct SourceTree {
     paths: BTreeSet<String>,
     texts: BTreeMap<String, String>,
 }
 
-impl Project {
+impl SourceTree {
     pub(super) fn add(&mut self, path: &str) {
         self.paths.insert(path.to_owned());
     }
@@ -100,24 +100,6 @@ fn height(folder: &str) -> (usize, &str) {
     (folder.matches('/').count(), folder)
 }
 
-/// A table at a path of keys.
-pub(super) fn table<'a>(root: &'a Table, keys: &[&str]) -> Option<&'a Table> {
-    keys.iter().try_fold(root, |table, key| table.get(*key)?.as_table())
-}
-
-/// A string at a path of keys.
-pub(super) fn string<'a>(root: &'a Table, keys: &[&str]) -> Option<&'a str> {
-    let (key, folders) = keys.split_last()?;
-    table(root, folders)?.get(*key)?.as_str()
-}
-
-/// A list of strings; what is not a string is passed over.
-pub(super) fn strings(table: &Table, key: &str) -> Vec<String> {
-    let list = table.get(key).and_then(Value::as_array);
-    let texts = list.into_iter().flatten().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
-}
-
 /// A folder as the members' paths spell it: without `./` in front and `/` at the end; empty for the top.
 pub(super) fn folder(written: &str) -> &str {
     match written.trim_start_matches("./").trim_matches('/') {
@@ -135,52 +117,9 @@ pub(super) fn join(parent: &str, name: &str) -> String {
     }
 }
 
-/// The sections of an INI file as `setup.cfg` is written: keys with `_` for `-`; a value may go on in
-/// indented lines. (Source: Python's configparser.)
-pub(super) fn ini(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut sections: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut section = sections.entry(String::new()).or_default();
-    let mut key = String::new();
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with(['#', ';']));
-    for line in lines {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            section = sections.entry(name.trim().to_owned()).or_default();
-        } else if line.starts_with(char::is_whitespace) {
-            // In its place: values may have as many lines as the file.
-            if let Some(value) = section.get_mut(&key) {
-                value.push('\n');
-                value.push_str(line.trim());
-            }
-        } else if let Some((name, value)) = line.split_once(['=', ':']) {
-            key = name.trim().replace('-', "_");
-            section.insert(key.clone(), value.trim().to_owned());
-        }
-    }
-    sections
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ini_values_go_on_in_indented_lines() {
-        let sections = ini(
-            "[options]\npackages =\n    foo\n    foo.sub\n# no\nzip-safe: true\n[options.package_data]\n* = *.txt, *.bin\n",
-        );
-        assert_eq!(sections["options"]["packages"], "\nfoo\nfoo.sub");
-        assert_eq!(sections["options"]["zip_safe"], "true");
-        assert_eq!(sections["options.package_data"]["*"], "*.txt, *.bin");
-    }
-
-    /// Copied for each line, a value of this size takes minutes.
-    #[test]
-    fn long_ini_values_are_read_at_once() {
-        let sections = ini(&format!("[options]\npackages =\n{}", " a\n".repeat(1 << 20)));
-        assert_eq!(sections["options"]["packages"].len(), 2 << 20);
-    }
 
     #[test]
     fn deep_toml_is_refused_before_it_overflows_the_stack() {
@@ -189,39 +128,39 @@ mod tests {
             format!("{}a = 1", "a.".repeat(100_000)),
             format!("[{}a]", "a.".repeat(100_000)),
         ] {
-            let mut project = Project::default();
-            project.add_text("pyproject.toml", deep);
-            assert!(project.pyproject().is_err());
+            let mut tree = SourceTree::default();
+            tree.add_text("pyproject.toml", deep);
+            assert!(tree.pyproject().is_err());
         }
     }
 
     /// Kept, the texts of a small archive's folders fill the memory.
     #[test]
     fn of_many_egg_info_folders_the_texts_of_the_highest_are_kept() {
-        let mut project = Project::default();
+        let mut tree = SourceTree::default();
         for folder in ["src/b", "src/a", "z", "a/b", "y"] {
             for file in ["namespace_packages.txt", "requires.txt", "top_level.txt"] {
                 let path = format!("{folder}.egg-info/{file}");
-                project.add(&path);
-                if project.wants_text(&path) {
-                    project.add_text(&path, folder.to_owned());
+                tree.add(&path);
+                if tree.wants_text(&path) {
+                    tree.add_text(&path, folder.to_owned());
                 }
             }
         }
         for file in ["namespace_packages.txt", "requires.txt", "top_level.txt"] {
-            assert_eq!(project.egg_info_text(file), Some("y"));
+            assert_eq!(tree.egg_info_text(file), Some("y"));
         }
-        assert_eq!(project.texts.len(), 3);
+        assert_eq!(tree.texts.len(), 3);
     }
 
     #[test]
     fn folders_are_told_from_names_that_begin_alike() {
-        let mut project = Project::default();
+        let mut tree = SourceTree::default();
         for path in ["foo/a.py", "foo-b/c.py", "foobar.py"] {
-            project.add(path);
+            tree.add(path);
         }
-        assert_eq!(project.below("foo").collect::<Vec<_>>(), ["foo/a.py"]);
-        assert!(project.is_folder("foo-b") && !project.is_folder("foobar.py"));
-        assert_eq!(project.children(""), BTreeSet::from(["foo", "foo-b", "foobar.py"]));
+        assert_eq!(tree.below("foo").collect::<Vec<_>>(), ["foo/a.py"]);
+        assert!(tree.is_folder("foo-b") && !tree.is_folder("foobar.py"));
+        assert_eq!(tree.children(""), BTreeSet::from(["foo", "foo-b", "foobar.py"]));
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
+use crate::board::declared::{ini, string, strings, table};
 use crate::board::patterns::{Globs, PatternError, check_length};
-use crate::board::project::{Project, folder, ini, join, string, strings, table};
+use crate::board::source_tree::{SourceTree, folder, join};
 
 type Sections = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -20,7 +21,7 @@ pub(super) enum Data {
 
 /// setuptools' settings, as far as they are declared.
 #[derive(Debug)]
-pub(super) struct Config {
+pub(super) struct Settings {
     /// Whether packages or modules are declared, or left to automatic discovery.
     pub(super) is_declared: bool,
     /// `package_dir` for the root.
@@ -45,13 +46,13 @@ pub(super) struct Config {
     other_data: Data,
 }
 
-impl Config {
-    pub(super) fn read(project: &Project, pyproject: &Table) -> Result<Self, PatternError> {
+impl Settings {
+    pub(super) fn read(tree: &SourceTree, pyproject: &Table) -> Result<Self, PatternError> {
         match table(pyproject, &["tool", "setuptools"]) {
             Some(settings) => Self::of_pyproject(settings),
             None => {
-                let sections = ini(project.text("setup.cfg").unwrap_or_default());
-                Self::of_setup(project, &sections, pyproject.contains_key("project"))
+                let sections = ini(tree.text("setup.cfg").unwrap_or_default());
+                Self::of_setup(tree, &sections, pyproject.contains_key("project"))
             }
         }
     }
@@ -90,7 +91,7 @@ impl Config {
     }
 
     /// From `setup.cfg` and `setup.py`, beside which `pyproject.toml` may have the metadata.
-    fn of_setup(project: &Project, sections: &Sections, has_metadata: bool) -> Result<Self, PatternError> {
+    fn of_setup(tree: &SourceTree, sections: &Sections, has_metadata: bool) -> Result<Self, PatternError> {
         let none = BTreeMap::new();
         let section = |name: &str| sections.get(name).unwrap_or(&none);
         let options = section("options");
@@ -98,11 +99,7 @@ impl Config {
         let find = section("options.packages.find");
         let found = |key: &str| find.get(key).map(|value| words(value)).unwrap_or_default();
         let finder = option("packages").trim().trim_end_matches(':').trim();
-        let setup: String = project
-            .text("setup.py")
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
+        let setup: String = tree.text("setup.py").unwrap_or_default().split_whitespace().collect();
         // setup.py goes first.
         let folders = literal_map(&setup, "package_dir").unwrap_or_else(|| pairs(option("package_dir")));
         let lists = |key: &str| {
@@ -139,7 +136,7 @@ impl Config {
             exclude: Globs::names(&found("exclude"))?,
             package_data: by_package(lists("options.package_data"), Globs::files)?,
             exclude_data: by_package(lists("options.exclude_package_data"), Globs::names)?,
-            other_data: other_data(project, option("include_package_data"), &setup, has_metadata),
+            other_data: other_data(tree, option("include_package_data"), &setup, has_metadata),
         })
     }
 
@@ -219,14 +216,14 @@ fn by_package(
 
 /// Without a `MANIFEST.in` or a version control plugin, an sdist holds only the data that are installed. `[project]` in
 /// `pyproject.toml` has them included unless something says otherwise.
-fn other_data(project: &Project, setting: &str, setup: &str, has_metadata: bool) -> Data {
+fn other_data(tree: &SourceTree, setting: &str, setup: &str, has_metadata: bool) -> Data {
     let is_set = ["1", "true", "yes"].iter().any(|yes| setting.eq_ignore_ascii_case(yes));
     let is_default = has_metadata && setting.is_empty() && !setup.contains("include_package_data=");
     if is_set || is_default || setup.contains("include_package_data=True") {
         return Data::Installed;
     }
     match setup.contains("package_data") {
-        true if project.has("MANIFEST.in") || setup.contains("scm") => Data::Unknown,
+        true if tree.has("MANIFEST.in") || setup.contains("scm") => Data::Unknown,
         true => Data::Installed,
         false => Data::LeftOut,
     }

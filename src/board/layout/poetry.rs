@@ -15,7 +15,7 @@ pub(super) fn layout(tree: &SourceTree, pyproject: &Table, name: &str) -> Layout
     let poetry = table(pyproject, &["tool", "poetry"]).unwrap_or(&none);
     let named = string(pyproject, &["project", "name"]).or_else(|| string(poetry, &["name"]));
     let mut packages = tables(poetry, "packages");
-    packages.retain(|package| is_for_wheels(package, true));
+    packages.retain(|package| is_for_wheels(package).unwrap_or(true));
     let layout = match packages {
         packages if packages.len() > MAX_NAMED => return Layout::undecided(too_many()),
         packages if packages.is_empty() => Ok(default_module(tree, &module_name(named.unwrap_or(name)))),
@@ -52,7 +52,7 @@ fn listed(tree: &SourceTree, packages: &[&Table]) -> Result<Layout, PatternError
 /// `include` and `exclude`, whose patterns start at the project's root. What is included is not excluded.
 fn with_includes(tree: &SourceTree, mut layout: Layout, poetry: &Table) -> Result<Layout, PatternError> {
     let included = tables(poetry, "include");
-    let paths = included.iter().filter(|entry| is_for_wheels(entry, false));
+    let paths = included.iter().filter(|entry| is_for_wheels(entry) == Some(true));
     let paths: Vec<&str> = paths.filter_map(|entry| string(entry, &["path"])).collect();
     let wanted = Globs::anchored(&paths)?;
     // A file has one place: where its package puts it, or else its own.
@@ -70,12 +70,12 @@ fn with_includes(tree: &SourceTree, mut layout: Layout, poetry: &Table) -> Resul
     Ok(layout)
 }
 
-fn is_for_wheels(entry: &Table, default: bool) -> bool {
-    match entry.get("format") {
-        None => default,
-        Some(Value::String(format)) => format == "wheel",
-        Some(_) => strings(entry, "format").iter().any(|format| format == "wheel"),
-    }
+/// None where the entry does not say for what it is.
+fn is_for_wheels(entry: &Table) -> Option<bool> {
+    Some(match entry.get("format")? {
+        Value::String(format) => format == "wheel",
+        _ => strings(entry, "format").iter().any(|format| format == "wheel"),
+    })
 }
 
 fn tables<'a>(table: &'a Table, key: &str) -> Vec<&'a Table> {

@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
 use super::holder::Holder;
-use super::service::{Service, State};
+use super::service::{Begin, Service, State};
 use super::{INDEX_TYPE, MdnsError};
 use crate::chain::Chain;
 use crate::lock::lock;
@@ -60,7 +60,7 @@ impl Announcer {
                 "mdns.interfaces: there is no interface `{name}` with an address now; it is announced there once there is"
             );
         }
-        let (session, events) = Session::open(&service, service.name.clone(), service.state, true)?;
+        let (session, events) = Session::open(&service, service.name.clone(), service.state, Begin::Probing)?;
         let shared = Arc::new(Shared {
             state: Mutex::new(service.state),
             session: Mutex::new(Some(session)),
@@ -159,7 +159,7 @@ impl Shared {
             return Ok(None);
         };
         drop(slot);
-        self.start_over(BTreeSet::new(), label, true)
+        self.start_over(BTreeSet::new(), label, Begin::Probing)
     }
 
     /// Finds out who has the name that was refused on `interface`, and starts over: with the next name if it is another
@@ -173,16 +173,16 @@ impl Shared {
             Holder::Another { what, heard_on } => {
                 let next = next_label(&self.service.name, &label);
                 warn!("another {what} is {label}.local: this server is {next}.local");
-                self.start_over(heard_on, next, true)
+                self.start_over(heard_on, next, Begin::Probing)
             }
             // Probed again it would be refused again: whoever else answers goes on to do so.
             Holder::ThisMachine => {
                 info!("{label}.local is also answered for by this machine itself, or by a reflector: the name stays");
-                self.start_over(BTreeSet::new(), label, false)
+                self.start_over(BTreeSet::new(), label, Begin::Announcing)
             }
             Holder::Nobody => {
                 info!("the host that was {label}.local is gone: the name is tried again");
-                self.start_over(BTreeSet::new(), label, true)
+                self.start_over(BTreeSet::new(), label, Begin::Probing)
             }
         }
     }
@@ -203,7 +203,7 @@ impl Shared {
         &self,
         lost_on: BTreeSet<String>,
         label: String,
-        probe: bool,
+        begin: Begin,
     ) -> Result<Option<Receiver<DaemonEvent>>, MdnsError> {
         let mut slot = self.session();
         let Some(lost) = slot.take() else {
@@ -215,7 +215,7 @@ impl Shared {
             lost.fall_silent_on(lost_on)?;
             lost.say_goodbye(&self.service);
         }
-        let (session, events) = Session::open(&self.service, label, self.state(), probe)?;
+        let (session, events) = Session::open(&self.service, label, self.state(), begin)?;
         *slot = Some(session);
         Ok(Some(events))
     }
@@ -266,13 +266,13 @@ impl Session {
         service: &Service,
         label: String,
         state: State,
-        probe: bool,
+        begin: Begin,
     ) -> Result<(Self, Receiver<DaemonEvent>), MdnsError> {
         let responder = ServiceDaemon::new()?;
         let events = responder.monitor()?;
         responder.set_ip_check_interval(ADDRESS_INTERVAL)?;
         responder.disable_interface(service.scope().excluded())?;
-        for info in service.records(&label, state, probe)? {
+        for info in service.records(&label, state, begin)? {
             responder.register(info)?;
         }
         let session = Self {
@@ -285,12 +285,12 @@ impl Session {
         Ok((session, events))
     }
 
-    /// Without a probe they are announced at once: they are ours already (RFC 6762, section 8.4).
+    /// They are announced at once (RFC 6762, section 8.4).
     fn replace_records(&mut self, service: &Service, state: State) {
         self.registered = Instant::now();
         self.state = state;
         let registered = service
-            .records(&self.label, state, false)
+            .records(&self.label, state, Begin::Announcing)
             .and_then(|infos| infos.into_iter().try_for_each(|info| self.responder.register(info)));
         if let Err(error) = registered {
             warn!(

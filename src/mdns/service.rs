@@ -28,6 +28,15 @@ pub struct Service {
     pub interfaces: Vec<String>,
 }
 
+/// How a name begins on the LAN (RFC 6762, section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// By asking whether another host has it.
+    Probing,
+    /// At once: it is ours already.
+    Announcing,
+}
+
 /// What changes of a service while it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
@@ -43,11 +52,11 @@ impl Service {
         !self.interfaces.is_empty() || self.listen.iter().any(|ip| !ip.is_loopback())
     }
 
-    pub(super) fn records(&self, label: &str, state: State, probe: bool) -> Result<[ServiceInfo; 2], mdns_sd::Error> {
+    pub(super) fn records(&self, label: &str, state: State, begin: Begin) -> Result<[ServiceInfo; 2], mdns_sd::Error> {
         let page = [("txtvers", "1".to_owned()), ("path", "/".to_owned())];
         Ok([
-            self.record(self.page_type(), label, &page, probe)?,
-            self.record(INDEX_TYPE, label, &self.index_txt(state), probe)?,
+            self.record(self.page_type(), label, &page, begin)?,
+            self.record(INDEX_TYPE, label, &self.index_txt(state), begin)?,
         ])
     }
 
@@ -56,11 +65,11 @@ impl Service {
         service_type: &str,
         label: &str,
         txt: &[(&str, String)],
-        probe: bool,
+        begin: Begin,
     ) -> Result<ServiceInfo, mdns_sd::Error> {
         let host = format!("{label}.local.");
         let mut info = ServiceInfo::new(service_type, label, &host, "", self.port, txt)?.enable_addr_auto();
-        info.set_requires_probe(probe);
+        info.set_requires_probe(begin == Begin::Probing);
         Ok(info)
     }
 

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::resolve::{Missing, Pin};
-use super::view::View;
+use super::view::{Code, View};
 use crate::dist::Hex;
 
 /// Hexadecimal digits of a content's digest in a manifest: enough that no two of a million files are taken for one
@@ -20,10 +20,9 @@ struct Manifest<'a> {
     deps: Vec<(&'a str, &'a str)>,
 }
 
-/// The manifest's JSON. `mpy` prefers bytecode; what is missing here is passed on by name, since the board may know
-/// another index.
-pub fn manifest_json(view: &View, mpy: bool, version: &str, requires: &[Pin], missing: &[Missing]) -> Vec<u8> {
-    let files = view.files_for(mpy);
+/// The manifest's JSON. What is missing here is passed on by name, since the board may know another index.
+pub fn manifest_json(view: &View, code: Code, version: &str, requires: &[Pin], missing: &[Missing]) -> Vec<u8> {
+    let files = view.files_as(code);
     let pins = requires.iter().map(|pin| (pin.project.as_str(), pin.version.as_str()));
     let missing = missing
         .iter()
@@ -75,15 +74,15 @@ mod tests {
             version: "latest".to_owned(),
         };
         let json =
-            |mpy| String::from_utf8(manifest_json(&view, mpy, "2.0", from_ref(&pin), from_ref(&missing))).unwrap();
+            |code| String::from_utf8(manifest_json(&view, code, "2.0", from_ref(&pin), from_ref(&missing))).unwrap();
         let rest = r#""urls":[],"deps":[["bar","1.0+x"],["umqtt.simple","latest"]]}"#;
         let hash = "abababababababab";
         assert_eq!(
-            json(false),
+            json(Code::Source),
             format!(r#"{{"v":2,"version":"2.0","hashes":[["foo/__init__.py","{hash}"],["foo/a.py","{hash}"]],{rest}"#)
         );
         assert_eq!(
-            json(true),
+            json(Code::Bytecode),
             format!(r#"{{"v":2,"version":"2.0","hashes":[["foo/__init__.py","{hash}"],["foo/a.mpy","{hash}"]],{rest}"#)
         );
     }

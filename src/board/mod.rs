@@ -26,4 +26,4 @@ pub use requires::Requirement;
 pub use resolve::{Candidate, Missing, Pin, Resolution, Universe, alias, resolve};
 pub use sink::Sink;
 pub use tarball::{TarballError, write_tarball};
-pub use view::{BoardError, BoardFile, Refusal, View, choose, read_pyproject, view};
+pub use view::{BoardError, BoardFile, Code, Refusal, View, choose, read_pyproject, view};

@@ -118,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::manifest::manifest_json;
+    use super::super::view::Code;
     use super::*;
     use crate::dist::{ContentId, ProjectName, ReleaseVersion};
 
@@ -246,7 +247,7 @@ mod tests {
             let (unpacked, requires) = unpack_as_upip(&inflate(&packed));
             prop_assert_eq!(&unpacked, &tree);
             prop_assert!(requires.is_none());
-            let manifest: serde_json::Value = serde_json::from_slice(&manifest_json(&view(&tree), false, "1.0", &[], &[])).unwrap();
+            let manifest: serde_json::Value = serde_json::from_slice(&manifest_json(&view(&tree), Code::Source, "1.0", &[], &[])).unwrap();
             let listed: Vec<&str> = manifest["hashes"].as_array().unwrap().iter().map(|pair| pair[0].as_str().unwrap()).collect();
             prop_assert_eq!(listed, unpacked.keys().collect::<Vec<_>>());
         }

@@ -29,6 +29,15 @@ pub struct BoardFile {
     pub content: ContentId,
 }
 
+/// What a board gets of a module that has both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The source.
+    Source,
+    /// The bytecode.
+    Bytecode,
+}
+
 /// A path that a board cannot take: an upload that would describe its release is refused for one, a file found in the folder
 /// is served without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -61,18 +70,19 @@ impl View {
         self.files.is_empty() && self.mpy.is_empty() && self.requires.is_empty()
     }
 
-    /// The files of a manifest: `mpy` gives bytecode in place of the sources that have some.
-    pub fn files_for(&self, mpy: bool) -> Vec<&BoardFile> {
-        let bytecode = if mpy { &self.mpy[..] } else { &[] };
+    /// The files of a manifest, by path.
+    pub fn files_as(&self, code: Code) -> Vec<&BoardFile> {
+        let bytecode = match code {
+            Code::Source => &[],
+            Code::Bytecode => &self.mpy[..],
+        };
         let replaced: BTreeSet<&str> = bytecode
             .iter()
             .filter_map(|file| file.path.strip_suffix(".mpy"))
             .collect();
         let is_kept = |file: &&BoardFile| {
-            !file
-                .path
-                .strip_suffix(".py")
-                .is_some_and(|stem| replaced.contains(stem))
+            let stem = file.path.strip_suffix(".py");
+            stem.is_none_or(|stem| !replaced.contains(stem))
         };
         let mut files: Vec<_> = self.files.iter().filter(is_kept).chain(bytecode).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -81,7 +91,7 @@ impl View {
 
     /// Sources that have no bytecode yet, for mpy-cross.
     pub fn to_compile(&self) -> Vec<&BoardFile> {
-        let files = self.files_for(true);
+        let files = self.files_as(Code::Bytecode);
         files.into_iter().filter(|file| file.path.ends_with(".py")).collect()
     }
 }

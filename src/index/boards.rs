@@ -15,7 +15,7 @@ use super::Index;
 use super::catalog::Catalog;
 use super::project::{Project, Release};
 use super::views::ViewError;
-use crate::board::{self, BoardFile, Candidate, Resolution, TarballError, Universe, View};
+use crate::board::{self, BoardFile, Candidate, Code, Resolution, TarballError, Universe, View};
 use crate::dist::{Hex, ProjectName, parse_hex};
 
 /// What a board gets of a release, at one state of the catalog.
@@ -52,7 +52,7 @@ impl Board {
 
     /// The files of the sources' manifest.
     pub fn files(&self) -> Vec<&BoardFile> {
-        self.view.files_for(false)
+        self.view.files_as(Code::Source)
     }
 
     /// The requirements.
@@ -132,24 +132,21 @@ impl Index {
     ) -> Board {
         let candidate = candidate(release, &view);
         let resolve = |limit| {
-            board::resolve(
-                project.name(),
-                &candidate,
-                &Here {
-                    catalog,
-                    view_of,
-                    limit,
-                },
-            )
+            let here = Here {
+                catalog,
+                view_of,
+                limit,
+            };
+            board::resolve(project.name(), &candidate, &here)
         };
         let resolution = resolve(usize::MAX);
         let limit = catalog.rules().upip_limit();
         let for_upip = (limit < usize::MAX).then(|| resolve(limit));
-        let manifest = |mpy| {
+        let manifest = |code| {
             let version = release.version.as_str();
-            board::manifest_json(&view, mpy, version, &resolution.pins, &resolution.missing).into()
+            board::manifest_json(&view, code, version, &resolution.pins, &resolution.missing).into()
         };
-        let (sources, bytecode) = (manifest(false), manifest(true));
+        let (sources, bytecode) = (manifest(Code::Source), manifest(Code::Bytecode));
         let (serial, key) = (catalog.serial(), self.view_key(release));
         Board {
             serial,

@@ -216,7 +216,7 @@ fn bytecode_stands_for_its_source() {
     ]);
     let (view, _) = view_of("foo-1.0.tar.gz", bytes, &Patterns::default());
     assert_eq!(paths(&view.files), ["a.py", "b.mpy", "c.py"]);
-    let six: Vec<_> = view.files_for(true).iter().map(|file| &*file.path).collect();
+    let six: Vec<_> = view.files_as(Code::Bytecode).iter().map(|file| &*file.path).collect();
     assert_eq!(six, ["a.mpy", "b.mpy", "c.py"]);
     assert_eq!(
         view.to_compile().iter().map(|file| &*file.path).collect::<Vec<_>>(),

@@ -34,7 +34,8 @@
 //! # Laws
 //!
 //! 1. Only [`http`] and [`serve`] know axum. [`dist`] and [`board`] do no I/O beyond the reader that they are handed.
-//! 2. The state that handlers share lives below them; the router sits above them. No circles between files.
+//! 2. The state that handlers share lives below them; the router sits above them. No circles between rooms, nor between
+//!    files, but for the catalog and its projects, which keep what is rendered and made of them.
 //! 3. Each room owns its error type. Only `http/error.rs` turns errors into statuses, by exhaustive matches.
 //!    `Display` never prints its source.
 //! 4. Only the commands and [`serve`] read [`config::Config`]; everybody else takes plain arguments.

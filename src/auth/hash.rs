@@ -1,11 +1,14 @@
 //! One hash of an htpasswd file: parsed so strictly that checking a password cannot fail, panic or take minutes.
 //! Called by [`passwords`](super::passwords) and `passwd`.
 
+#[cfg(feature = "legacy-htpasswd")]
+mod legacy;
+
 use bcrypt::{BcryptError, HashParts, Version};
 use sha_crypt::{PasswordVerifier, ShaCrypt};
 
 #[cfg(feature = "legacy-htpasswd")]
-use super::legacy::LegacyHash;
+use self::legacy::LegacyHash;
 
 /// Most expensive bcrypt that is checked: about 3 s on a desktop machine. Each step doubles it; 31 takes days.
 const MAX_BCRYPT_COST: u32 = 15;
@@ -140,7 +143,7 @@ fn parse_legacy(_text: &str) -> Result<PasswordHash, &'static str> {
 }
 
 /// The alphabet of crypt(5).
-pub(super) fn is_crypt_base64(text: &str) -> bool {
+fn is_crypt_base64(text: &str) -> bool {
     text.bytes()
         .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'/')
 }

@@ -9,8 +9,6 @@ mod authenticator;
 mod credentials;
 mod error;
 mod hash;
-#[cfg(feature = "legacy-htpasswd")]
-mod legacy;
 pub mod passwd;
 mod password_file;
 mod passwords;

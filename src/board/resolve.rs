@@ -5,7 +5,6 @@
 //! requires stands in its own tarball and manifest. The versions are solved for all of them together, by PubGrub.
 
 mod graph;
-mod solve;
 
 use std::collections::BTreeSet;
 

@@ -8,7 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::diagnose::{Place, Report};
-use super::flags::{Environment, Flags};
+use super::environment::Environment;
+use super::flags::Flags;
 use super::gather::Gathered;
 use super::{Config, places, schema};
 

@@ -1,13 +1,15 @@
 //! The configuration: one TOML file, the environment, the flags, the defaults. No runtime state.
-//! Read by the commands and `serve/` only; everybody else takes plain arguments.
+//! Read by the commands and `serve/` only; everybody else takes plain arguments, [`Watch`], [`Latest`], [`Upip`] and
+//! [`Level`] among them.
 //!
-//! The types are here; `load.rs` lays the four sources over each other with the help of `flags.rs` (settings as text) and
-//! `gather.rs` (settings with their places). `fields.rs` holds the door of each kind of value, `check.rs` compares
-//! settings with each other, `diagnose.rs` points at what is wrong, `schema.rs` knows which settings there are, and
-//! `places.rs` where things are under systemd.
+//! The types are here; `load.rs` lays the four sources over each other with the help of `flags.rs` (settings as text),
+//! `environment.rs` (the variables) and `gather.rs` (settings with their places). `fields.rs` holds the door of each kind
+//! of value, `check.rs` compares settings with each other, `diagnose.rs` points at what is wrong, `schema.rs` knows which
+//! settings there are, and `places.rs` where things are under systemd.
 
 mod check;
 mod diagnose;
+mod environment;
 mod fields;
 mod flags;
 mod gather;

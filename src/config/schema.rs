@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 use strsim::damerau_levenshtein;
 use toml::Value;
 
-use super::flags::plain;
 use super::{AuthConfig, BoardsConfig, Config, DEFAULT_PORT, IndexConfig, LogConfig, TlsConfig};
 
 /// The prefix of every variable that is read.
@@ -93,6 +92,11 @@ fn legal_value(path: &str) -> Option<Value> {
         Some(entry) => Some(Value::Array(vec![Value::String(entry)])),
         None => SETTINGS.get(path).cloned(),
     }
+}
+
+/// A value as text: no quotes around a string.
+pub(super) fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Whether `name` is a section: `store`.

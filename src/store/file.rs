@@ -16,8 +16,8 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::small::LARGE;
-
+/// Bytes from which on a file is not small: sendfile(2) is worth its system call then.
+pub(super) const LARGE: u64 = 32 << 10;
 /// Bytes that one read asks for: large enough that a system call costs little beside its bytes, small enough that a
 /// hundred slow readers cost little memory.
 const PIECE: usize = 128 << 10;

@@ -8,13 +8,11 @@ use bytes::{Bytes, BytesMut};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::file::read_at_once;
+use super::file::{LARGE, read_at_once};
 use crate::dist::ContentId;
 
 /// Bytes that are kept, at most.
 const BYTES: u64 = 4 << 20;
-/// Bytes of a file from which on it is not small: sendfile(2) is worth its system call then.
-pub(super) const LARGE: u64 = 32 << 10;
 /// Bytes that are expected of most files.
 const TYPICAL: u64 = 8 << 10;
 

@@ -1,12 +1,14 @@
 //! Which release leads to which: the pins of pins, as a board would follow them. Called by `resolve.rs`.
 
+mod solve;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use pep440_rs::VersionSpecifiers;
 
-use super::solve::{Choice, Provider};
+use self::solve::{Choice, Provider};
 use super::{Candidate, Pin, Universe, alias, exact};
 use crate::board::Requirement;
 use crate::dist::ProjectName;

@@ -1,17 +1,17 @@
 //! The old hashes of apache's tool: MD5 (`$apr1$`), SHA-1 (`{SHA}`), DES crypt. Checked by the crate `htpasswd-verify`,
-//! which is handed well-formed parts only: its own parser panics on others. Called by [`hash`](super::hash).
+//! which is handed well-formed parts only: its own parser panics on others. Called by [`hash`](super).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use htpasswd_verify::{Hash, MD5Hash};
 
-use super::hash::is_crypt_base64;
+use super::is_crypt_base64;
 
 /// From 65 bytes on, the crate's MD5 reads the password through a misaligned pointer.
 const MAX_MD5_PASSWORD_BYTES: usize = 64;
 
 /// A well-formed hash of an old kind.
-pub(super) struct LegacyHash(Hash<'static>);
+pub(in crate::auth) struct LegacyHash(Hash<'static>);
 
 impl LegacyHash {
     /// The one door. The error says what is wrong without a word of the text.

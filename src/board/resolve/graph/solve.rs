@@ -9,8 +9,8 @@ use pubgrub::{
     PubGrubError, Ranges,
 };
 
-use super::Candidate;
-use super::graph::Graph;
+use super::Graph;
+use crate::board::{Candidate, Requirement};
 use crate::dist::ProjectName;
 
 /// A release as an index into its project's releases by rising preference.
@@ -96,7 +96,7 @@ impl Provider<'_> {
         release.map(told).unwrap_or_default()
     }
 
-    fn root_if(&self, requirement: &super::Requirement) -> Vec<Choice> {
+    fn root_if(&self, requirement: &Requirement) -> Vec<Choice> {
         if self.release.version.is_in(&requirement.range) {
             vec![0]
         } else {

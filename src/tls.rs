@@ -1,5 +1,5 @@
-//! HTTPS: the certificate and its key, checked when they are read, swapped on reload. Called by `serve/` and
-//! `check-config`.
+//! HTTPS: the certificate and its key, checked when they are read, swapped on reload. Called by `serve/`,
+//! `http/connections.rs` and `check-config`.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,5 @@
-//! The htpasswd file on disk: read at start, and again when it changes. Used by the `Authenticator`.
+//! The htpasswd file on disk: read at start, and again when it changes. Used by the `Authenticator`,
+//! and by the commands to [`check`] one.
 //! Everything here but [`PasswordFile::current`] and [`PasswordFile::was_looked_at_lately`] blocks.
 
 use std::fs::{File, Metadata};

@@ -1,4 +1,5 @@
-//! A parsed htpasswd file. Made by [`password_file`](super::password_file) and read by the `Authenticator`.
+//! A parsed htpasswd file. Made by [`password_file`](super::password_file) and read by the `Authenticator`; `passwd`
+//! takes lines apart as it does.
 
 use std::collections::HashMap;
 use std::fmt;

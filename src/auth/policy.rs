@@ -1,4 +1,4 @@
-//! What asks for a password. Read by the [`Authenticator`](super::Authenticator).
+//! What asks for a password. Read by the [`Authenticator`](super::Authenticator); `http/` names the [`Action`]s.
 
 /// What a client wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

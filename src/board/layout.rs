@@ -1,6 +1,6 @@
 //! Which members of a distribution a board imports, and where they go: what a wheel of the project would install.
 //! An sdist is read the way its build backend would build it; what cannot be decided is left out and noted.
-//! Called by `view.rs`.
+//! Called by `view/reading.rs`.
 
 mod classic;
 mod flit;

@@ -1,5 +1,6 @@
 //! What a board gets, made from a distribution: the importable members, upip's tarball, mip's manifest, requirements.
-//! Pure: no I/O beyond the reader that it is handed, but for [`mpy`], which runs a compiler. Called by `index/`.
+//! Pure: no I/O beyond the reader that it is handed, but for [`mpy`], which runs a compiler. Called by `index/`; the
+//! configuration's patterns and compiler come by `config/` and `serve/`.
 //!
 //! [`choose`] picks the distribution that describes a release best, [`view`] reads it once and gives its [`View`],
 //! [`resolve`] pins what it requires, and [`write_tarball`] and [`manifest_json`] put both in the clients' forms.

@@ -1,6 +1,6 @@
 //! Bytecode: telling the ABI of a `.mpy` file, and compiling a source with mpy-cross in a limited process.
-//! (Source: MicroPython's documentation, "MicroPython .mpy files".) Called by `view.rs`, and by `index/` off the
-//! runtime's threads.
+//! (Source: MicroPython's documentation, "MicroPython .mpy files".) Called by `view/reading.rs`, and by `index/` off
+//! the runtime's threads.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Which paths a board can take. Called by `select.rs`.
+//! Which paths a board can take. Called by `select.rs`, the view, the tarball and the layouts.
 
 /// Bytes of a path on the board: upip reads the 100 bytes of a tar header's name field, of which the tarball's top
 /// directory takes two.

@@ -1,5 +1,5 @@
 //! Include and exclude patterns: from `[boards]` of the configuration and `[tool.micropypi]` of a project.
-//! Called by `view.rs` and the layouts.
+//! Called by the view and the layouts; made by `serve/` and `index/`, and tried by `config/`.
 
 use std::collections::BTreeSet;
 

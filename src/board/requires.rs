@@ -1,5 +1,6 @@
 //! What a project requires on a board: names and ranges of its core metadata, with the markers evaluated for
-//! MicroPython and the extras left out. (Source: PEP 508.) Called by `view.rs`; what it gives, `resolve.rs` pins.
+//! MicroPython and the extras left out. (Source: PEP 508.) Called by `view/reading.rs`; what it gives, `resolve.rs`
+//! pins.
 
 use std::collections::BTreeMap;
 use std::fmt;

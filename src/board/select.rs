@@ -1,4 +1,5 @@
-//! From a layout to the files that a board gets: leftovers, patterns, and what a board cannot take. Called by `view.rs`.
+//! From a layout to the files that a board gets: leftovers, patterns, and what a board cannot take. Called by
+//! `view/reading.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

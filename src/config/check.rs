@@ -1,5 +1,5 @@
 //! What no single setting can tell: settings that contradict each other, or are unlikely to be meant together. Called
-//! by `load.rs`; for doubts, by `check-config` and `serve/`.
+//! by `gather.rs`; for doubts, by `check-config` and `serve/`.
 
 use std::collections::HashSet;
 use std::error::Error;

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, and where: file, line, column and a caret, or the name of the variable or flag.
-//! Built by `load.rs`; shown by `main.rs` as part of `ConfigError`.
+//! Problems are found by `environment.rs` and `gather.rs`, put together by `load.rs`, and shown by `main.rs` as part of
+//! `ConfigError`.
 
 use std::fmt;
 use std::iter;

@@ -1,5 +1,5 @@
 //! Where things are unless a setting says otherwise: below the directories that systemd made for the service, and
-//! beside the configuration file. Used by `load.rs`.
+//! beside the configuration file. Used by `load.rs` and `environment.rs`, and by the command `passwd`.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

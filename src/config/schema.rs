@@ -1,5 +1,6 @@
 //! Which settings there are, read off the types: their paths (`store.overwrite`), an example of each, the name of each in
-//! the environment, and the nearest known name of an unknown one. Used by `load.rs`.
+//! the environment, and the nearest known name of an unknown one. Used by all that read
+//! settings as text.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
 //! The multipart form of PyPI's legacy upload API: its file goes to the staging area piece by piece, the few fields that
-//! matter are kept, all others are read and dropped. Called by `upload.rs`.
+//! matter are kept, all others are read and dropped. Called by `upload.rs`; whoever refuses a body [`linger`]s.
 
 use std::collections::HashMap;
 use std::io;

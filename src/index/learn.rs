@@ -1,4 +1,4 @@
-//! What is to be known about a file, by reading it: digests and core metadata. Called by `publish.rs` and `scan.rs`.
+//! What is to be known about a file, by reading it: digests and core metadata. Called within the room.
 
 use std::io::{self, Read};
 

@@ -1,5 +1,5 @@
-//! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve/`
-//! and `follow.rs`, where blocking is allowed.
+//! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve/`,
+//! `follow.rs`, and whoever meets a file that is not as the catalog has it, where blocking is allowed.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;

@@ -1,5 +1,5 @@
 //! upip's view of a project: `{"info":{"version":V},"releases":{V:[{"url":U}]}}` and nothing else, since every further
-//! field costs the board memory. Called by `catalog.rs`.
+//! field costs the board memory. Called by `project.rs` and `pypi_json.rs`.
 
 use std::fmt::Write;
 

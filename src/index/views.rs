@@ -1,5 +1,5 @@
 //! How the view of a release is made: read once, compiled in the background, kept in the cache under a digest of all
-//! that it depends on. Called by `boards.rs`, `publish.rs`, `follow.rs` and `sweep.rs`, where blocking is allowed.
+//! that it depends on. Called within the room, where blocking is allowed.
 
 use std::collections::HashMap;
 use std::fs::File as FsFile;

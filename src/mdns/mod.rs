@@ -1,4 +1,5 @@
-//! Multicast DNS (RFC 6762) and DNS-SD (RFC 6763): announce, withdraw, browse. Called by `serve/` and the `discover` command.
+//! Multicast DNS (RFC 6762) and DNS-SD (RFC 6763): announce, withdraw, browse. Called by `serve/` and the command
+//! `discover`; `http/` serves the module for boards, and `config/` knows how long a name may be.
 //!
 //! A server is one host name (`micropypi.local`) and two service instances of the same name: `_http._tcp` (`_https._tcp`
 //! with TLS), so that any browser of services opens the page, and [`INDEX_TYPE`], whose TXT record says what is served.

@@ -1,5 +1,5 @@
 //! The composition root: configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye.
-//! Called by the commands `serve` and `run`.
+//! Called by the commands `serve` and `run`; `check-config` tries the welcome page and the compiler.
 
 mod announce;
 mod assemble;

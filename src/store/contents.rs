@@ -1,4 +1,5 @@
-//! The contents of board files, each stored once under its SHA-256 in the cache directory. Called by `index/`.
+//! The contents of board files, each stored once under its SHA-256 in the cache directory. Called by `index/`
+//! and `http/mip.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};

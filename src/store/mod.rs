@@ -1,4 +1,5 @@
-//! The directory: stage, publish, open, walk, watch, remove; and the cache of what is derived. Called by `index/` and `http/`.
+//! The directory: stage, publish, open, walk, watch, remove; and the cache of what is derived. Called by `index/`
+//! and `http/`, and opened by `serve/`.
 
 mod cache;
 mod clean;

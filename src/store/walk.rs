@@ -119,25 +119,23 @@ impl Walk<'_> {
         let start = self.walked.found.len();
         let kinds = on_all_cores(&names, |name| Kind::of(&directory.join(&**name)));
         for (name, kind) in names.iter().zip(kinds) {
+            let path = || directory.join(&**name);
             if matches!(kind, Ok(Kind::File { is_linked: true, .. })) {
-                self.walked.file_links.insert(directory.join(&**name));
+                self.walked.file_links.insert(path());
             }
-            match (
-                self.note_unseen_entry(kind, directory, prefix, name),
-                split_sidecar(name),
-            ) {
-                (Some(Kind::Directory), _) => self.directory(&directory.join(&**name), &format!("{prefix}{name}/")),
-                (Some(Kind::File { stamp, .. }), Some((owner, kind))) => {
-                    sidecars.entry(owner.into()).or_default()[kind] = Some(stamp);
-                }
-                (Some(Kind::File { stamp, .. }), None) => self.walked.found.push(Found {
-                    root: self.root,
-                    path: format!("{prefix}{name}").into(),
-                    stamp,
-                    sidecars: Sidecars::default(),
-                }),
-                (Some(Kind::Other), _) => {}
-                (None, _) => self.note_link(&directory.join(&**name)),
+            match self.note_unseen_entry(kind, directory, prefix, name) {
+                Some(Kind::Directory) => self.directory(&path(), &format!("{prefix}{name}/")),
+                Some(Kind::File { stamp, .. }) => match split_sidecar(name) {
+                    Some((owner, kind)) => sidecars.entry(owner.into()).or_default()[kind] = Some(stamp),
+                    None => self.walked.found.push(Found {
+                        root: self.root,
+                        path: format!("{prefix}{name}").into(),
+                        stamp,
+                        sidecars: Sidecars::default(),
+                    }),
+                },
+                Some(Kind::Other) => {}
+                None => self.note_link(&path()),
             }
         }
         if sidecars.is_empty() {

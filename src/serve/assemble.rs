@@ -58,7 +58,7 @@ impl Assembly {
         // The compiler runs in another directory.
         let cache = Cache::open(&path::absolute(&config.store.cache).map_err(ServeError::Runtime)?)?;
         let options = Options {
-            limits: config.limits.clone().for_archives(),
+            limits: archive_limits(&config.limits),
             placing: if config.store.overwrite {
                 Placing::Replace
             } else {
@@ -272,14 +272,11 @@ fn form_limits(config: &LimitsConfig) -> FormLimits {
     }
 }
 
-impl LimitsConfig {
-    /// What an archive may hold.
-    pub(super) fn for_archives(self) -> Limits {
-        Limits {
-            members: self.archive_members,
-            unpacked_bytes: self.unpacked_bytes,
-            ratio: self.unpack_ratio,
-            metadata_bytes: self.metadata_bytes,
-        }
+pub(super) fn archive_limits(config: &LimitsConfig) -> Limits {
+    Limits {
+        members: config.archive_members,
+        unpacked_bytes: config.unpacked_bytes,
+        ratio: config.unpack_ratio,
+        metadata_bytes: config.metadata_bytes,
     }
 }

@@ -330,12 +330,9 @@ fn status(index: &Index, addresses: &str) -> String {
 
 /// The settings that differ and take effect at the next start only.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let limits = |config: &Config| {
-        (
-            config.limits.header_seconds,
-            config.limits.connections,
-            config.limits.clone().for_archives(),
-        )
+    let limits = |Config { limits, .. }: &Config| {
+        let archives = assemble::archive_limits(limits);
+        (limits.header_seconds, limits.connections, archives)
     };
     let changed = [
         ("listen", old.listen != new.listen),

@@ -33,15 +33,7 @@ pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns,
             .notes
             .push(format!("of more than {MAX_FILES} files the rest is left out"));
     }
-    let paths = members.includable.iter().map(|(target, _)| *target);
-    let idle = patterns.idle(paths.chain(layout.files.keys().map(String::as_str)));
-    let idle: Vec<String> = idle.map(|pattern| format!("{pattern:?}")).collect();
-    if !idle.is_empty() {
-        selection.notes.push(format!(
-            "nothing in this file matches {}, which [tool.micropypi] includes",
-            idle.join(", ")
-        ));
-    }
+    selection.notes.extend(note_of_idle(&layout, members, patterns));
     let included = members
         .includable
         .iter()
@@ -62,6 +54,20 @@ pub(super) fn select(layout: Layout, members: &Members<'_>, patterns: &Patterns,
     selection.refuse_files_for_folders();
     selection.note_collisions();
     selection
+}
+
+/// What the project includes, and what is not there.
+fn note_of_idle(layout: &Layout, members: &Members<'_>, patterns: &Patterns) -> Option<String> {
+    let paths = members.includable.iter().map(|(target, _)| *target);
+    let idle = patterns.idle(paths.chain(layout.files.keys().map(String::as_str)));
+    let idle: Vec<String> = idle.map(|pattern| format!("{pattern:?}")).collect();
+    let note = || {
+        format!(
+            "nothing in this file matches {}, which [tool.micropypi] includes",
+            idle.join(", ")
+        )
+    };
+    (!idle.is_empty()).then(note)
 }
 
 /// A project may be called `tests` or `speed-test` itself; upip's own exceptions cannot be argued with.

@@ -78,7 +78,7 @@ impl SourceTree {
 
     /// The setuptools folder that lies highest: `foo.egg-info` or `src/foo.egg-info`.
     pub(super) fn egg_info(&self) -> Option<&str> {
-        let folder = |path: &'_ str| path.find(".egg-info/").map(|at| at + ".egg-info".len());
+        let folder = |path: &str| path.find(".egg-info/").map(|at| at + ".egg-info".len());
         let folders = self.paths().filter_map(|path| Some(&path[..folder(path)?]));
         folders.min_by_key(|folder| height(folder))
     }

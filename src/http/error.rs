@@ -3,7 +3,7 @@
 
 use std::io;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::ext::ReasonPhrase;
@@ -224,7 +224,7 @@ impl IntoResponse for HttpError {
             Self::Changing => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::RangeNotSatisfiable { size } => {
                 let range = HeaderValue::try_from(format!("bytes */{size}")).expect("digits are legal in a header");
-                headers.insert(axum::http::header::CONTENT_RANGE, range);
+                headers.insert(CONTENT_RANGE, range);
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{EXPECT, HOST, ORIGIN};
+use axum::http::header::{CONTENT_LENGTH, EXPECT, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -40,7 +40,7 @@ async fn admit(parts: &Parts, app: &App) -> Result<(), HttpError> {
     check(parts, app, Action::Upload).await?;
     let announced = parts
         .headers
-        .get(axum::http::header::CONTENT_LENGTH)
+        .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
     // What the fields beside the file add is small change.
     if announced.is_some_and(|length: u64| length > app.form.upload_bytes.saturating_add(app.form.field_bytes as u64)) {

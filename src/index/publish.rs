@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::learn::{metadata_facts, untold_project};
+use super::learn::{metadata_facts, untold_project, yank_reason};
 use super::{Difference, File, Index, Scope, Trust};
 use crate::board::{self, Refusal};
 use crate::dist::{
@@ -322,7 +322,7 @@ impl Index {
             sidecars: found.sidecars.clone(),
             digests: facts.digests,
             metadata,
-            yanked: super::learn::yank_reason(&self.store, found),
+            yanked: yank_reason(&self.store, found),
             defect: facts.defect.map(Into::into),
             is_empty: AtomicBool::new(false),
         }

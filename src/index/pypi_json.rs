@@ -90,7 +90,7 @@ impl Index {
         with_releases: bool,
     ) -> io::Result<String> {
         let metadata = self.describe(release)?;
-        let one_file = |release: &'_ Release| {
+        let one_file = |release: &Release| {
             Some([OneFile {
                 url: format!("{base}/{}", upip::path(project, release, catalog.rules().upip)?),
                 yanked: release.is_yanked(),

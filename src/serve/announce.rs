@@ -5,7 +5,7 @@ use super::listen::Bound;
 use crate::auth::Action;
 use crate::chain::Chain;
 use crate::config::Config;
-use crate::mdns::{Announcer, MdnsError, Service, State};
+use crate::mdns::{Announcer, Service, State};
 
 /// Announces the server, if anybody could reach it.
 pub(super) fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Announcer> {
@@ -29,15 +29,9 @@ pub(super) fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) ->
         return None;
     }
     // The server serves without; a port 5353 that is taken is no reason not to.
-    let announced: Result<_, MdnsError> = Announcer::start(service);
-    announced
-        .inspect_err(|error| {
-            tracing::warn!(
-                error = %Chain(error),
-                "the server is not announced on the LAN"
-            );
-        })
-        .ok()
+    let announced = Announcer::start(service)
+        .inspect_err(|error| tracing::warn!(error = %Chain(error), "the server is not announced on the LAN"));
+    announced.ok()
 }
 
 /// The socket that the LAN is sent to: what others can reach before what they cannot, HTTPS before HTTP.

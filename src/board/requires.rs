@@ -124,7 +124,9 @@ impl Reading {
         match requirement(line) {
             Ok(Some((requirement, note))) => {
                 self.add(requirement);
-                note.into_iter().for_each(|note| self.note(note));
+                if let Some(note) = note {
+                    self.note(note);
+                }
             }
             Ok(None) => {}
             Err(note) => self.note(note),

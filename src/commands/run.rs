@@ -84,7 +84,9 @@ fn translate(args: &RunArgs) -> Result<Flags, CommandError> {
         ("auth.passwords", args.passwords.as_deref().filter(|file| *file != ".")),
     ];
     for (path, text) in texts {
-        text.into_iter().for_each(|text| flags.set(path, [text]));
+        if let Some(text) = text {
+            flags.set(path, [text]);
+        }
     }
     Ok(flags)
 }

@@ -1,7 +1,7 @@
 //! `serve`, and no command at all: the server.
 
 use super::CommandError;
-use super::trial::{self, Newcomer};
+use super::trial;
 use crate::cli::ServeArgs;
 use crate::config::{Flags, Loaded, Source};
 
@@ -11,7 +11,11 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CommandError> {
         Source::None => trial::prepare(loaded)?,
         _ => (loaded, None),
     };
-    let greet = || newcomer.into_iter().for_each(Newcomer::introduce);
+    let greet = || {
+        if let Some(newcomer) = newcomer {
+            newcomer.introduce();
+        }
+    };
     Ok(crate::serve::run(loaded, Vec::new(), greet)?)
 }
 

@@ -221,7 +221,7 @@ impl IntoResponse for HttpError {
             } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
             }
-            Self::Changing => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::Changing => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             Self::RangeNotSatisfiable { size } => {
                 let range = HeaderValue::try_from(format!("bytes */{size}")).expect("digits are legal in a header");
                 headers.insert(CONTENT_RANGE, range);

@@ -140,7 +140,7 @@ impl Index {
         let mut gone = Vec::new();
         for path in paths {
             match self.store.look(path) {
-                Look::There(file) => drop(found.insert(Arc::clone(&file.path), file)),
+                Look::There(file) => _ = found.insert(Arc::clone(&file.path), file),
                 Look::Directory => return None,
                 Look::Nothing => {}
                 Look::Gone(path) => {

@@ -304,7 +304,7 @@ impl Session {
         for service_type in [service.page_type(), INDEX_TYPE] {
             let full_name = format!("{}.{service_type}", self.label);
             if let Ok(done) = self.responder.unregister(&full_name) {
-                let _ = done.recv_timeout(STOP_TIMEOUT);
+                done.recv_timeout(STOP_TIMEOUT).ok();
             }
         }
         thread::sleep(GOODBYE);
@@ -327,7 +327,7 @@ impl Session {
 
     fn shut_down(&self) {
         if let Ok(done) = self.responder.shutdown() {
-            let _ = done.recv_timeout(STOP_TIMEOUT);
+            done.recv_timeout(STOP_TIMEOUT).ok();
         }
     }
 }

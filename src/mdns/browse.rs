@@ -87,7 +87,9 @@ pub(super) fn browse(timeout: Duration, name: Option<&str>) -> Result<Vec<Server
         }
     }
     let mut of_v6 = Found::default();
-    v6.events.try_iter().for_each(|event| of_v6.follow(event));
+    for event in v6.events.try_iter() {
+        of_v6.follow(event);
+    }
     Ok(found.or(of_v6))
 }
 
@@ -138,7 +140,7 @@ impl Querier {
 impl Drop for Querier {
     fn drop(&mut self) {
         // It fails if the thread has ended already, which is what is wanted.
-        let _ = self.daemon.shutdown();
+        self.daemon.shutdown().ok();
     }
 }
 

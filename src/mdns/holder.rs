@@ -40,7 +40,9 @@ impl Holder {
         let mut heard = Heard::default();
         while let Ok(event) = events.recv_deadline(deadline) {
             if let HostnameResolutionEvent::AddressesFound(_, addresses) = event {
-                addresses.iter().for_each(|address| heard.note(address));
+                for address in &addresses {
+                    heard.note(address);
+                }
             }
         }
         let name = format!("{label}.{INDEX_TYPE}");
@@ -52,7 +54,7 @@ impl Holder {
             |event| matches!(event, ServiceEvent::ServiceResolved(index) if index.fullname == name && !is_ours(&index)),
         );
         // It fails if the thread has ended already, which is what is wanted.
-        let _ = asker.shutdown();
+        asker.shutdown().ok();
         Ok(heard.judge(&if_addrs::get_if_addrs().unwrap_or_default()))
     }
 }

@@ -143,7 +143,7 @@ fn watch(
     // Not of files that are opened: that is frequent, and says nothing.
     let kinds = EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::ALL_MODIFY | EventKindMask::ACCESS_CLOSE;
     let tell = move |event: notify::Result<Event>| match event {
-        Ok(event) if writing.heed(&event) => drop(sender.as_ref().map(|sender| sender.send(event))),
+        Ok(event) if writing.heed(&event) => _ = sender.as_ref().map(|sender| sender.send(event)),
         Ok(_) => {}
         Err(error) => {
             tracing::warn!(%error, "inotify reported a fault");

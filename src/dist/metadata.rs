@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::{DistFilename, NameError, ProjectName, ReleaseVersion, VersionError};
 
-/// PyPA's [core metadata], 1.0 to 2.5, read leniently: unknown fields are skipped, what is empty or `UNKNOWN` counts as absent.
+/// PyPA's [core metadata], 1.0 to 2.5, read leniently: fields that are of no use here are skipped, what is empty or
+/// `UNKNOWN` counts as absent.
 ///
 /// [core metadata]: https://packaging.python.org/en/latest/specifications/core-metadata/
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the specification's")]
 pub struct CoreMetadata {
     pub metadata_version: String,
@@ -33,7 +32,6 @@ pub struct CoreMetadata {
     /// Pairs of label and URL.
     pub project_urls: Vec<(String, String)>,
     pub classifiers: Vec<String>,
-    pub platforms: Vec<String>,
     pub requires_python: Option<String>,
     pub requires_dist: Vec<String>,
     pub provides_extra: Vec<String>,
@@ -177,7 +175,6 @@ impl CoreMetadata {
     fn list_field(&mut self, field: &str) -> Option<&mut Vec<String>> {
         Some(match field {
             "classifier" => &mut self.classifiers,
-            "platform" => &mut self.platforms,
             "requires-dist" => &mut self.requires_dist,
             "provides-extra" => &mut self.provides_extra,
             "dynamic" => &mut self.dynamic,
@@ -246,10 +243,10 @@ mod tests {
 
     #[test]
     fn distutils_metadata_is_read() {
-        let old = b"Metadata-Version: 1.0\nName: a\nVersion: 1\nLicense: UNKNOWN\nAuthor: J\xc3\xbcrgen\nDescription: One\n        Two\n          deeper\n        \nPlatform: UNKNOWN\n";
+        let old = b"Metadata-Version: 1.0\nName: a\nVersion: 1\nLicense: UNKNOWN\nAuthor: J\xc3\xbcrgen\nDescription: One\n        Two\n          deeper\n        \nClassifier: UNKNOWN\n";
         let metadata = CoreMetadata::parse(old).unwrap();
         assert_eq!(metadata.description.as_deref(), Some("One\nTwo\n  deeper"));
-        assert_eq!((metadata.license, metadata.platforms.len()), (None, 0));
+        assert_eq!((metadata.license, metadata.classifiers.len()), (None, 0));
         assert_eq!(metadata.author.as_deref(), Some("Jürgen"));
     }
 

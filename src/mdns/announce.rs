@@ -41,8 +41,9 @@ const GOODBYE: Duration = Duration::from_millis(150);
 /// How long the responder may take to answer a request to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The announcement of a running server. Dropped without [`Announcer::stop`] it goes on until the process ends.
-#[derive(Debug)]
+/// The announcement of a running server; clones share it. Dropped without [`Announcer::stop`] it goes on until the process
+/// ends.
+#[derive(Debug, Clone)]
 pub struct Announcer {
     shared: Arc<Shared>,
 }

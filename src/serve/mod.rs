@@ -163,7 +163,7 @@ struct Server {
     log: telemetry::Guard,
     assembly: Assembly,
     connections: Connections,
-    announcer: Option<Arc<Announcer>>,
+    announcer: Option<Announcer>,
     addresses: String,
     rescan: mpsc::Sender<Rescan>,
     stop: CancellationToken,
@@ -190,7 +190,7 @@ impl Server {
         let index = &assembly.index;
         let watcher = scan::first(Arc::clone(index), config.store.watch).await?;
         let addresses = listen::describe(&bound);
-        let announcer = announce(&config, &bound, &assembly).map(Arc::new);
+        let announcer = announce(&config, &bound, &assembly);
         let stop = CancellationToken::new();
         let limits = assemble::connection_limits(&config.limits);
         let connections = Connections::new(service, limits, stop.clone());
@@ -295,7 +295,7 @@ impl Server {
 }
 
 /// Keeps systemd and the LAN informed about the size of the index.
-async fn report(index: Arc<Index>, announcer: Option<Arc<Announcer>>, addresses: String) {
+async fn report(index: Arc<Index>, announcer: Option<Announcer>, addresses: String) {
     let mut told = status(&index, &addresses);
     let mut ticks = tokio::time::interval(STATUS_INTERVAL);
     loop {

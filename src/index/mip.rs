@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::catalog::Catalog;
+use super::page::json;
 use super::project::Project;
 
 #[derive(Serialize)]
@@ -24,11 +25,10 @@ struct Package<'a> {
 
 pub(super) fn index(catalog: &Catalog) -> String {
     let packages = catalog.projects().filter_map(|project| Package::new(catalog, project));
-    let index = Index {
+    json(&Index {
         v: 2,
         packages: packages.collect(),
-    };
-    serde_json::to_string(&index).expect("these types have string keys only")
+    })
 }
 
 impl<'a> Package<'a> {

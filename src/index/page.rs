@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::dist::Hex;
@@ -76,6 +77,11 @@ fn gzip(body: &[u8]) -> Bytes {
     let mut compressed = encoder.finish().expect("memory takes every byte");
     compressed.shrink_to_fit();
     compressed.into()
+}
+
+/// The JSON of what a page tells.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("the pages' types have string keys only")
 }
 
 /// A page in every format and depth, each rendered when it is first asked for.

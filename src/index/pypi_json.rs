@@ -6,6 +6,7 @@ use std::io;
 
 use serde::Serialize;
 
+use super::page::json;
 use super::simple::upload_time;
 use super::{Catalog, File, Index, Project, Release, upip};
 use crate::dist::{CoreMetadata, DistKind};
@@ -101,14 +102,13 @@ impl Index {
             .iter()
             .filter_map(|r| Some((r.version.as_str(), one_file(r)?)));
         let releases = with_releases.then(|| all.collect());
-        let json = ProjectJson {
+        Ok(json(&ProjectJson {
             info: Info::new(project, release, &metadata, base),
             last_serial: catalog.serial(),
             releases,
             urls: release.files.iter().map(|file| FileJson::new(file, base)).collect(),
             vulnerabilities: [],
-        };
-        Ok(serde_json::to_string(&json).expect("these types have string keys only"))
+        }))
     }
 
     /// The core metadata of the first file of a release that has any.

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 use serde::Serialize;
 
 use super::catalog::Catalog;
-use super::page::{Depth, Format};
+use super::page::{Depth, Format, json};
 use super::project::{File, Project};
 use crate::dist::Hex;
 
@@ -91,10 +91,6 @@ fn root_html(catalog: &Catalog, depth: Depth) -> String {
         meta name="color-scheme" content="light dark";
     };
     document("Simple index", &head, &links)
-}
-
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("these types have string keys only")
 }
 
 #[derive(Serialize)]

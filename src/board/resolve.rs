@@ -7,6 +7,7 @@
 mod graph;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::board::Requirement;
 use crate::dist::{ProjectName, ReleaseVersion};
@@ -37,6 +38,13 @@ pub struct Pin {
     pub project: ProjectName,
     /// The version as the release writes it.
     pub version: ReleaseVersion,
+}
+
+/// As a requirement, which `requires.txt` holds.
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=={}", self.project, self.version)
+    }
 }
 
 /// A requirement that this server does not have in any version.

@@ -44,10 +44,7 @@ pub fn write_tarball<R: Read, W: Write>(
     let gzip = ZlibEncoder::new_with_compress(out, Compress::new_gzip(Compression::best(), WINDOW_BITS));
     let mut tarball = Builder::new(gzip);
     if !requires.is_empty() {
-        let lines: String = requires
-            .iter()
-            .map(|pin| format!("{}=={}\n", pin.project, pin.version))
-            .collect();
+        let lines: String = requires.iter().map(|pin| format!("{pin}\n")).collect();
         append(
             &mut tarball,
             "x.egg-info/requires.txt",

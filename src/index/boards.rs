@@ -184,7 +184,7 @@ impl Index {
     /// The folder of a tarball, and its name there, which tells of the requirements in it.
     fn tarball_path(&self, board: &Board) -> (PathBuf, String) {
         let pins = board.pins_for_upip().iter();
-        let lines: String = pins.map(|pin| format!("{}=={}\n", pin.project, pin.version)).collect();
+        let lines: String = pins.map(|pin| format!("{pin}\n")).collect();
         let name = format!("{}.tar.gz", Hex(&Sha256::digest(lines)[..16]));
         (self.tarballs().join(tarballs_of(&board.key)), name)
     }

@@ -54,11 +54,7 @@ fn shelf(lines: &[&str]) -> Shelf {
 fn pins(shelf: &Shelf, project: &str) -> (Vec<String>, Vec<String>) {
     let resolution = resolve(&name(project), &shelf.0[&name(project)][0], shelf);
     (
-        resolution
-            .pins
-            .iter()
-            .map(|pin| format!("{}=={}", pin.project, pin.version))
-            .collect(),
+        resolution.pins.iter().map(ToString::to_string).collect(),
         resolution.notes,
     )
 }

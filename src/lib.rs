@@ -22,7 +22,7 @@
 //! | [`telemetry`], [`systemd`] | the journal or stderr; readiness, watchdog, passed sockets |
 //! | [`tls`], [`secrets`] | HTTPS; a warning of secrets that others can read |
 //! | [`chain`], [`lock`] | an error with its sources, in one line; a mutex that a panic does not close |
-//! | [`durable`] | files and names that survive a power cut |
+//! | [`durable`], [`cores`] | files and names that survive a power cut; work that all cores share |
 //! | [`dist`] | what a distribution is: name, version, file name, metadata, archive, digests; no I/O of its own |
 //! | [`board`] | what a board gets, made from a distribution; no I/O of its own |
 //! | [`store`] | the directory: stage, publish, open, walk, watch, remove; and the cache |
@@ -49,6 +49,7 @@ pub mod chain;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod cores;
 pub mod dist;
 pub mod durable;
 pub mod http;

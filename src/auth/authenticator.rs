@@ -13,6 +13,7 @@ use super::credentials::Credentials;
 use super::password_file::PasswordFile;
 use super::throttle::{Throttle, network_of};
 use super::{Action, AuthError, Denied, Policy, UserName};
+use crate::cores;
 
 /// Queues for addresses that wait for a hash. Two addresses that share one wait for each other, and that is all.
 const QUEUES: usize = 64;
@@ -106,13 +107,12 @@ impl std::fmt::Debug for Authenticator {
 
 impl Desk {
     fn new(file: PasswordFile) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             file,
             throttle: Throttle::default(),
             queues: (0..QUEUES).map(|_| Arc::new(Semaphore::new(1))).collect(),
             queue_hasher: RandomState::new(),
-            hashers: Arc::new(Semaphore::new(cores.div_ceil(2))),
+            hashers: Arc::new(Semaphore::new(cores::count().div_ceil(2))),
         }
     }
 

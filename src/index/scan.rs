@@ -2,7 +2,6 @@
 //! `follow.rs`, and whoever meets a file that is not as the catalog has it, where blocking is allowed.
 
 use std::collections::{HashMap, HashSet};
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,9 +11,10 @@ use std::time::{Duration, SystemTime};
 use super::learn::{Learnt, learn};
 use super::{Catalog, Difference, File, Index, Survey};
 use crate::chain::Chain;
+use crate::cores::{self, on_all_cores};
 use crate::dist::DistFilename;
 use crate::lock::lock;
-use crate::store::{CacheError, Found, Look, Stamp, Walked, Writer, on_all_cores};
+use crate::store::{CacheError, Found, Look, Stamp, Walked, Writer};
 
 /// A broken archive that changed so recently is probably still being copied.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -197,9 +197,7 @@ impl Index {
         trust: Trust,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Vec<Arc<File>> {
-        let cores = thread::available_parallelism()
-            .map_or(1, NonZero::get)
-            .min(unknown.len());
+        let cores = cores::count().min(unknown.len());
         let done = AtomicUsize::new(0);
         let are_few = unknown.iter().filter(|(_, found)| is_recent(found)).count() <= FEW;
         let synced = !are_few && self.store.sync_all().is_ok();

@@ -2,12 +2,13 @@
 //! by `mod.rs`.
 
 use std::io;
-use std::num::NonZero;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
+
+use crate::cores;
 
 /// Threads of each worker that may wait for disks and hashes at once.
 const BLOCKING_THREADS: usize = 16;
@@ -30,7 +31,7 @@ impl Workers {
     /// # Errors
     /// When a thread or its runtime cannot be made.
     pub(super) fn start() -> io::Result<Self> {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let cores = cores::count();
         let mut workers = Self {
             handles: Vec::with_capacity(cores),
             threads: Vec::with_capacity(cores),

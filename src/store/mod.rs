@@ -4,7 +4,6 @@
 mod cache;
 mod clean;
 mod contents;
-mod cores;
 mod file;
 mod found;
 mod mounts;
@@ -27,7 +26,6 @@ use rustix::fs::{Access, Mode, OFlags, access};
 
 pub use cache::{Cache, CacheError, Facts, MetadataFacts, Needed};
 pub use contents::Contents;
-pub use cores::on_all_cores;
 pub use file::{Pieces, open, open_at_once};
 pub use found::{Found, Look, SIDECARS, Sidecars};
 pub use small::{SmallFiles, Source};

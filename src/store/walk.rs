@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::found::{Found, Look, SIDECARS, Sidecars, split_sidecar};
+use super::is_gone;
 use super::stamp::Stamp;
-use super::{is_gone, on_all_cores};
+use crate::cores::on_all_cores;
 use crate::lock::lock;
 
 /// What a look at everything has found.

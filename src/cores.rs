@@ -1,4 +1,4 @@
-//! Small work on many things, shared among the cores. Called by `walk.rs` and `index/`, where blocking is allowed.
+//! How many cores there are, and small work on many things that is shared among them. Everybody may call it.
 
 use std::num::NonZero;
 use std::thread;
@@ -6,15 +6,19 @@ use std::thread;
 /// Fewer things are done sooner than threads are started.
 const WORTH_SHARING: usize = 1_000;
 
-/// What `work` makes of each item, in their order.
+/// How many cores this process may use; one where nobody can tell.
+pub fn count() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// What `work` makes of each item, in their order. Blocks.
 pub fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if items.len() < WORTH_SHARING {
         return items.iter().map(work).collect();
     }
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let do_share = |share: &[T]| share.iter().map(&work).collect::<Vec<_>>();
     thread::scope(|scope| {
-        let shares = items.chunks(items.len().div_ceil(cores));
+        let shares = items.chunks(items.len().div_ceil(count()));
         let workers: Vec<_> = shares.map(|share| scope.spawn(|| do_share(share))).collect();
         let done = workers
             .into_iter()

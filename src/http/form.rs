@@ -1,5 +1,5 @@
 //! The multipart form of PyPI's legacy upload API: its file goes to the staging area piece by piece, the few fields that
-//! matter are kept, all others are read and dropped. Called by `upload.rs`; whoever refuses a body [`linger`]s.
+//! matter are kept, all others are read and dropped. Called by `upload.rs`.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,6 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
 
 use super::FormLimits;
+use super::linger::linger;
 use super::request_log::Subject;
 use crate::dist::{ClaimedDigests, DigestMismatch, DistFilename, NameError, ProjectName, ReleaseVersion, VersionError};
 use crate::index::{Index, Upload};
@@ -27,8 +28,6 @@ const BATCH: usize = 256 << 10;
 /// Bytes between two fields, or of a field's head, after which the form is taken for damaged. The parser itself would
 /// gather them without end.
 const BETWEEN_FIELDS: usize = 256 << 10;
-/// How long a refused client may go on sending.
-const LINGER: Duration = Duration::from_secs(30);
 /// Bytes of a detached OpenPGP signature; PyPI's own limit.
 pub(super) const SIGNATURE_BYTES: usize = 8 << 10;
 
@@ -123,14 +122,6 @@ pub(super) async fn read(
         linger(&mut body, limits.idle).await;
     }
     form
-}
-
-/// Reads and drops the rest of a refused body, however large: a client that is still sending would see a broken connection
-/// in place of the answer, as nginx does, which then answers 502. Not for ever, since a stranger could hold the connection
-/// by it.
-pub(super) async fn linger(body: &mut BodyDataStream, idle: Duration) {
-    let drain = async { while let Ok(Some(Ok(_))) = timeout(idle, body.next()).await {} };
-    timeout(LINGER, drain).await.ok();
 }
 
 /// The fields that matter.

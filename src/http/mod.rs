@@ -8,6 +8,7 @@ mod files;
 mod form;
 mod head_timer;
 mod json;
+mod linger;
 mod mip;
 mod negotiate;
 mod ops;

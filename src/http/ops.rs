@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::error::HttpError;
-use super::form;
+use super::linger::linger;
 use super::respond::blocking;
 
 /// XML-RPC's answer to a method that is not there (<https://xmlrpc.com/spec.md>).
@@ -57,6 +57,6 @@ pub(super) async fn nothing_here(State(app): State<Arc<App>>, request: Request) 
 /// Reads what the client is still sending, so that it sees the refusal; and says what it wanted.
 async fn take_leave(app: &App, request: Request) -> (Method, String) {
     let (parts, body) = request.into_parts();
-    form::linger(&mut body.into_data_stream(), app.form.idle).await;
+    linger(&mut body.into_data_stream(), app.form.idle).await;
     (parts.method, parts.uri.path().to_owned())
 }

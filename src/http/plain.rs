@@ -6,8 +6,9 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::error::HttpError;
+use super::linger::linger;
 use super::origin::Origin;
-use super::{App, Exchange, form};
+use super::{App, Exchange};
 
 pub(super) async fn answer(app: &App, exchange: &Exchange, request: Request) -> Response {
     let (parts, body) = request.into_parts();
@@ -17,7 +18,7 @@ pub(super) async fn answer(app: &App, exchange: &Exchange, request: Request) -> 
             Err(error) => error.into_response(),
         };
     }
-    form::linger(&mut body.into_data_stream(), app.form.idle).await;
+    linger(&mut body.into_data_stream(), app.form.idle).await;
     HttpError::Plain.into_response()
 }
 

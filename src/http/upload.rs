@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::error::HttpError;
 use super::form::{self, Form, FormError};
+use super::linger::linger;
 use super::respond::{blocking, blocking_in_turn};
 use super::right::{check, exchange};
 use crate::auth::Action;
@@ -23,7 +24,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Resul
     if let Err(refusal) = admit(&parts, &app).await {
         // A client that asked first (RFC 9110 section 10.1.1) has sent nothing yet.
         if !parts.headers.contains_key(EXPECT) {
-            form::linger(&mut body.into_data_stream(), app.form.idle).await;
+            linger(&mut body.into_data_stream(), app.form.idle).await;
         }
         return Err(refusal);
     }

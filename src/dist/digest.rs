@@ -190,11 +190,11 @@ fn from_hex<const N: usize>(field: &'static str, text: Option<&str>) -> Result<O
 /// Bytes by their hexadecimal digits, in any case; None unless there are just as many as it takes.
 pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    });
-    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    let (pairs, []) = text.as_bytes().as_chunks() else {
+        return None;
+    };
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 #[cfg(test)]

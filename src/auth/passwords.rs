@@ -93,10 +93,10 @@ fn add_line(hashes: &mut HashMap<UserName, PasswordHash>, line: &[u8]) -> Result
     let Some(entry) = Entry::parse(line)? else {
         return Ok(());
     };
-    let user = std::str::from_utf8(entry.user).map_err(|_| "the user name is not UTF-8")?;
+    let user = str::from_utf8(entry.user).map_err(|_| "the user name is not UTF-8")?;
     let user = UserName::parse(user)
         .map_err(|_| "the user name is empty, too long, or holds characters that none can have")?;
-    let hash = std::str::from_utf8(entry.hash).map_err(|_| "the hash is not text")?;
+    let hash = str::from_utf8(entry.hash).map_err(|_| "the hash is not text")?;
     let hash = PasswordHash::parse(hash)?;
     if hashes.contains_key(&user) {
         return Err("an earlier line has the same user");

@@ -32,7 +32,7 @@ const ADDRESS_INTERVAL: u32 = 2;
 /// After this many conflicts within [`CONFLICT_WINDOW`], each further one waits for [`BACK_OFF`]. RFC 6762, section
 /// 8.1, has 15 within 10 s, which are never reached where each one is looked into for seconds.
 const CONFLICTS: usize = 5;
-const CONFLICT_WINDOW: Duration = Duration::from_secs(60);
+const CONFLICT_WINDOW: Duration = Duration::from_mins(1);
 const BACK_OFF: Duration = Duration::from_secs(5);
 
 /// mdns-sd repeats a goodbye after 120 ms, because the first may be lost.

@@ -59,7 +59,7 @@ pub struct File {
     /// Why its metadata could not be read.
     pub defect: Option<Box<str>>,
     /// Whether a view was made of it, and a board gets nothing of it; told by `views.rs`.
-    pub(super) is_empty: AtomicBool,
+    pub(super) is_empty_on_boards: AtomicBool,
 }
 
 impl File {
@@ -176,7 +176,7 @@ impl Release {
     /// looked at the members yet.
     pub fn is_for_boards(&self) -> bool {
         self.describing()
-            .is_some_and(|file| !file.is_empty.load(Ordering::Relaxed))
+            .is_some_and(|file| !file.is_empty_on_boards.load(Ordering::Relaxed))
     }
 
     /// The summary of the first file that has one.

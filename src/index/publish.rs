@@ -324,7 +324,7 @@ impl Index {
             metadata,
             yanked: yank_reason(&self.store, found),
             defect: facts.defect.map(Into::into),
-            is_empty: AtomicBool::new(false),
+            is_empty_on_boards: AtomicBool::new(false),
         }
     }
 }

@@ -142,7 +142,7 @@ impl Index {
     /// Remembers whether a board gets nothing of a release, for what is rendered where no disk is asked.
     fn remember_emptiness(&self, release: &Release, view: &View) {
         let Some(file) = release.describing() else { return };
-        if file.is_empty.swap(view.is_empty(), Ordering::Relaxed) != view.is_empty() {
+        if file.is_empty_on_boards.swap(view.is_empty(), Ordering::Relaxed) != view.is_empty() {
             self.workshop.outdate(file.name.project());
         }
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::body::Body as AnyBody;
 use bytes::Bytes;
 use futures_util::Stream;
-use http_body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
 use super::wire::{self, Outgoing};
 use crate::store::{Pieces, Source};

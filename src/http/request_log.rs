@@ -1,4 +1,5 @@
-//! One line per request: who asked for what, and what came of it. Called by `service.rs`.
+//! One line per request: who asked for what, and what came of it. Written by `service.rs`; the handlers note what it is
+//! about, and `error.rs` why it failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -6,7 +7,7 @@ use std::time::Instant;
 
 use axum::http::{Method, Uri, header};
 use axum::response::Response;
-use http_body::Body as _;
+use hyper::body::Body as _;
 
 use super::Exchange;
 use crate::auth::UserName;

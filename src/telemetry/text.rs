@@ -12,7 +12,6 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-use super::request::Request;
 use super::writer::Queue;
 
 /// Events as lines on stderr or in a file: `2026-11-23T10:00:00.123456Z  INFO added in the packages directory project=foo`.
@@ -80,45 +79,16 @@ fn push_event(line: &mut String, event: &Event<'_>) {
     event.record(&mut Fields { line, is_request });
 }
 
-/// `GET /simple/foo/ 200 request_id=7 bytes=512 project=foo duration_us=98 peer=192.0.2.7`
-pub(super) fn push_request(line: &mut String, request: &Request<'_>) {
-    for word in [" ", request.method, " "] {
-        line.push_str(word);
-    }
-    Escape(line).push_str(request.path);
-    push_number(line, " ", request.status.into());
-    push_number(line, " request_id=", request.id);
-    if let Some(bytes) = request.bytes {
-        push_number(line, " bytes=", bytes);
-    }
-    let words = [
-        (" user=", request.user),
-        (" action=", request.action),
-        (" project=", request.project),
-        (" file=", request.file),
-        (" reason=", request.reason),
-    ];
-    for (name, value) in words {
-        if let Some(value) = value {
-            line.push_str(name);
-            push_text(line, value);
-        }
-    }
-    push_number(line, " duration_us=", request.microseconds());
-    line.push_str(" peer=");
-    push_text(line, request.peer);
-}
-
-fn push_number(line: &mut String, name: &str, value: u64) {
+pub(super) fn push_number(line: &mut String, name: &str, value: u64) {
     line.push_str(name);
     line.push_str(itoa::Buffer::new().format(value));
 }
 
 /// In quotes where a reader could not tell where it ends.
-fn push_text(line: &mut String, value: &str) {
+pub(super) fn push_text(line: &mut String, value: &str) {
     let is_word = || !value.is_empty() && !value.bytes().any(|byte| matches!(byte, b' ' | b'"' | b'='));
     if is_word() {
-        Escape(line).push_str(value);
+        push_escaped(line, value);
     } else {
         push_arguments(line, format_args!("{value:?}"));
     }
@@ -183,7 +153,7 @@ impl Fields<'_> {
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         match self.begin(field) {
-            Some(line) if field.name() == "message" => Escape(line).push_str(value),
+            Some(line) if field.name() == "message" => push_escaped(line, value),
             Some(line) => push_text(line, value),
             None => {}
         }
@@ -197,37 +167,35 @@ impl Visit for Fields<'_> {
 }
 
 /// Keeps a line one line, whatever a client put into a name: control characters are written as `\u{1b}`.
-struct Escape<'a>(&'a mut String);
-
-impl Escape<'_> {
-    fn push_str(&mut self, text: &str) {
-        // Nearly every text. A fold looks at many bytes at once, where `all` would stop at each.
-        let is_plain = |plain, byte| plain & matches!(byte, b' '..=b'~');
-        if text.bytes().fold(true, is_plain) {
-            return self.0.push_str(text);
-        }
-        for character in text.chars() {
-            if character.is_control() {
-                self.0.extend(character.escape_default());
-            } else {
-                self.0.push(character);
-            }
+pub(super) fn push_escaped(line: &mut String, text: &str) {
+    // Nearly every text. A fold looks at many bytes at once, where `all` would stop at each.
+    let is_plain = |plain, byte| plain & matches!(byte, b' '..=b'~');
+    if text.bytes().fold(true, is_plain) {
+        return line.push_str(text);
+    }
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
         }
     }
 }
 
+/// Writes by [`push_escaped`].
+struct Escape<'a>(&'a mut String);
+
 impl Write for Escape<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push_str(text);
+        push_escaped(self.0, text);
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -248,7 +216,8 @@ mod tests {
         }
     }
 
-    fn logged(colour: bool, say: impl FnOnce()) -> String {
+    /// A line without its time.
+    pub(in crate::telemetry) fn logged(colour: bool, say: impl FnOnce()) -> String {
         let (sink, written) = mpsc::channel();
         let writer = Writer::start(Sink(sink)).unwrap();
         let lines = Lines::new(writer.queue(), colour);
@@ -256,31 +225,6 @@ mod tests {
         drop(writer);
         let line = String::from_utf8(written.iter().flatten().collect()).unwrap();
         line.split_once(' ').unwrap().1.to_owned()
-    }
-
-    #[test]
-    fn a_request_is_said_once() {
-        let request = Request {
-            id: 3,
-            method: "GET",
-            path: "/a=b",
-            status: 200,
-            bytes: Some(7),
-            user: Some("m e"),
-            action: None,
-            project: None,
-            file: None,
-            reason: Some(""),
-            duration: Duration::from_micros(98),
-            peer: "192.0.2.7",
-        };
-        // Without lines in use, it is an event.
-        let line = logged(false, || request.log());
-        let expected = "GET /a=b 200 request_id=3 bytes=7 user=\"m e\" reason=\"\" duration_us=98 peer=192.0.2.7";
-        assert_eq!(line, format!(" INFO {expected}\n"));
-        let mut line = String::new();
-        push_request(&mut line, &request);
-        assert_eq!(line, format!(" {expected}"));
     }
 
     #[test]

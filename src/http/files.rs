@@ -179,14 +179,15 @@ impl Marks {
     }
 
     /// Whether the client has the file. RFC 9110 section 13.2.2: an entity tag outweighs a date. What is no date says
-    /// nothing (section 13.1.3).
+    /// nothing (section 13.1.3), and no other date than the one that was told says that it has this one: what takes a file's
+    /// place may be older by its date, as after `rsync -t`, or where a Raspberry Pi has started in the past.
     fn are_known(&self, headers: &HeaderMap) -> bool {
         if headers.contains_key(IF_NONE_MATCH) {
             return negotiate::has(headers, self.etag.as_bytes());
         }
         let since = headers.get(IF_MODIFIED_SINCE).and_then(|date| date.to_str().ok());
         let since = since.and_then(|date| httpdate::parse_http_date(date).ok());
-        since.is_some_and(|since| self.modified <= since)
+        since.is_some_and(|since| since == self.modified)
     }
 }
 

@@ -115,12 +115,26 @@ fn files_are_revalidated_by_a_strong_etag_or_a_date() {
     }
     for (since, status) in [
         ("Sun, 06 Nov 1994 08:49:37 GMT", 200),
-        ("Fri, 01 Jan 2100 00:00:00 GMT", 304),
+        ("Friday, 13-Feb-09 23:31:30 GMT", 304),
         ("yesterday", 200),
     ] {
         let answer = server.send(Request::get(TARGET).header("If-Modified-Since", since));
         assert_eq!(answer.status, status, "{since}");
     }
+}
+
+#[test]
+fn what_is_older_by_its_date_is_sent_to_who_has_the_newer() {
+    let [newer, older] = ["newer = 1", "older = 1"].map(|source| Dist::sdist_with("blinky", VERSION, "", source));
+    let site = Site::holding(std::slice::from_ref(&newer)).dated(&newer, 1_234_567_890_000_000);
+    let server = site.start();
+    let date = server.get(TARGET).header("last-modified").unwrap().to_owned();
+    site.package(&older).dated(&older, 1_000_000_000_000_000);
+    eventually("the older file is served", || {
+        (server.get(TARGET).body == older.bytes).then_some(())
+    });
+    let answer = server.send(Request::get(TARGET).header("If-Modified-Since", &date));
+    assert!((answer.status, answer.body) == (200, older.bytes));
 }
 
 #[test]

@@ -20,7 +20,7 @@ use super::file_body;
 use super::form::SIGNATURE_BYTES;
 use super::negotiate;
 use super::range::{self, Wanted};
-use super::respond::{Headers, REVALIDATE, blocking, caching};
+use super::respond::{Headers, REVALIDATE, blocking, blocking_in_turn, caching};
 use super::right::{Download, List, May};
 use super::wire::Outgoing;
 use super::{App, Exchange};
@@ -274,8 +274,9 @@ fn describe(out: &mut HeaderMap, app: &App, marks: &Marks) {
 
 /// The file is not what the catalog says. The catalog learns what it is now, and the client is asked to come again.
 async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
+    let turn = app.index.look_turn().await;
     let (app, file) = (Arc::clone(app), Arc::clone(file));
-    let look = blocking(move || {
+    let look = blocking_in_turn(turn, move || {
         let path = app.index.store().locate(file.root, &file.path);
         // It may be written over at this moment, and the event be on its way.
         app.index.refresh(Scope::Paths([path].into()), Trust::Quiet);

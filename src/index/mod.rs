@@ -103,6 +103,8 @@ pub struct Index {
     /// One permit for each thread; see [`Index::upload_turn`] and [`Index::board_turn`].
     upload_turns: Arc<Semaphore>,
     board_turns: Arc<Semaphore>,
+    /// One permit in all; see [`Index::look_turn`].
+    look_turns: Arc<Semaphore>,
     /// When the cache could not be written at the last try.
     unwritten: Mutex<Option<Instant>>,
 }
@@ -125,6 +127,7 @@ impl Index {
             workshop: Workshop::default(),
             upload_turns: Arc::new(Semaphore::new(UPLOAD_THREADS)),
             board_turns: Arc::new(Semaphore::new(BOARD_THREADS)),
+            look_turns: Arc::new(Semaphore::new(1)),
             unwritten: Mutex::default(),
         }
     }
@@ -209,6 +212,12 @@ impl Index {
     /// after another, and of a large archive one takes minutes.
     pub async fn board_turn(&self) -> OwnedSemaphorePermit {
         turn(&self.board_turns).await
+    }
+
+    /// Waits for the turn to occupy a thread with [`Index::refresh`] for a request. Who waited finds known what the one before
+    /// has read: else each would read it once more, on a thread of its own, and a large file takes minutes.
+    pub async fn look_turn(&self) -> OwnedSemaphorePermit {
+        turn(&self.look_turns).await
     }
 
     /// Tells that a content is missing that a manifest may have named; what is lost is made again in a moment.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::process::Signal;
@@ -486,6 +487,31 @@ fn bytes_read(server: &Server) -> u64 {
         .find_map(|line| line.strip_prefix("rchar: "))
         .and_then(|bytes| bytes.parse().ok())
         .unwrap()
+}
+
+/// As a backup by hard links changes an inode, and nothing else of a file.
+#[test]
+fn of_many_that_ask_for_a_file_whose_inode_has_changed_one_reads_it_again() {
+    const SIZE: u64 = 32 << 20;
+    let dist = Dist::noise(32 << 20);
+    let site = Site::new().set("store.watch", r#""off""#).package(&dist);
+    let server = site.start();
+    // Which waits for what boards get of it.
+    assert_eq!(server.get("/project/large/").status, 200);
+    let before = bytes_read(&server);
+    let file = site.packages().join(&dist.filename);
+    fs::hard_link(&file, site.path("backup")).unwrap();
+    let target = format!("/packages/{}", dist.filename);
+    let ask = || server.send(Request::get(&target).header("Range", "bytes=0-9"));
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..40).map(|_| scope.spawn(ask)).collect();
+        for answer in asked {
+            let answer = answer.join().unwrap();
+            assert!((answer.status, &*answer.body) == (206, &dist.bytes[..10]));
+        }
+    });
+    let read = bytes_read(&server) - before;
+    assert!((SIZE..3 * SIZE).contains(&read), "{read}");
 }
 
 #[test]

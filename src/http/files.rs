@@ -274,7 +274,7 @@ fn describe(out: &mut HeaderMap, app: &App, marks: &Marks) {
 
 /// The file is not what the catalog says. The catalog learns what it is now, and the client is asked to come again.
 async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
-    let turn = app.index.look_turn().await;
+    let turn = app.index.look_turn(file.name.project()).await;
     let (app, file) = (Arc::clone(app), Arc::clone(file));
     let look = blocking_in_turn(turn, move || {
         let path = app.index.store().locate(file.root, &file.path);

@@ -13,21 +13,20 @@ mod pypi_json;
 mod scan;
 mod simple;
 mod sweep;
+mod turns;
 mod upip;
 mod views;
 mod workshop;
 
 use std::collections::HashSet;
 use std::fs::File as FsFile;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use boards::{Board, BoardFileError};
 use catalog::Difference;
@@ -39,6 +38,7 @@ pub use project::{File, Project, Release};
 pub use publish::{Outcome, PublishError, Upload};
 pub use scan::{Scope, Trust};
 pub use simple::anchor;
+use turns::Turns;
 pub use views::ViewError;
 use workshop::Workshop;
 
@@ -51,11 +51,6 @@ use crate::store::{Cache, Contents, Found, Placing, SmallFiles, Stamp, Store, St
 
 /// How long a cache that cannot be written is left alone: to open it again may mean to read all of it.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
-
-/// Threads that may be busy with uploads at once, and with what boards get: three quarters of those that the smallest
-/// machine has.
-const UPLOAD_THREADS: usize = 8;
-const BOARD_THREADS: usize = 4;
 
 /// What decides how views are made, beside the packages themselves.
 #[derive(Debug, Clone, Default)]
@@ -95,16 +90,10 @@ pub struct Index {
     /// Held from reading the catalog to replacing it, never while a file is read.
     writer: Mutex<Changes>,
     observed: Observed,
-    /// Each project has one of them; see [`Index::alone_with`].
-    projects: [Mutex<()>; 32],
     /// Paths that a request is changing right now.
     requested: Mutex<HashSet<Arc<str>>>,
     workshop: Workshop,
-    /// One permit for each thread; see [`Index::upload_turn`] and [`Index::board_turn`].
-    upload_turns: Arc<Semaphore>,
-    board_turns: Arc<Semaphore>,
-    /// One permit in all; see [`Index::look_turn`].
-    look_turns: Arc<Semaphore>,
+    turns: Turns,
     /// When the cache could not be written at the last try.
     unwritten: Mutex<Option<Instant>>,
 }
@@ -122,12 +111,9 @@ impl Index {
             catalog,
             writer: Mutex::default(),
             observed: Observed::default(),
-            projects: Default::default(),
             requested: Mutex::default(),
             workshop: Workshop::default(),
-            upload_turns: Arc::new(Semaphore::new(UPLOAD_THREADS)),
-            board_turns: Arc::new(Semaphore::new(BOARD_THREADS)),
-            look_turns: Arc::new(Semaphore::new(1)),
+            turns: Turns::default(),
             unwritten: Mutex::default(),
         }
     }
@@ -200,24 +186,6 @@ impl Index {
         });
         self.replace(&removed);
         outcome.map(|()| removed.gone.iter().map(|file| Arc::clone(&file.path)).collect())
-    }
-
-    /// Waits for a turn to occupy a thread with [`Index::publish`]. A large archive takes minutes, in which others must find
-    /// threads for downloads, health checks and the watchdog.
-    pub async fn upload_turn(&self) -> OwnedSemaphorePermit {
-        turn(&self.upload_turns).await
-    }
-
-    /// Waits for a turn to occupy a thread with [`Index::board`] or [`Index::tarball`], as for an upload: views are made one
-    /// after another, and of a large archive one takes minutes.
-    pub async fn board_turn(&self) -> OwnedSemaphorePermit {
-        turn(&self.board_turns).await
-    }
-
-    /// Waits for the turn to occupy a thread with [`Index::refresh`] for a request. Who waited finds known what the one before
-    /// has read: else each would read it once more, on a thread of its own, and a large file takes minutes.
-    pub async fn look_turn(&self) -> OwnedSemaphorePermit {
-        turn(&self.look_turns).await
     }
 
     /// Tells that a content is missing that a manifest may have named; what is lost is made again in a moment.
@@ -323,14 +291,6 @@ impl Index {
         }
     }
 
-    /// Makes requests that publish or remove files of a project wait for each other: between looking at it and changing
-    /// it, no other request may change it. Others hardly ever wait, since it takes as long as the disk needs to sync.
-    fn alone_with(&self, project: &ProjectName) -> MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        project.hash(&mut hasher);
-        lock(&self.projects[hasher.finish() as usize % self.projects.len()])
-    }
-
     /// Marks a path as being changed by a request, until what is returned is dropped.
     fn request(&self, path: &Arc<str>) -> Requested<'_> {
         lock(&self.requested).insert(Arc::clone(path));
@@ -387,11 +347,6 @@ impl Drop for Requested<'_> {
     fn drop(&mut self) {
         lock(&self.index.requested).remove(&self.path);
     }
-}
-
-async fn turn(turns: &Arc<Semaphore>) -> OwnedSemaphorePermit {
-    let turn = Arc::clone(turns).acquire_owned().await;
-    turn.expect("the semaphores are never closed")
 }
 
 #[cfg(test)]

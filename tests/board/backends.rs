@@ -380,6 +380,35 @@ fn hatch_with_a_selection_of_its_own() {
 }
 
 #[test]
+fn hatch_that_forces_what_is_in_its_package_to_another_place() {
+    let wheel = "[tool.hatch.build.targets.wheel]";
+    let forces = |from: &str| {
+        format!("{wheel}\nforce-include = {{ '{from}one/a.py' = 'one/b.py', '{from}one/data' = 'data' }}\n")
+    };
+    for (from, selection, keeps_data) in [
+        ("", "include = ['*.py']", false),
+        ("src/", "include = ['*.py']\nsources = ['src']", true),
+        ("src/", "packages = ['src/one']", true),
+    ] {
+        let pyproject = pyproject(
+            "hatchling.build",
+            "hatchling",
+            &format!("{}{selection}\n", forces(from)),
+        );
+        let [init, a, data] = ["one/__init__.py", "one/a.py", "one/data/z.py"].map(|path| format!("{from}{path}"));
+        let files = [
+            ("pyproject.toml", &*pyproject),
+            (&*init, ""),
+            (&*a, "a = 1"),
+            (&*data, "z = 1"),
+        ];
+        let mut expected = vec!["data/z.py", "one/__init__.py", "one/b.py"];
+        expected.extend(keeps_data.then_some("one/data/z.py"));
+        assert_eq!(same_on_board_and_host(&files), expected);
+    }
+}
+
+#[test]
 fn hatch_includes_and_sources() {
     let selection =
         "[tool.hatch.build.targets.wheel]\ninclude = ['/src/**/*.py']\nexclude = ['secret.py']\nsources = ['src']\n";

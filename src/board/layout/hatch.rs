@@ -34,9 +34,9 @@ pub(super) fn layout(tree: &SourceTree, pyproject: &Table, name: &str) -> Layout
     if forced.map_or(0, Table::len).max(sources) > MAX_NAMED {
         return Layout::undecided(too_many());
     }
-    let mut layout = match selection {
+    let mut layout = match &selection {
         Some(selection) => selection
-            .apply(tree)
+            .apply(tree, forced)
             .unwrap_or_else(|error| Layout::undecided(error.to_string())),
         None if forced.is_some() => Layout::default(),
         None => Layout::undecided("no folder or module bears the project's name, and pyproject.toml names none"),
@@ -116,7 +116,8 @@ impl Selection {
         })
     }
 
-    fn apply(&self, tree: &SourceTree) -> Result<Layout, PatternError> {
+    /// What is selected, without what is forced to another place.
+    fn apply(&self, tree: &SourceTree, forced: Option<&Table>) -> Result<Layout, PatternError> {
         let roots = Globs::anchored(&self.roots)?;
         let include = Globs::new(&self.include)?;
         let exclude = Globs::new(&self.exclude)?;
@@ -131,6 +132,14 @@ impl Selection {
         let walked = tree.paths().filter(is_walked);
         for path in walked.filter(|path| artifacts.matches(path) || counts(path)) {
             layout.place(self.target(path), path);
+        }
+        for from in forced.into_iter().flat_map(Table::keys) {
+            let reserved = self.target(folder(from));
+            layout.files.remove(&reserved);
+            // Folders are passed over on a walk through everything alone, and by that name.
+            for path in tree.below(&reserved).filter(|_| self.roots.is_empty()) {
+                layout.files.remove(&self.target(path));
+            }
         }
         Ok(layout)
     }
@@ -241,6 +250,20 @@ mod tests {
         assert_eq!(
             built(&settings, &["src/foo/x.py", "src/foo/y.txt", "data/z.bin", "no.py"]),
             ["foo/data/z.bin", "foo/x.py"]
+        );
+    }
+
+    #[test]
+    fn what_is_forced_elsewhere_is_not_at_its_own_place() {
+        let forced = "[tool.hatch.build.targets.wheel.force-include]\n'foo/a.py' = 'foo/b.py'\n'foo/data' = 'data'";
+        let files = ["foo/__init__.py", "foo/a.py", "foo/data/z.py"];
+        assert_eq!(
+            built(&format!("{WHEEL}packages = ['foo']\n{forced}"), &files),
+            ["data/z.py", "foo/__init__.py", "foo/b.py", "foo/data/z.py"]
+        );
+        assert_eq!(
+            built(&format!("{WHEEL}include = ['*.py']\n{forced}"), &files),
+            ["data/z.py", "foo/__init__.py", "foo/b.py"]
         );
     }
 

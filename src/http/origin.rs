@@ -75,13 +75,15 @@ impl Origin {
         forwarded: &Forwarded<'_>,
         port: Option<u16>,
     ) -> Result<Self, HttpError> {
-        let scheme = match forwarded.proto {
-            Some(proto @ ("http" | "https")) => proto,
-            _ => match connection.tls {
+        // In capitals, too (RFC 3986 section 3.1).
+        let told = |scheme: &&str| forwarded.proto.is_some_and(|proto| proto.eq_ignore_ascii_case(scheme));
+        let scheme = ["http", "https"]
+            .into_iter()
+            .find(told)
+            .unwrap_or(match connection.tls {
                 Tls::None(_) => "http",
                 Tls::Spoken | Tls::Missing => "https",
-            },
-        };
+            });
         // A host in the request's target goes before the header (RFC 9112 section 3.2.2).
         let asked = None
             .or_else(|| Some(("X-Forwarded-Host header", forwarded.host?)))
@@ -321,6 +323,11 @@ mod tests {
             ("x-forwarded-prefix", "/pkg/"),
         ];
         assert_eq!(origin(&proxied).unwrap().0, "https://a.example:443/pkg");
+        let scheme = |proto| origin(&[("host", "a:1"), ("x-forwarded-proto", proto)]).unwrap().0;
+        assert_eq!(
+            ["HTTPS", "Http", "ws"].map(scheme),
+            ["https://a:1", "http://a:1", "http://a:1"]
+        );
         let refused = |headers| origin(headers).unwrap_err().to_string();
         let said = refused(&[("host", "a\"onload=")]);
         assert!(

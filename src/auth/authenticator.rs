@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,6 +74,12 @@ impl Authenticator {
         self.policy.protects(action)
     }
 
+    /// The password file, if nobody is in it.
+    pub fn without_user(&self) -> Option<&Path> {
+        let file = &self.desk.as_ref()?.file;
+        file.current().passwords.is_empty().then(|| file.path())
+    }
+
     /// Whether `peer` may do `action`, given the value of its `Authorization` header. Returns who it is, or `None` if
     /// `action` asks for no password; the header is not looked at then, as clients send one with every request.
     ///
@@ -89,6 +95,9 @@ impl Authenticator {
             return Ok(None);
         }
         let desk = self.desk.as_ref().ok_or(Denied::NoPasswordFile(self.naming))?;
+        if desk.has_no_user().await {
+            return Err(Denied::NoUser);
+        }
         let credentials = Credentials::from_header(authorization.ok_or(Denied::CredentialsMissing)?)?;
         if desk.knows(&credentials, peer).await {
             return Ok(Some(credentials.user));
@@ -116,12 +125,26 @@ impl Desk {
         }
     }
 
+    /// Whether nobody is in the file, not even now.
+    async fn has_no_user(self: &Arc<Self>) -> bool {
+        let is_empty = |desk: &Self| desk.file.current().passwords.is_empty();
+        if is_empty(self) {
+            self.look().await;
+        }
+        is_empty(self)
+    }
+
+    /// Reads the file again if it changed.
+    async fn look(self: &Arc<Self>) {
+        let desk = Arc::clone(self);
+        // A look that panics leaves the last reading in force.
+        spawn_blocking(move || desk.file.refresh()).await.ok();
+    }
+
     /// Whether the credentials were found right before, from this address, in a file that has not changed since.
     async fn knows(self: &Arc<Self>, credentials: &Credentials, peer: IpAddr) -> bool {
         if !self.file.was_looked_at_lately() {
-            let desk = Arc::clone(self);
-            // A look that panics leaves the last reading in force.
-            spawn_blocking(move || desk.file.refresh()).await.ok();
+            self.look().await;
         }
         self.file.current().verified.contains(credentials, peer)
     }
@@ -204,8 +227,6 @@ fn in_whole_seconds(wait: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     use futures_util::future::join_all;
@@ -294,6 +315,19 @@ mod tests {
         );
         assert_eq!(authenticator.check(Action::List, None, HOME).await, Ok(None));
         authenticator.reopen(UPDATE, None).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_password_file_without_a_user_is_no_wrong_password() {
+        let fixture = Fixture::new(UPDATE);
+        std::fs::write(&fixture.path, "# nobody yet\n").unwrap();
+        let authenticator = Authenticator::open(UPDATE, Some(fixture.path.clone()), "name it").unwrap();
+        assert_eq!(authenticator.without_user(), Some(fixture.path.as_path()));
+        let login = || authenticator.check(Action::Upload, Some(b"Basic YW5uOnNlY3JldA=="), HOME);
+        assert_eq!(login().await, Err(Denied::NoUser));
+        assert!(authenticator.check(Action::Download, None, HOME).await.is_ok());
+        std::fs::write(&fixture.path, ANN).unwrap();
+        assert!(login().await.is_ok(), "the first user gets in at once");
     }
 
     #[tokio::test]

@@ -76,4 +76,9 @@ pub enum Denied {
          `micropypi passwd USER --file FILE` and {0}"
     )]
     NoPasswordFile(&'static str),
+    /// The password file is there, and nobody is in it.
+    #[error(
+        "this server refuses it to everybody, because it has no user yet: on the server, run `micropypi passwd USER`"
+    )]
+    NoUser,
 }

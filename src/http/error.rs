@@ -111,7 +111,7 @@ fn denied_status(action: Action, denied: &Denied) -> StatusCode {
         Denied::CredentialsMissing | Denied::OtherScheme => StatusCode::UNAUTHORIZED,
         Denied::Malformed(_) => StatusCode::BAD_REQUEST,
         Denied::WrongPassword => wrong_password_status(action),
-        Denied::NoPasswordFile(_) => StatusCode::FORBIDDEN,
+        Denied::NoPasswordFile(_) | Denied::NoUser => StatusCode::FORBIDDEN,
         Denied::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
     }
 }

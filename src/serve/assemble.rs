@@ -43,6 +43,7 @@ impl Assembly {
             config.auth.passwords.clone(),
             password_file_naming(source),
         )?;
+        tell_of_no_user(&auth, &config.auth);
         let tls = config.tls.as_ref().map(|tls| {
             warn_if_exposed("private key", &tls.key);
             let files = TlsFiles {
@@ -91,6 +92,7 @@ impl Assembly {
         tell_of_passwords(&config.auth, source);
         // At the start a malformed line is an error; later, the good ones must go on working, and under the new policy.
         let auth = self.auth.reopen(policy(&config.auth), config.auth.passwords.clone())?;
+        tell_of_no_user(&auth, &config.auth);
         Ok(Self {
             index: Arc::clone(&self.index),
             auth,
@@ -131,6 +133,18 @@ fn tell_of_passwords(config: &AuthConfig, source: &Source) {
             password_file_naming(source)
         ),
     }
+}
+
+/// A package brings an empty password file.
+fn tell_of_no_user(auth: &Authenticator, config: &AuthConfig) {
+    let Some(file) = auth.without_user().filter(|_| !config.protect.is_empty()) else {
+        return;
+    };
+    tracing::warn!(
+        "what is protected is refused to everybody, because nobody is in the password file: run `micropypi passwd USER \
+         --file {}`",
+        file.display()
+    );
 }
 
 /// How a server with this source of its configuration is told its password file.

@@ -97,6 +97,19 @@ fn a_wrong_password_reads_well_in_twine() {
 }
 
 #[test]
+fn before_there_is_a_user_twine_and_the_log_say_what_makes_one() {
+    let server = Site::new().htpasswd("").start();
+    server.await_log("nobody is in the password file: run `micropypi passwd USER --file htpasswd`");
+    for program in TWINES {
+        let outcome = twine(program, &server).dists(&[&Dist::sdist("blinky", "1.0")]).run();
+        outcome.failed_saying(&["403", "micropypi passwd USER"]);
+    }
+    assert_eq!(server.send(Request::get("/simple/")).status, 200);
+    fs::write(server.site.path("htpasswd"), bcrypt_line(USER, PASSWORD)).unwrap();
+    assert_eq!(verify(&server, USER, PASSWORD).status, 200, "at once");
+}
+
+#[test]
 fn every_hash_that_htpasswd_writes_is_taken() {
     let lines: Vec<String> = HASHES
         .iter()

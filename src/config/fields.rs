@@ -75,7 +75,7 @@ fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A path. Empty, it would be the working directory, or none at all.
+/// A path. Empty, it would be the working directory, or none at all; `~` would be a folder of that name.
 pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     Path::deserialize(deserializer).map(|path| path.0)
 }
@@ -95,14 +95,14 @@ struct Path(PathBuf);
 
 impl<'de> Deserialize<'de> for Path {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NotEmpty).map(Self)
+        deserializer.deserialize_str(WrittenOut).map(Self)
     }
 }
 
 /// Refuses while the entry of a list is read, so that this very entry is pointed at.
-struct NotEmpty;
+struct WrittenOut;
 
-impl Visitor<'_> for NotEmpty {
+impl Visitor<'_> for WrittenOut {
     type Value = PathBuf;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,8 +113,18 @@ impl Visitor<'_> for NotEmpty {
         if path.is_empty() {
             return Err(E::custom("the path is empty: name one, or leave the setting out"));
         }
+        if is_for_a_shell(path) {
+            return Err(E::custom(format!(
+                "no shell reads `{path}`, which would be a folder of that very name: write the path in full, from `/`"
+            )));
+        }
         Ok(PathBuf::from(path))
     }
+}
+
+/// Whether the path begins with what a shell would replace: a home directory or a variable.
+fn is_for_a_shell(path: &str) -> bool {
+    path == "~" || path.starts_with("~/") || path.starts_with('$')
 }
 
 /// An absolute URL path of letters, digits, `-`, `_` and `/`, as pypiserver wants its health endpoint.
@@ -317,6 +327,17 @@ mod tests {
     fn a_path_is_not_empty() {
         assert_eq!(optional_path(text("/a b")).unwrap().unwrap(), PathBuf::from("/a b"));
         assert!(path(text("")).is_err() && optional_path(text("")).is_err());
+    }
+
+    #[test]
+    fn a_path_that_only_a_shell_understands_is_refused() {
+        for wrong in ["~", "~/packages", "$HOME/packages", "${HOME}/packages"] {
+            let told = path(text(wrong)).unwrap_err().to_string();
+            assert!(told.contains(wrong) && told.contains("in full"), "{told}");
+        }
+        for right in ["/srv/~", "~backup/packages", "a$b"] {
+            assert_eq!(path(text(right)).unwrap(), PathBuf::from(right));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnose::{Place, Problem, suggest};
 use super::flags::Flags;
-use super::{Config, DEFAULT_PORT, check, schema};
+use super::{Config, DEFAULT_PORT, check, schema, syntax};
 
 /// A value and where it stands.
 type Setting<'i> = (Place, Spanned<DeValue<'i>>);
@@ -26,7 +26,8 @@ impl<'i> Gathered<'i> {
     pub(super) fn add_file(&mut self, text: &'i str) {
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
-            self.problems.extend(errors.iter().map(syntax_problem));
+            self.problems
+                .extend(errors.iter().map(|error| syntax::problem(error, text)));
             return;
         }
         for (key, value) in table.into_inner() {
@@ -183,14 +184,6 @@ fn in_plain_words(message: &str) -> String {
     ];
     let replace = |message: String, (jargon, plain): &(&str, &str)| message.replace(jargon, plain);
     PLAIN.iter().fold(message.to_owned(), replace)
-}
-
-fn syntax_problem(error: &toml::de::Error) -> Problem {
-    Problem {
-        place: Place::File(error.span().unwrap_or(0..0)),
-        message: error.message().to_owned(),
-        help: None,
-    }
 }
 
 /// Text as the setting's type has it; what does not look like that type stays text, for serde to refuse in its words.

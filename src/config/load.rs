@@ -27,6 +27,14 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file is in another encoding.
+    #[error("the configuration file {path} is not UTF-8 in line {line}: save it as UTF-8")]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The first line that is not, from 1.
+        line: usize,
+    },
     /// Settings are wrong.
     #[error("{0}")]
     Invalid(Report),
@@ -37,6 +45,7 @@ impl ConfigError {
     pub fn in_one_line(&self) -> String {
         match self {
             Self::Read { source, .. } => format!("{self}: {source}"),
+            Self::NotUtf8 { .. } => self.to_string(),
             Self::Invalid(report) => report.in_one_line(),
         }
     }
@@ -45,7 +54,7 @@ impl ConfigError {
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Read { source, .. } => source.kind() != io::ErrorKind::NotFound,
-            Self::Invalid(_) => true,
+            Self::NotUtf8 { .. } | Self::Invalid(_) => true,
         }
     }
 }
@@ -96,7 +105,7 @@ impl Loaded {
 /// directories; the password file's is `htpasswd` beside the configuration file, if it is there.
 ///
 /// # Errors
-/// [`ConfigError::Read`] when the named file cannot be read; [`ConfigError::Invalid`] with everything that is wrong:
+/// [`ConfigError::Read`] when the named file cannot be read, [`ConfigError::NotUtf8`]; [`ConfigError::Invalid`] with everything that is wrong:
 /// unknown keys and variables, illegal values, settings that contradict each other.
 pub fn load(
     file: Option<&Path>,
@@ -193,12 +202,21 @@ impl Layers {
         let Source::File(path) = &self.source else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read {
             path: path.clone(),
             source,
         })?;
+        let text = String::from_utf8(bytes).map_err(|error| ConfigError::NotUtf8 {
+            path: path.clone(),
+            line: line_of(error.as_bytes(), error.utf8_error().valid_up_to()),
+        })?;
         Ok(Some((path.clone(), text)))
     }
+}
+
+/// The line, from 1, of the byte at `offset`.
+fn line_of(text: &[u8], offset: usize) -> usize {
+    text[..offset].iter().filter(|&&byte| byte == b'\n').count() + 1
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod gather;
 mod load;
 mod places;
 mod schema;
+mod syntax;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;

@@ -153,10 +153,13 @@ pub(super) fn nearest_path(unknown: &str) -> Option<&'static str> {
 /// The variable that an unknown one most likely means.
 pub(super) fn nearest_variable(unknown: &str) -> Option<String> {
     let distances = SETTINGS.keys().map(|path| variable(path));
-    near_enough(
+    let typo = near_enough(
         distances.map(|name| (damerau_levenshtein(unknown, &name), name)),
         unknown.len() - PREFIX.len(),
-    )
+    );
+    let key = unknown[PREFIX.len()..].to_ascii_lowercase();
+    let without_section = || nearest_path(&key).filter(|path| !is_section(path)).map(variable);
+    typo.or_else(without_section)
 }
 
 /// The candidate with the least distance, unless that is more than a third of the word.
@@ -202,5 +205,11 @@ mod tests {
             nearest_variable("MICROPYPI_STORE_OVERWRIT").as_deref(),
             Some("MICROPYPI_STORE_OVERWRITE")
         );
+        assert_eq!(
+            nearest_variable("MICROPYPI_OVERWRITE").as_deref(),
+            Some("MICROPYPI_STORE_OVERWRITE")
+        );
+        assert_eq!(nearest_variable("MICROPYPI_HOST").as_deref(), Some("MICROPYPI_LISTEN"));
+        assert_eq!(nearest_variable("MICROPYPI_STORE"), None);
     }
 }

@@ -895,7 +895,7 @@ fn only_a_configuration_that_stays_wrong_keeps_systemd_from_another_start() {
     fs::write(home.path().join("c.toml"), b"\xff").unwrap();
     let output = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
     assert!(
-        misconfiguration(&output).contains("cannot read the configuration file c.toml"),
+        misconfiguration(&output).contains("the configuration file c.toml is not UTF-8"),
         "{output:?}"
     );
     // A disk that is not there yet, and a password file that somebody is writing.

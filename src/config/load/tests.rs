@@ -266,3 +266,43 @@ fn a_named_file_must_be_there() {
     let error = load(Some(Path::new("/nowhere/c.toml")), Flags::default(), std::iter::empty()).unwrap_err();
     assert_eq!(error.to_string(), "cannot read the configuration file /nowhere/c.toml");
 }
+
+#[test]
+fn what_is_no_toml_is_answered_with_an_example_of_the_setting() {
+    for (text, expected) in [
+        ("[store]\noverwrite = yes", "^^^ for example `overwrite = false`"),
+        (
+            "[store]\nwatch = 'poll'\noverwrite: true",
+            "for example `overwrite = false`",
+        ),
+        (
+            "[store]\npackages = /srv/packages",
+            "for example `packages = [\"data/packages\"]`",
+        ),
+        (
+            "listen = [\u{201c}[::]:80\u{201d}]",
+            "for example `listen = [\"[::]:8089\"]`",
+        ),
+        (
+            "[store]\noverwrite = true\n[mdns]\n[store]\nwatch = 'poll'",
+            "`[store]` is there already: move its settings below the first",
+        ),
+    ] {
+        let told = errors(text, &[]);
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn a_file_in_another_encoding_is_told_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.toml");
+    std::fs::write(&path, b"[mdns]\n# J\xfcrgen\n").unwrap();
+    let error = load(Some(&path), Flags::default(), std::iter::empty()).unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.ends_with("config.toml is not UTF-8 in line 2: save it as UTF-8"),
+        "{told}"
+    );
+    assert!(error.is_lasting());
+}

@@ -19,6 +19,10 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/simple/", simple::root(Depth::One))
         .route("/simple/{project}", get(simple::project_without_slash))
         .route("/simple/{project}/", simple::project(Depth::Two))
+        // A board may be given the index of pip, too: all that it could say of another answer is "not found".
+        .route("/simple/{project}/json", get(upip::json))
+        .route("/simple/package/{abi}/{project}/{file}", get(mip::manifest))
+        .route("/simple/file/{digits}/{hash}", get(mip::content))
         .route("/{project}", get(simple::project_without_slash))
         .route("/{project}/", simple::project(Depth::One))
         .route("/{project}/json", get(upip::json))

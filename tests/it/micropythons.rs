@@ -81,6 +81,7 @@ fn every_mip_installs_an_exact_version() {
     for program in micropythons() {
         for arguments in [
             format!("'pulse', index='{url}', version='1.0'"),
+            format!("'pulse', index='{url}/simple/', version='1.0'"),
             format!("'{url}/pulse/1.0/'"),
         ] {
             let board = Board::with(program);

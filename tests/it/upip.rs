@@ -86,6 +86,8 @@ fn any_spelling_is_answered_at_once() {
             format!("/{name}/json"),
             format!("//{name}/json"),
             format!("/pypi/{name}/json"),
+            format!("/simple/{name}/json"),
+            format!("/simple//{name}/json"),
         ] {
             assert_eq!(ask(&server, &target).status, 200, "{target}");
         }

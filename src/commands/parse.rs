@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::Cli;
 
@@ -15,8 +15,22 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let argv: Vec<_> = argv.into_iter().collect();
     Cli::try_parse_from(&argv).or_else(|error| match with_run(&argv).filter(|_| is_unknown_option(&error)) {
         Some(argv) => Cli::try_parse_from(argv).map_err(|_| error),
-        None => Err(error),
+        None => Err(with_listen(error)),
     })
+}
+
+/// What `--listen` is called elsewhere. clap would suggest what looks alike: `--protect` for `--port`.
+const LISTEN: [&str; 7] = ["-p", "--port", "-i", "-H", "--host", "--interface", "--bind"];
+
+/// The error, with `--listen` suggested where that is meant.
+fn with_listen(mut error: clap::Error) -> clap::Error {
+    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if is_unknown_option(&error) && unknown.is_some_and(|unknown| LISTEN.contains(&unknown.as_str())) {
+        let meant = ContextValue::String("--listen '[::]:8089'".to_owned());
+        error.insert(ContextKind::SuggestedArg, meant);
+        error.remove(ContextKind::Usage);
+    }
+    error
 }
 
 fn is_unknown_option(error: &clap::Error) -> bool {
@@ -48,6 +62,21 @@ mod tests {
             "micropypi -p 9000",
         ] {
             assert!(matches!(parsed(line).unwrap().command, Some(Command::Run(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn serve_says_what_a_port_is_given_by() {
+        for line in [
+            "micropypi serve --port 8090",
+            "micropypi serve -p 8090",
+            "micropypi serve --host ::",
+        ] {
+            let told = parsed(line).unwrap_err().to_string();
+            assert!(
+                told.contains("'--listen '[::]:8089''") && !told.contains("protect"),
+                "{told}"
+            );
         }
     }
 

@@ -124,6 +124,12 @@ fn leads_here(url: &str) -> bool {
     ["://127.", "://[::1]"].iter().any(|loopback| url.contains(loopback))
 }
 
+/// This program as the user called it, which may be no word that their shell finds.
+fn program() -> String {
+    let called = std::env::args_os().next();
+    called.map_or_else(|| "micropypi".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// What a new user needs, ready to paste.
 struct Welcome<'a> {
     file: &'a Path,
@@ -135,6 +141,7 @@ impl fmt::Display for Welcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, password, .. } = self;
         let file = self.file.display();
+        let program = program();
         let place = if leads_here(url) {
             "this machine"
         } else {
@@ -143,7 +150,7 @@ impl fmt::Display for Welcome<'_> {
         write!(
             f,
             "Quick trial: there is no configuration, so a user was made. The password is shown only now;
-{file} keeps its hash. `micropypi passwd USER` sets another.
+{file} keeps its hash. `{program} passwd USER`, in this folder, sets another.
 
 Upload a package from {place}:
 

@@ -63,7 +63,7 @@ pub(super) enum FormError {
     SignatureTooLarge,
     #[error("the form has the field {0} twice")]
     Twice(String),
-    #[error("the form has no field {0}")]
+    #[error("the form lacks the field `{0}`")]
     Missing(&'static str),
     #[error("the form field {0} is not UTF-8")]
     NotText(String),

@@ -86,7 +86,9 @@ fn listen(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; is another server running? --listen takes another port",
+        io::ErrorKind::AddrInUse => {
+            "; is another server running? Another port: --listen '[::]:8090', or -p 8090 after `micropypi run`"
+        }
         io::ErrorKind::PermissionDenied => "; ports below 1024 need systemd's socket activation, or root",
         _ => "",
     }

@@ -447,6 +447,11 @@ fn the_quick_trial_makes_one_user_once() {
     let home = home();
     let printed = trial(home.path());
     let password = printed.trim_end().rsplit(' ').next().unwrap();
+    let program = env!("CARGO_BIN_EXE_micropypi");
+    assert!(
+        printed.contains(&format!("`{program} passwd USER`, in this folder, ")),
+        "as it was called, for it may be on no PATH: {printed}"
+    );
     assert!(
         printed.contains("from this machine:\n\n  twine upload --repository-url http://127.0.0.1:"),
         "{printed}"
@@ -501,7 +506,10 @@ fn a_trial_that_does_not_get_to_its_greeting_uses_no_password_up() {
     let output = micropypi(home.path(), &["--listen", &listen, "--mdns=false"])
         .output()
         .unwrap();
-    assert!(failure(&output).contains("is another server running?"), "{output:?}");
+    assert!(
+        failure(&output).contains("is another server running? Another port: --listen '[::]:8090'"),
+        "{output:?}"
+    );
     // A kill would have left no more. What somebody makes of it is not touched.
     let mut alice = micropypi(home.path(), &["passwd", "alice"])
         .stdin(Stdio::piped())
@@ -531,12 +539,15 @@ fn passwd_writes_the_file_that_the_server_reads() {
     };
     assert_eq!(
         set(&["passwd", "alice"]),
-        "added the user alice to data/auth/.htpasswd\n"
+        format!(
+            "made {} with the user alice\n",
+            home.path().join("data/auth/.htpasswd").display()
+        )
     );
     fs::write(home.path().join("c.toml"), "[auth]\npasswords = 'secrets'\n").unwrap();
     assert_eq!(
         set(&["passwd", "alice", "-c", "c.toml"]),
-        "added the user alice to secrets\n"
+        format!("made {} with the user alice\n", home.path().join("secrets").display())
     );
     assert_eq!(
         set(&["passwd", "alice", "-f", "secrets"]),
@@ -626,7 +637,7 @@ fn echoes(script: &Child) -> bool {
 fn passwd_asks_twice_on_a_terminal_and_shows_nothing() {
     let home = home();
     let (shown, succeeded) = passwd_on_a_terminal(home.path(), ["open sesame", "open sesame"]);
-    assert!(succeeded && shown.contains("added the user alice"), "{shown}");
+    assert!(succeeded && shown.contains("with the user alice"), "{shown}");
     assert!(!shown.contains("sesame"), "{shown}");
     let file = fs::read_to_string(home.path().join("secrets")).unwrap();
     assert!(file.starts_with("alice:$2"), "{file}");

@@ -8,7 +8,7 @@ mod replace;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use super::hash::PasswordHash;
 use super::{UserName, UserNameError};
@@ -36,6 +36,8 @@ pub struct Done {
 /// What happened to the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
+    /// To a file that was not there.
+    Made,
     Added,
     Changed,
     Deleted,
@@ -119,6 +121,11 @@ impl fmt::Display for Done {
         let Self { change, user, file } = self;
         let file = file.display();
         match change {
+            // In full: it may be another folder than that of the server.
+            Change::Made => match path::absolute(&self.file) {
+                Ok(whole) => write!(f, "made {} with the user {user}", whole.display()),
+                Err(_) => write!(f, "made {file} with the user {user}"),
+            },
             Change::Added => write!(f, "added the user {user} to {file}"),
             Change::Changed => write!(f, "changed the password of {user} in {file}"),
             Change::Deleted => write!(f, "deleted the user {user} from {file}"),
@@ -149,11 +156,12 @@ pub fn set(file: &Path, user: UserName, password: &str) -> Result<Done, PasswdEr
     let hash = PasswordHash::make(password)?;
     let mut change = Change::Added;
     replace::update(file, |old| {
-        let old = old.unwrap_or_default();
-        if edit::has(old, &user) {
-            change = Change::Changed;
-        }
-        Ok(edit::set(old, &user, &hash))
+        change = match old {
+            None => Change::Made,
+            Some(old) if edit::has(old, &user) => Change::Changed,
+            Some(_) => Change::Added,
+        };
+        Ok(edit::set(old.unwrap_or_default(), &user, &hash))
     })?;
     Ok(Done {
         change,

@@ -32,7 +32,7 @@ fn logs_in(path: &Path, name: &str, password: &str) -> bool {
 fn sets_changes_and_deletes() {
     let (directory, path) = file();
     let done = set(&path, user("jo"), "first").unwrap();
-    assert_eq!(done.to_string(), format!("added the user jo to {}", path.display()));
+    assert_eq!(done.to_string(), format!("made {} with the user jo", path.display()));
     assert!(logs_in(&path, "jo", "first"));
     assert_eq!(mode(&path), 0o600);
 

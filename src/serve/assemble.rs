@@ -187,12 +187,12 @@ fn warn_if_closed(store: &Store) {
             let container = become_owner(store.inbox()).map_or_else(String::new, |remedy| format!("; or, {remedy}"));
             tracing::warn!(
                 "uploads will fail: the packages directory {directory} cannot be written by the user {user}, as whom this \
-                 server runs; run: chown -R {user} {directory}{container}"
+                 server runs; run: chown -R {user} '{directory}'{container}"
             );
         }
         ErrorKind::ReadOnlyFilesystem => {
             let sandbox = if systemd::is_service() {
-                format!(", or let the service write there: ReadWritePaths={directory} in `systemctl edit micropypi`")
+                format!(", or let the service write there: ReadWritePaths=\"{directory}\" in `systemctl edit micropypi`")
             } else {
                 String::new()
             };

@@ -129,9 +129,18 @@ fn tell_of_passwords(config: &AuthConfig, source: &Source) {
         None if config.protect.is_empty() => {}
         None => tracing::warn!(
             "what is protected is refused to everybody, because no password file is configured: run `micropypi passwd \
-             USER --file FILE` and {}",
-            password_file_naming(source)
+             USER --file FILE` and {}{}",
+            password_file_naming(source),
+            trial_instead(source)
         ),
+    }
+}
+
+/// Whoever only wanted another port for the quick trial is in pypiserver's command line by `-p` or `--port`.
+fn trial_instead(source: &Source) -> &'static str {
+    match source {
+        Source::Pypiserver => "; the quick trial, which makes a user, is given a port by `--listen '[::]:PORT'`",
+        Source::File(_) | Source::None => "",
     }
 }
 
@@ -192,7 +201,9 @@ fn warn_if_closed(store: &Store) {
         }
         ErrorKind::ReadOnlyFilesystem => {
             let sandbox = if systemd::is_service() {
-                format!(", or let the service write there: ReadWritePaths=\"{directory}\" in `systemctl edit micropypi`")
+                format!(
+                    ", or let the service write there: ReadWritePaths=\"{directory}\" in `systemctl edit micropypi`"
+                )
             } else {
                 String::new()
             };

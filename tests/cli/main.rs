@@ -776,6 +776,21 @@ fn run_makes_the_first_directory_and_no_mistyped_one() {
 }
 
 #[test]
+fn a_port_for_the_quick_trial_is_no_dead_end() {
+    let home = home();
+    // Nothing is served for ever: this cache cannot be made.
+    let output = micropypi(home.path(), &["--port", "0", "-i", "127.0.0.1", "packages"])
+        .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
+        .output()
+        .unwrap();
+    let said = failure(&output);
+    assert!(
+        said.contains("the quick trial, which makes a user, is given a port by `--listen '[::]:PORT'`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_packages_directory_that_is_made_is_told() {
     let home = home();
     // Nothing is served for ever: this cache cannot be made.

@@ -2,7 +2,7 @@
 //! `follow.rs`, and whoever meets a file that is not as the catalog has it, where blocking is allowed.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -143,14 +143,15 @@ impl Index {
                 Look::There(file) => _ = found.insert(Arc::clone(&file.path), file),
                 Look::Directory => return None,
                 Look::Nothing => {}
-                Look::Gone(path) => {
+                Look::Gone(gone_path) => {
                     // What is gone may have been a directory.
-                    let directory = format!("{path}/");
+                    let directory = format!("{gone_path}/");
                     if catalog.has_below(&directory) {
                         return None;
                     }
-                    self.observed.settle(&path);
-                    gone.extend(catalog.file(&path).cloned());
+                    tell_of_lone_yank(path, &gone_path);
+                    self.observed.settle(&gone_path);
+                    gone.extend(catalog.file(&gone_path).cloned());
                 }
             }
         }
@@ -320,4 +321,14 @@ fn has_changed_within(time: Duration, stamp: Stamp) -> bool {
     let changed = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.changed).unwrap_or(0));
     // A time to come counts, too: the clock of a Raspberry Pi starts in the past.
     SystemTime::now().duration_since(changed).map_or(true, |age| age < time)
+}
+
+/// Beside no file, as where the ending of the name was left out, `.yanked` does nothing.
+fn tell_of_lone_yank(path: &Path, file: &str) {
+    if path.extension().is_some_and(|extension| extension == "yanked") && path.exists() {
+        tracing::warn!(
+            file,
+            "yanks nothing: a yank is named by a whole file that is here, as a-1.0.tar.gz.yanked"
+        );
+    }
 }

@@ -149,6 +149,8 @@ fn what_happens_by_hand_is_told_file_by_file() {
     line(&server, &["INFO no longer yanked", about]);
     fs::remove_file(path).unwrap();
     line(&server, &["INFO removed", about]);
+    fs::write(server.site.packages().join("blinky-1.0.yanked"), "no .tar.gz").unwrap();
+    line(&server, &["WARN yanks nothing", "file=blinky-1.0"]);
     fs::write(server.site.packages().join("torn-1.0.tar.gz"), "half").unwrap();
     line(&server, &["WARN", "listed without metadata", "project=torn"]);
     let log = server.log();

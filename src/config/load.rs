@@ -105,8 +105,8 @@ impl Loaded {
 /// directories; the password file's is `htpasswd` beside the configuration file, if it is there.
 ///
 /// # Errors
-/// [`ConfigError::Read`] when the named file cannot be read, [`ConfigError::NotUtf8`]; [`ConfigError::Invalid`] with everything that is wrong:
-/// unknown keys and variables, illegal values, settings that contradict each other.
+/// [`ConfigError::Read`] when the named file cannot be read, [`ConfigError::NotUtf8`]; [`ConfigError::Invalid`] with
+/// everything that is wrong: unknown keys and variables, illegal values, settings that contradict each other.
 pub fn load(
     file: Option<&Path>,
     flags: Flags,

@@ -74,7 +74,7 @@ class Bench:
     tools: pathlib.Path
     files: int
     rounds: int
-    seconds: float
+    seconds: int
     only: str
 
     def __post_init__(self):
@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--work", type=pathlib.Path, required=True, help="where everything is kept")
     parser.add_argument("--files", default="50,10000,100000", help="sizes of the packages directory")
     parser.add_argument("--rounds", type=int, default=5, help="how often each measurement is made")
-    parser.add_argument("--seconds", type=float, default=2, help="how long wrk asks for one thing")
+    parser.add_argument("--seconds", type=int, default=2, help="how long wrk asks for one thing")
     parser.add_argument("--only", default="", metavar="WORD", help="only the cases whose name holds this")
     options = parser.parse_args()
     Micropypi.binary = options.binary

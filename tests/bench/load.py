@@ -23,11 +23,11 @@ class Cost:
     """Requests a second."""
 
 
-def wrk(tools: pathlib.Path, server: Server, path: str, headers: dict[str, str], connections: int, seconds: float) -> Cost:
+def wrk(tools: pathlib.Path, server: Server, path: str, headers: dict[str, str], connections: int, seconds: int) -> Cost:
     """Asks for a path as fast as it is answered."""
     tree = tools / "debian/tree/usr"
     library = next(tree.glob("lib/*/libluajit*")).parent
-    command = [str(tree / "bin/wrk"), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "100s"]
+    command = [str(tree / "bin/wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "100s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     before = server.cpu()

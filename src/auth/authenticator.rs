@@ -74,6 +74,13 @@ impl Authenticator {
         self.policy.protects(action)
     }
 
+    /// Whether the index or the files ask for a password.
+    pub fn asks_readers_for_password(&self) -> bool {
+        [Action::List, Action::Download]
+            .into_iter()
+            .any(|action| self.asks_for_password(action))
+    }
+
     /// The password file, if nobody is in it.
     pub fn without_user(&self) -> Option<&Path> {
         let file = &self.desk.as_ref()?.file;

@@ -1,5 +1,5 @@
-//! hyper's timer for the heads of one connection's requests. hyper makes a sleep for each head and drops it with the next
-//! one read; tokio's own would enter the runtime's wheel and leave it again each time, which costs more than to find the
+//! hyper's timer for the heads of one connection's requests. hyper makes a sleep for each head and drops it when the head
+//! is read; tokio's own would enter the runtime's wheel and leave it again each time, which costs more than to find the
 //! answer. Here the connection has one alarm, which is set anew when it has gone off too early. Called by
 //! `connections.rs`.
 

@@ -111,7 +111,7 @@ fn how_to(app: &App, base: &str) -> Markup {
 fn on_a_computer(app: &App, base: &str, name: &str) -> Markup {
     html! {
         h2 { "Install on a computer" }
-        @if asks_readers_for_password(app) {
+        @if app.auth.asks_readers_for_password() {
             p { "This server asks for a password. pip asks you for it; for uv, write it into the URL: " code { (with_password(base)) "/simple/" } }
         }
         pre {
@@ -128,7 +128,7 @@ fn on_a_computer(app: &App, base: &str, name: &str) -> Markup {
 fn to_a_board(app: &App, base: &str, name: &str) -> Markup {
     html! {
         h2 { "Install on a board" }
-        @if asks_readers_for_password(app) {
+        @if app.auth.asks_readers_for_password() {
             p { "Boards get nothing from this server: it asks for a password, and they cannot send one." }
         } @else {
             @if let Some(host) = host_of_no_use_to_a_board(base) {
@@ -141,12 +141,6 @@ fn to_a_board(app: &App, base: &str, name: &str) -> Markup {
             pre { "# the same from a computer, over USB\nmpremote mip --index " (base) " install " (name) }
         }
     }
-}
-
-fn asks_readers_for_password(app: &App) -> bool {
-    [Action::List, Action::Download]
-        .iter()
-        .any(|&action| app.auth.asks_for_password(action))
 }
 
 /// The host by which this computer alone reaches itself, or an IPv6 address, which mip and upip take for a name and a port.

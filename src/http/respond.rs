@@ -14,7 +14,6 @@ use tokio::task::spawn_blocking;
 
 use super::error::HttpError;
 use super::{App, negotiate};
-use crate::auth::Action;
 use crate::dist::ProjectName;
 use crate::index::Page;
 
@@ -36,8 +35,11 @@ pub(super) const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 /// For whom, and by these directives how long, files may be kept: where the index or downloads ask for a password, a cache
 /// that many share would hand them to everybody.
 pub(super) fn caching(app: &App, directives: &str) -> HeaderValue {
-    let is_closed = [Action::List, Action::Download].map(|action| app.auth.asks_for_password(action));
-    let scope = if is_closed.contains(&true) { "private" } else { "public" };
+    let scope = if app.auth.asks_readers_for_password() {
+        "private"
+    } else {
+        "public"
+    };
     HeaderValue::try_from(format!("{scope}, {directives}")).expect("words and digits are legal in a header")
 }
 

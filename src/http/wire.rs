@@ -118,6 +118,17 @@ impl Wire {
         })
     }
 
+    fn poll_write_memory(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let socket = Pin::new(&mut self.socket);
+        if let [bytes] = slices {
+            return socket.poll_write(context, bytes);
+        }
+        match together(slices) {
+            Some(bytes) => socket.poll_write(context, &bytes),
+            None => socket.poll_write_vectored(context, slices),
+        }
+    }
+
     fn poll_send(
         &self,
         context: &mut Context<'_>,
@@ -159,10 +170,7 @@ impl AsyncWrite for Wire {
                 self.poll_send_file(context, slices[at].len())
             }
             Some(at) => self.poll_send_before_file(context, &slices[..at]),
-            None => match together(slices) {
-                Some(bytes) => Pin::new(&mut self.socket).poll_write(context, &bytes),
-                None => Pin::new(&mut self.socket).poll_write_vectored(context, slices),
-            },
+            None => self.poll_write_memory(context, slices),
         }
     }
 

@@ -54,10 +54,15 @@ pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
 
 /// Whether the client has the representation of this entity tag already (RFC 9110 section 13.1.2: weak comparison).
 pub(super) fn has(headers: &HeaderMap, etag: &[u8]) -> bool {
-    let tags = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    let Some(first) = headers.get(IF_NONE_MATCH) else {
+        return false;
+    };
+    // Nearly every client has one.
+    if first.as_bytes() == etag {
+        return true;
+    }
+    let lists = headers.get_all(IF_NONE_MATCH);
+    let tags = lists.iter().flat_map(|list| list.as_bytes().split(|b| *b == b','));
     tags.map(<[u8]>::trim_ascii)
         .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
 }

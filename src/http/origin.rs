@@ -230,13 +230,13 @@ pub fn with_port(base_url: &str) -> String {
 
 /// With this port where the authority has none, or else the scheme's, which the `url` crate would drop again.
 fn url(scheme: &str, authority: &str, path: &str, port: Option<u16>) -> String {
-    let path = path.trim_end_matches('/');
-    if has_port(authority) {
-        return [scheme, "://", authority, path].concat();
+    let mut url = String::with_capacity(64);
+    url.extend([scheme, "://", authority.trim_end_matches(':')]);
+    if !has_port(authority) {
+        let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
+        url.extend([":", &port.to_string()]);
     }
-    let host = authority.trim_end_matches(':');
-    let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
-    format!("{scheme}://{host}:{port}{path}")
+    url + path.trim_end_matches('/')
 }
 
 fn has_port(authority: &str) -> bool {

@@ -86,12 +86,35 @@ pub(super) fn push_number(line: &mut String, name: &str, value: u64) {
 
 /// In quotes where a reader could not tell where it ends.
 pub(super) fn push_text(line: &mut String, value: &str) {
-    let is_word = || !value.is_empty() && !value.bytes().any(|byte| matches!(byte, b' ' | b'"' | b'='));
-    if is_word() {
-        push_escaped(line, value);
-    } else {
-        push_arguments(line, format_args!("{value:?}"));
+    match needs(value) {
+        NOTHING if !value.is_empty() => line.push_str(value),
+        ESCAPES => push_escaped(line, value),
+        _ => push_arguments(line, format_args!("{value:?}")),
     }
+}
+
+const NOTHING: u8 = 0;
+const ESCAPES: u8 = 1;
+const QUOTES: u8 = 2;
+
+/// What a text needs to stand in a line, one or both.
+fn needs(text: &str) -> u8 {
+    /// By byte: each request asks for several texts.
+    const NEEDS: [u8; 256] = {
+        let mut needs = [ESCAPES; 256];
+        let mut byte = b' ';
+        while byte <= b'~' {
+            needs[byte as usize] = if matches!(byte, b' ' | b'"' | b'=') {
+                QUOTES
+            } else {
+                NOTHING
+            };
+            byte += 1;
+        }
+        needs
+    };
+    text.bytes()
+        .fold(NOTHING, |needs, byte| needs | NEEDS[usize::from(byte)])
 }
 
 fn push_arguments(line: &mut String, value: fmt::Arguments<'_>) {
@@ -168,9 +191,8 @@ impl Visit for Fields<'_> {
 
 /// Keeps a line one line, whatever a client put into a name: control characters are written as `\u{1b}`.
 pub(super) fn push_escaped(line: &mut String, text: &str) {
-    // Nearly every text. A fold looks at many bytes at once, where `all` would stop at each.
-    let is_plain = |plain, byte| plain & matches!(byte, b' '..=b'~');
-    if text.bytes().fold(true, is_plain) {
+    // Nearly every text.
+    if needs(text) & ESCAPES == 0 {
         return line.push_str(text);
     }
     for character in text.chars() {

@@ -131,7 +131,7 @@ pub(super) async fn index(
     _: May<List>,
     Headers(headers): Headers,
 ) -> Result<Response, HttpError> {
-    blocking(move || respond::page(app.index.catalog().mip_index(), "application/json", &headers)).await
+    blocking(move || respond::page(app.index.catalog().mip_index(), "application/json", headers)).await
 }
 
 /// `GET /boards/{project}/{version}.tar.gz`: what `/{project}/json` names for upip.

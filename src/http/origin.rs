@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Request, Uri, Version};
+use axum::http::{HeaderMap, Uri, Version};
 
 use ipnet::IpNet;
 
@@ -107,12 +107,12 @@ impl Origin {
 ///
 /// # Errors
 /// [`HttpError::BadHost`], [`HttpError::NotOneHost`].
-pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), HttpError> {
-    let mut hosts = request.headers().get_all(HOST).iter();
+pub(super) fn check_host(request: &Parts) -> Result<(), HttpError> {
+    let mut hosts = request.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_authority(host.as_bytes()) => Ok(()),
         (Some(host), None) => Err(bad_host("Host header", &String::from_utf8_lossy(host.as_bytes()))),
-        (None, _) if request.version() == Version::HTTP_10 => Ok(()),
+        (None, _) if request.version == Version::HTTP_10 => Ok(()),
         (None, _) => Err(HttpError::NotOneHost("no")),
         (Some(_), Some(_)) => Err(HttpError::NotOneHost("more than one")),
     }

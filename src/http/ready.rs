@@ -5,7 +5,8 @@
 //! Whatever is not as plain as that (another spelling of a name, a page that nobody has asked for yet, a refusal) is the
 //! router's. Nothing can be had here that its handlers would not give, and in the same form.
 
-use axum::http::{HeaderMap, Method, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 
 use super::origin::Origin;
@@ -13,35 +14,34 @@ use super::{App, Exchange, files, mip, negotiate, respond, upip};
 use crate::auth::Action;
 use crate::index::{Catalog, Depth, Project};
 
-/// The answer, if it is ready.
-pub(super) fn answer<B>(app: &App, request: &Request<B>, exchange: &Exchange) -> Option<Response> {
-    let path = request.uri().path();
-    let is_plain =
-        request.method() == Method::GET && !path.contains('%') && app.site.health_endpoint.as_deref() != Some(path);
+/// The answer, if it is ready. It may have taken the room of the request's headers for its own.
+pub(super) fn answer(app: &App, request: &mut Parts, exchange: &Exchange) -> Option<Response> {
+    let (path, headers) = (request.uri.path(), &mut request.headers);
+    let is_plain = request.method == Method::GET && app.site.health_endpoint.as_deref() != Some(path);
     let (first, rest) = path.strip_prefix('/')?.split_once('/').filter(|_| is_plain)?;
-    let headers = request.headers();
     match first {
         "packages" | "file" if app.auth.asks_for_password(Action::Download) => None,
+        "packages" if rest.contains('%') => None,
         "packages" => files::ready(app, rest, headers, exchange),
         _ if app.auth.asks_for_password(Action::List) => None,
         "file" => mip::ready_content(app, rest.split_once('/')?.1),
         "simple" => simple(&app.index.peek(), rest, headers, exchange),
         "package" => manifest(&app.index.peek(), rest, exchange),
         "project" => None,
-        name if rest == "json" => json(app, name, request, exchange),
+        name if rest == "json" => json(app, name, &request.uri, headers, exchange),
         _ => None,
     }
 }
 
 /// `/simple/` and `/simple/{project}/`
-fn simple(catalog: &Catalog, rest: &str, headers: &HeaderMap, exchange: &Exchange) -> Option<Response> {
+fn simple(catalog: &Catalog, rest: &str, headers: &mut HeaderMap, exchange: &Exchange) -> Option<Response> {
     let (format, media_type) = negotiate::simple(headers);
     let page = match rest.strip_suffix('/') {
         None if rest.is_empty() => catalog.page(format, Depth::One),
         None => None,
         Some(name) => named(catalog, name, exchange)?.page(format, Depth::Two),
     };
-    Some(respond::page(page?, media_type, headers))
+    Some(respond::page(page?, media_type, std::mem::take(headers)))
 }
 
 /// `/package/{6|py}/{project}/{version|latest}.json`
@@ -53,11 +53,12 @@ fn manifest(catalog: &Catalog, rest: &str, exchange: &Exchange) -> Option<Respon
 }
 
 /// `/{project}/json`
-fn json<B>(app: &App, name: &str, request: &Request<B>, exchange: &Exchange) -> Option<Response> {
+fn json(app: &App, name: &str, uri: &Uri, headers: &mut HeaderMap, exchange: &Exchange) -> Option<Response> {
     let catalog = app.index.peek();
     let project = named(&catalog, name, exchange).filter(|project| project.is_for_boards())?;
-    let origin = Origin::of(app, &exchange.connection, request.uri(), request.headers(), None).ok()?;
-    upip::answer(&catalog, project, origin)
+    let template = upip::releases(&catalog, project)?;
+    let origin = Origin::of(app, &exchange.connection, uri, headers, None).ok()?;
+    Some(respond::json_in(std::mem::take(headers), template.fill(origin.0)))
 }
 
 /// The project of this very name.

@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
@@ -55,18 +55,24 @@ impl<S: Sync> FromRequestParts<S> for Headers {
     }
 }
 
+/// An answer that has no headers yet, and room for them: that of the request's, which are gone. To make room anew would
+/// cost as much as to fill it.
+fn with_room(body: impl Into<Body>, mut room: HeaderMap) -> Response {
+    room.clear();
+    let mut response = Response::new(body.into());
+    *response.headers_mut() = room;
+    response
+}
+
 /// A page that was rendered before, in the encoding that the client takes; or 304.
-pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -> Response {
-    let compressed = page.gzip.as_ref().filter(|_| negotiate::takes_gzip(headers));
+pub(super) fn page(page: &Page, media_type: &'static str, headers: HeaderMap) -> Response {
+    let compressed = page.gzip.as_ref().filter(|_| negotiate::takes_gzip(&headers));
     let (body, etag) = compressed.map_or((&page.body, &page.etag), |(body, etag)| (body, etag));
-    let mut response = if negotiate::has(headers, etag) {
-        StatusCode::NOT_MODIFIED.into_response()
+    let mut response = if negotiate::has(&headers, etag) {
+        not_modified(headers)
     } else {
-        described(
-            Response::new(Body::from(body.clone())),
-            media_type,
-            compressed.is_some(),
-        )
+        let response = with_room(body.clone(), headers);
+        described(response, media_type, compressed.is_some())
     };
     let out = response.headers_mut();
     out.insert(
@@ -75,6 +81,12 @@ pub(super) fn page(page: &Page, media_type: &'static str, headers: &HeaderMap) -
     );
     out.insert(CACHE_CONTROL, REVALIDATE);
     out.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    response
+}
+
+fn not_modified(room: HeaderMap) -> Response {
+    let mut response = with_room(Body::empty(), room);
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
     response
 }
 
@@ -90,7 +102,12 @@ fn described(mut response: Response, media_type: &'static str, is_gzip: bool) ->
 
 /// JSON, neither compressed nor cached: boards inflate nothing and remember nothing.
 pub(super) fn json(text: impl Into<Body>) -> Response {
-    let mut response = Response::new(text.into());
+    json_in(HeaderMap::new(), text)
+}
+
+/// As [`json`], in the room of headers that are not needed any more.
+pub(super) fn json_in(room: HeaderMap, text: impl Into<Body>) -> Response {
+    let mut response = with_room(text, room);
     let out = response.headers_mut();
     out.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     out.insert(CACHE_CONTROL, REVALIDATE);

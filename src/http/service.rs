@@ -65,19 +65,21 @@ pub(super) async fn answer(
 ) -> Result<Response, Infallible> {
     let entry = Entry::begin();
     let now = service.load();
-    let client = origin::client(connection.peer, request.headers(), &now.app.site.trusted_proxies);
+    let (mut parts, body) = request.into_parts();
+    let client = origin::client(connection.peer, &parts.headers, &now.app.site.trusted_proxies);
     let exchange = Exchange::new(connection, client);
-    let ready = match check_host(&request) {
+    let ready = match check_host(&parts) {
         Ok(()) if exchange.connection.misses_tls() => None,
-        Ok(()) => ready::answer(&now.app, &request, &exchange),
+        Ok(()) => ready::answer(&now.app, &mut parts, &exchange),
         Err(error) => Some(error.into_response()),
     };
     if let Some(response) = ready {
-        entry.end(request.method(), request.uri(), &response, &exchange);
+        entry.end(&parts.method, &parts.uri, &response, &exchange);
         return Ok(response);
     }
     let (service, exchange) = (Guard::into_inner(now), Arc::new(exchange));
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let request = Request::from_parts(parts, body);
     // On the heap, because hyper would move the router's large state about for what was ready, too.
     let response = Box::pin(service.route(request, Arc::clone(&exchange))).await;
     entry.end(&method, &uri, &response, &exchange);

@@ -53,9 +53,9 @@ async fn root_at(app: Arc<App>, headers: HeaderMap, depth: Depth) -> Result<Resp
     let (format, media_type) = negotiate::simple(&headers);
     let catalog = app.index.catalog();
     if let Some(page) = catalog.page(format, depth) {
-        return Ok(respond::page(page, media_type, &headers));
+        return Ok(respond::page(page, media_type, headers));
     }
-    blocking(move || respond::page(catalog.render(format, depth), media_type, &headers)).await
+    blocking(move || respond::page(catalog.render(format, depth), media_type, headers)).await
 }
 
 async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, links: Links) -> Result<Response, HttpError> {
@@ -68,12 +68,12 @@ async fn project_at(app: Arc<App>, name: String, headers: HeaderMap, links: Link
     if let Links::Relative(depth) = links
         && let Some(page) = project.page(format, depth)
     {
-        return Ok(respond::page(page, media_type, &headers));
+        return Ok(respond::page(page, media_type, headers));
     }
     let project = Arc::clone(project);
     blocking(move || match links {
-        Links::Relative(depth) => respond::page(project.render(format, depth), media_type, &headers),
-        Links::Absolute(Origin(base)) => respond::page(&project.render_absolute(format, &base), media_type, &headers),
+        Links::Relative(depth) => respond::page(project.render(format, depth), media_type, headers),
+        Links::Absolute(Origin(base)) => respond::page(&project.render_absolute(format, &base), media_type, headers),
     })
     .await
 }

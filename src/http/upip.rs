@@ -11,7 +11,7 @@ use super::error::HttpError;
 use super::origin::Origin;
 use super::respond::{self, no_project, project_name};
 use super::right::{List, May};
-use crate::index::{Catalog, Project};
+use crate::index::{Catalog, Project, Template};
 
 pub(super) async fn json(
     State(app): State<Arc<App>>,
@@ -22,14 +22,14 @@ pub(super) async fn json(
     let name = project_name(name)?;
     let catalog = app.index.catalog();
     let project = catalog.project_for_board(&name).ok_or_else(|| no_project(&name))?;
-    answer(&catalog, project, origin).ok_or_else(|| match project.for_board().next() {
+    let template = releases(&catalog, project).ok_or_else(|| match project.for_board().next() {
         None => HttpError::NothingForBoards(format!("the project {name}")),
         Some(_) => HttpError::NotFound(format!("a release of {name} for upip")),
-    })
+    })?;
+    Ok(respond::json(template.fill(origin.0)))
 }
 
 /// None where upip would find nothing to install.
-pub(super) fn answer(catalog: &Catalog, project: &Project, origin: Origin) -> Option<Response> {
-    let template = catalog.upip(project);
-    (!template.is_empty()).then(|| respond::json(template.fill(origin.0)))
+pub(super) fn releases<'a>(catalog: &'a Catalog, project: &'a Project) -> Option<&'a Template> {
+    Some(catalog.upip(project)).filter(|template| !template.is_empty())
 }

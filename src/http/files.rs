@@ -39,7 +39,7 @@ fn listing(catalog: Arc<Catalog>, prefix: &'static str) -> Response {
     const HEAD: &str = concat!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",
         "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">",
-        "<title>All files</title></head><body><h1>All files</h1>\n"
+        "<link rel=\"icon\" href=\"data:,\"><title>All files</title></head><body><h1>All files</h1>\n"
     );
     const ROWS: usize = 512;
     let rows = std::iter::successors(Some(catalog.files_after(None, ROWS)), move |before| {

@@ -89,6 +89,7 @@ fn root_html(catalog: &Catalog, depth: Depth) -> String {
     let head = html! {
         meta name="viewport" content="width=device-width";
         meta name="color-scheme" content="light dark";
+        link rel="icon" href="data:,";
     };
     document("Simple index", &head, &links)
 }

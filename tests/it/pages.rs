@@ -6,9 +6,11 @@ use crate::dists::Dist;
 use crate::harness::{Server, Site};
 use crate::raw::Request;
 
-const FOR_PERSONS: [&str; 2] = [
+const FOR_PERSONS: [&str; 3] = [
     r#"<meta name="viewport" content="width=device-width">"#,
     r#"<meta name="color-scheme" content="light dark">"#,
+    // Without one a browser asks for /favicon.ico, and the log has a line of it.
+    r#"<link rel="icon" href="data:,">"#,
 ];
 
 /// Fails the test unless a person and a host tool are told this name of blinky-led.

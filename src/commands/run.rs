@@ -9,12 +9,13 @@ use rustix::io::Errno;
 use super::CommandError;
 use crate::cli::{IgnoredArgs, RunArgs};
 use crate::config::{self, Flags, Loaded};
+use crate::serve::Place;
 
 pub(super) fn run(args: &RunArgs) -> Result<(), CommandError> {
     let notes = notes(args)?;
     let loaded = load(args)?;
     let named = named(args)?;
-    let greet = || {
+    let greet = |_: &[Place]| {
         for address in &named - &present(&named) {
             tracing::debug!("{} is not an address of this machine, and is left out", address.ip());
         }

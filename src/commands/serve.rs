@@ -4,6 +4,7 @@ use super::CommandError;
 use super::trial;
 use crate::cli::ServeArgs;
 use crate::config::{Flags, Loaded, Source};
+use crate::serve::Place;
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), CommandError> {
     let loaded = load(args)?;
@@ -11,9 +12,9 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CommandError> {
         Source::None => trial::prepare(loaded)?,
         _ => (loaded, None),
     };
-    let greet = || {
+    let greet = |places: &[Place]| {
         if let Some(newcomer) = newcomer {
-            newcomer.introduce();
+            newcomer.introduce(places);
         }
     };
     Ok(crate::serve::run(loaded, Vec::new(), greet)?)

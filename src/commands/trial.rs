@@ -14,6 +14,7 @@ use super::CommandError;
 use crate::auth::passwd::{self, PasswdError, Unseen};
 use crate::chain::Chain;
 use crate::config::{Config, Loaded};
+use crate::serve::Place;
 
 /// The user that is made up.
 const USER: &str = "micropypi";
@@ -33,7 +34,7 @@ pub(super) fn prepare(loaded: Loaded) -> Result<(Loaded, Option<Newcomer>), Comm
     }
     let file = password_file(&loaded.config);
     let is_needed = !file.exists() || passwd::is_unseen(&file, USER);
-    let newcomer = is_needed.then(|| Newcomer::make(&file, &base_url(&loaded.config)));
+    let newcomer = is_needed.then(|| Newcomer::make(&file, loaded.config.base_url.clone()));
     Ok((
         loaded.with_default("auth.passwords", &[file.to_string_lossy()])?,
         newcomer.transpose()?,
@@ -43,21 +44,28 @@ pub(super) fn prepare(loaded: Loaded) -> Result<(Loaded, Option<Newcomer>), Comm
 /// The user that was made up. One whose password was not shown, because the start failed or was killed, or standard output
 /// is closed, gets another from the next.
 pub(super) struct Newcomer {
+    file: PathBuf,
+    base_url: Option<String>,
     secret: Unseen,
-    welcome: String,
 }
 
 impl Newcomer {
-    fn make(file: &Path, url: &str) -> Result<Self, CommandError> {
-        let secret = Unseen::set(file, USER).map_err(in_trial)?;
-        let password = &secret.password;
-        let welcome = Welcome { file, url, password }.to_string();
-        Ok(Self { secret, welcome })
+    fn make(file: &Path, base_url: Option<String>) -> Result<Self, CommandError> {
+        Ok(Self {
+            file: file.to_owned(),
+            base_url,
+            secret: Unseen::set(file, USER).map_err(in_trial)?,
+        })
     }
 
-    /// Shows the password.
-    pub(super) fn introduce(self) {
-        let shown = show(&self.welcome).map_err(CommandError::Output);
+    /// Shows the password, and what to do with it at the server that listens there.
+    pub(super) fn introduce(self, places: &[Place]) {
+        let welcome = Welcome {
+            file: &self.file,
+            server: &Reached::of(self.base_url, places),
+            password: &self.secret.password,
+        };
+        let shown = show(&welcome.to_string()).map_err(CommandError::Output);
         if let Err(error) = shown.and_then(|()| Ok(self.secret.note_seen()?)) {
             tracing::error!("{USER} gets another password from the next start: {}", Chain(&error));
         }
@@ -88,19 +96,33 @@ fn in_trial(error: PasswdError) -> CommandError {
     }
 }
 
-/// The URL that other machines reach this one by, as far as the configuration tells. No trailing slash.
-fn base_url(config: &Config) -> String {
-    if let Some(url) = &config.base_url {
-        return url.clone();
+/// How the server is reached.
+struct Reached {
+    /// No trailing slash.
+    url: String,
+    /// Whether no other machine reaches anything by the URL.
+    only_here: bool,
+}
+
+impl Reached {
+    /// By the configured URL, else by the first of the places that other machines reach, if there is one.
+    fn of(base_url: Option<String>, places: &[Place]) -> Self {
+        if let Some(url) = base_url {
+            return Self { url, only_here: false };
+        }
+        let reaches_others = |place: &&Place| !place.address.ip().is_loopback();
+        let mut place = *places.iter().find(reaches_others).unwrap_or(&places[0]);
+        let mut ip = place.address.ip();
+        if ip.is_unspecified() {
+            ip = lan_address().unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        }
+        // Without what else an IPv6 address of a socket has, which no URL can hold.
+        place.address = SocketAddr::new(ip, place.address.port());
+        Self {
+            url: place.to_string(),
+            only_here: ip.is_loopback(),
+        }
     }
-    let plain = config.tls.as_ref().is_none_or(|tls| !tls.listen.is_empty());
-    let scheme = if plain { "http" } else { "https" };
-    let reaches_others = |address: &&SocketAddr| !address.ip().is_loopback();
-    let mut address = *config.listen.iter().find(reaches_others).unwrap_or(&config.listen[0]);
-    if address.ip().is_unspecified() {
-        address.set_ip(lan_address().unwrap_or(IpAddr::from([127, 0, 0, 1])));
-    }
-    format!("{scheme}://{}", SocketAddr::new(address.ip(), address.port()))
 }
 
 /// An IPv4 address of this machine, which boards and people can type: the one on the way out, else any.
@@ -119,11 +141,6 @@ fn outgoing_address() -> io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-/// Whether no other machine reaches anything by the URL.
-fn leads_here(url: &str) -> bool {
-    ["://127.", "://[::1]"].iter().any(|loopback| url.contains(loopback))
-}
-
 /// This program as the user called it, which may be no word that their shell finds.
 fn program() -> String {
     let called = std::env::args_os().next();
@@ -133,16 +150,17 @@ fn program() -> String {
 /// What a new user needs, ready to paste.
 struct Welcome<'a> {
     file: &'a Path,
-    url: &'a str,
+    server: &'a Reached,
     password: &'a str,
 }
 
 impl fmt::Display for Welcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, password, .. } = self;
+        let Self { server, password, .. } = self;
+        let Reached { url, only_here } = server;
         let file = self.file.display();
         let program = program();
-        let place = if leads_here(url) {
+        let place = if *only_here {
             "this machine"
         } else {
             "any machine of your network"
@@ -185,19 +203,26 @@ mod tests {
 
     #[test]
     fn the_url_is_one_that_others_can_use() {
-        let mut config = Config::default();
-        let url = base_url(&config);
+        let place = |address: &str, tls| Place {
+            address: address.parse().unwrap(),
+            tls,
+        };
+        let any = Reached::of(None, &[place("[::]:8089", false)]).url;
         assert!(
-            url.starts_with("http://") && url.ends_with(":8089") && !url.contains("[::]"),
-            "{url}"
+            any.starts_with("http://") && any.ends_with(":8089") && !any.contains("[::]"),
+            "{any}"
         );
-        config.listen = vec!["192.0.2.7:80".parse().unwrap()];
-        assert_eq!(base_url(&config), "http://192.0.2.7:80");
-        config.listen.insert(0, "127.0.0.1:80".parse().unwrap());
-        assert_eq!(base_url(&config), "http://192.0.2.7:80");
-        config.listen.pop();
-        assert_eq!(base_url(&config), "http://127.0.0.1:80");
-        config.base_url = Some("https://pkgs.example".to_owned());
-        assert_eq!(base_url(&config), "https://pkgs.example");
+        let [here, lan] = [place("127.0.0.1:80", false), place("192.0.2.7:443", true)];
+        for (places, url, only_here) in [
+            (&[lan][..], "https://192.0.2.7:443", false),
+            (&[here, lan], "https://192.0.2.7:443", false),
+            (&[here], "http://127.0.0.1:80", true),
+            (&[place("[::1]:80", false)], "http://[::1]:80", true),
+        ] {
+            let reached = Reached::of(None, places);
+            assert_eq!((reached.url.as_str(), reached.only_here), (url, only_here));
+        }
+        let named = Reached::of(Some("https://pkgs.example".to_owned()), &[here]);
+        assert_eq!((named.url.as_str(), named.only_here), ("https://pkgs.example", false));
     }
 }

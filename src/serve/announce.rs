@@ -1,18 +1,18 @@
 //! What the LAN is told of the sockets that were bound. Called by `mod.rs`.
 
 use super::assemble::Assembly;
-use super::listen::Bound;
+use super::listen::Place;
 use crate::auth::Action;
 use crate::chain::Chain;
 use crate::config::Config;
 use crate::mdns::{Announcer, Service, State};
 
 /// Announces the server, if anybody could reach it.
-pub(super) fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) -> Option<Announcer> {
-    let front = front(bound)?;
-    let same_port = bound
+pub(super) fn announce(config: &Config, places: &[Place], assembly: &Assembly) -> Option<Announcer> {
+    let front = front(places)?;
+    let same_port = places
         .iter()
-        .map(|bound| bound.address)
+        .map(|place| place.address)
         .filter(|address| address.port() == front.address.port());
     let service = Service {
         name: config.mdns.name.clone(),
@@ -35,8 +35,8 @@ pub(super) fn announce(config: &Config, bound: &[Bound], assembly: &Assembly) ->
 }
 
 /// The socket that the LAN is sent to: what others can reach before what they cannot, HTTPS before HTTP.
-fn front(bound: &[Bound]) -> Option<&Bound> {
-    bound
+fn front(places: &[Place]) -> Option<&Place> {
+    places
         .iter()
-        .min_by_key(|bound| (bound.address.ip().is_loopback(), !bound.tls))
+        .min_by_key(|place| (place.address.ip().is_loopback(), !place.tls))
 }

@@ -1,5 +1,6 @@
 //! Listening sockets: systemd's, or our own. Called by `mod.rs`.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
@@ -14,10 +15,25 @@ use crate::http::Listener;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// Where a socket listens. `Display` is the URL for a person to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The address, with the port that was bound: the configuration may leave that to the system, by 0.
+    pub address: SocketAddr,
+    /// Whether it speaks HTTPS.
+    pub tls: bool,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.address)
+    }
+}
+
 /// A socket that listens.
 pub(super) struct Bound {
-    pub(super) address: SocketAddr,
-    pub(super) tls: bool,
+    pub(super) place: Place,
     socket: TcpListener,
 }
 
@@ -48,7 +64,8 @@ fn has_port(socket: &TcpListener, port: u16) -> bool {
 
 fn adopt(socket: TcpListener, tls: bool) -> Result<Bound, ServeError> {
     let address = socket.local_addr().map_err(ServeError::Runtime)?;
-    Ok(Bound { address, tls, socket })
+    let place = Place { address, tls };
+    Ok(Bound { place, socket })
 }
 
 fn open(address: SocketAddr, all: &[SocketAddr]) -> Result<TcpListener, ServeError> {
@@ -98,15 +115,12 @@ fn hint(error: &io::Error) -> &'static str {
 pub(super) fn listeners(bound: Vec<Bound>, assembly: &Assembly) -> Vec<Listener> {
     let listener = |bound: Bound| Listener {
         socket: bound.socket,
-        tls: assembly.tls.clone().filter(|_| bound.tls),
+        tls: assembly.tls.clone().filter(|_| bound.place.tls),
     };
     bound.into_iter().map(listener).collect()
 }
 
 /// The URLs for a person to read.
-pub(super) fn describe(bound: &[Bound]) -> String {
-    let urls = bound
-        .iter()
-        .map(|bound| format!("{}://{}", if bound.tls { "https" } else { "http" }, bound.address));
-    urls.collect::<Vec<_>>().join(", ")
+pub(super) fn describe(places: &[Place]) -> String {
+    places.iter().map(Place::to_string).collect::<Vec<_>>().join(", ")
 }

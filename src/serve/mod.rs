@@ -34,6 +34,7 @@ use crate::tls::TlsError;
 use announce::announce;
 use assemble::Assembly;
 pub(crate) use assemble::{compiler, welcome};
+pub use listen::Place;
 use workers::Workers;
 
 /// How often systemd and the LAN learn of new numbers of projects.
@@ -76,11 +77,11 @@ pub enum ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT. `notes` are written to the log first; `greet` is called right before the first
-/// answer, when nothing can keep the server from starting any more. Blocks.
+/// answer, when nothing can keep the server from starting any more, with where it listens. Blocks.
 ///
 /// # Errors
 /// When the server cannot start.
-pub fn run(loaded: Loaded, notes: Vec<String>, greet: impl FnOnce()) -> Result<(), ServeError> {
+pub fn run(loaded: Loaded, notes: Vec<String>, greet: impl FnOnce(&[Place])) -> Result<(), ServeError> {
     // Before there are threads: it takes variables out of the environment.
     let passed = systemd::listeners()?;
     let log = &loaded.config.log;
@@ -177,7 +178,7 @@ impl Server {
         passed: Vec<std::net::TcpListener>,
         log: telemetry::Guard,
         workers: Vec<Handle>,
-        greet: impl FnOnce(),
+        greet: impl FnOnce(&[Place]),
     ) -> Result<Self, ServeError> {
         let (config, source) = (loaded.config.clone(), loaded.source.clone());
         // Sockets first: clients wait in their queue while the index is read, and a port that is taken is told at once.
@@ -189,12 +190,13 @@ impl Server {
         let (service, assembly, config) = assembled.await??;
         let index = &assembly.index;
         let watcher = scan::first(Arc::clone(index), config.store.watch).await?;
-        let addresses = listen::describe(&bound);
-        let announcer = announce(&config, &bound, &assembly);
+        let places: Vec<_> = bound.iter().map(|bound| bound.place).collect();
+        let addresses = listen::describe(&places);
+        let announcer = announce(&config, &places, &assembly);
         let stop = CancellationToken::new();
         let limits = assemble::connection_limits(&config.limits);
         let connections = Connections::new(service, limits, stop.clone());
-        greet();
+        greet(&places);
         let listeners = listen::listeners(bound, &assembly);
         let serving = serve_connections(&listeners, connections.clone(), &workers).map_err(ServeError::Runtime)?;
         let serving = tokio::spawn(serving);

@@ -423,11 +423,11 @@ fn the_help_names_every_default_and_protect_takes_none() {
 
 /// Starts a quick trial, and gives what it has printed on stdout when it listens.
 fn trial(directory: &Path) -> String {
-    trial_to(directory, Stdio::piped())
+    trial_to(directory, Stdio::piped()).0
 }
 
-/// The same with this standard output.
-fn trial_to(directory: &Path, stdout: Stdio) -> String {
+/// The same with this standard output, and where the log says that it listens.
+fn trial_to(directory: &Path, stdout: Stdio) -> (String, String) {
     let mut child = micropypi(directory, &["--listen", "127.0.0.1:0", "--mdns=false"])
         .stdout(stdout)
         .spawn()
@@ -435,25 +435,28 @@ fn trial_to(directory: &Path, stdout: Stdio) -> String {
     let log = BufReader::new(child.stderr.take().unwrap())
         .lines()
         .map_while(Result::ok);
-    let listening = { log }.find(|line| line.contains("127.0.0.1:"));
+    let listening = { log }.find_map(|line| Some(line.split_once(" on http://127.0.0.1:")?.1.to_owned()));
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(listening.is_some(), "it never listened");
-    text(&output.stdout)
+    let port = listening.expect("it never listened");
+    (text(&output.stdout), format!("http://127.0.0.1:{port}"))
 }
 
 #[test]
 fn the_quick_trial_makes_one_user_once() {
     let home = home();
-    let printed = trial(home.path());
+    let (printed, url) = trial_to(home.path(), Stdio::piped());
     let password = printed.trim_end().rsplit(' ').next().unwrap();
     let program = env!("CARGO_BIN_EXE_micropypi");
     assert!(
         printed.contains(&format!("`{program} passwd USER`, in this folder, ")),
         "as it was called, for it may be on no PATH: {printed}"
     );
+    assert!(!url.ends_with(":0"), "the port that the system gave");
     assert!(
-        printed.contains("from this machine:\n\n  twine upload --repository-url http://127.0.0.1:"),
+        printed.contains(&format!(
+            "from this machine:\n\n  twine upload --repository-url {url}/ "
+        )),
         "{printed}"
     );
     assert!(
@@ -461,7 +464,7 @@ fn the_quick_trial_makes_one_user_once() {
         "{printed}"
     );
     assert!(
-        printed.contains("\n[micropypi]\nrepository = http://127.0.0.1:"),
+        printed.contains(&format!("\n[micropypi]\nrepository = {url}/\n")),
         "{printed}"
     );
     let file = fs::read_to_string(home.path().join("data/auth/.htpasswd")).unwrap();
@@ -479,7 +482,7 @@ fn a_password_that_nobody_could_see_is_not_used_up() {
     let (reader, gone) = std::io::pipe().unwrap();
     drop(reader);
     for nowhere in [Stdio::from(gone), Stdio::null()] {
-        assert_eq!(trial_to(home.path(), nowhere), "");
+        assert_eq!(trial_to(home.path(), nowhere).0, "");
     }
     assert!(trial(home.path()).contains("\npassword = "));
     assert_eq!(trial(home.path()), "");

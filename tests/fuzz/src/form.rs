@@ -72,7 +72,7 @@ impl Server {
         );
         fs::write(&file, text).expect("the folder is our own");
         let loaded = config::load(Some(&file), Flags::default(), iter::empty()).expect("the configuration is sound");
-        thread::spawn(move || serve::run(loaded, Vec::new(), || ()).expect("the server runs"));
+        thread::spawn(move || serve::run(loaded, Vec::new(), |_| ()).expect("the server runs"));
         let begin = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(begin.elapsed() < PATIENCE, "the server does not start");

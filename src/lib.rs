@@ -21,8 +21,9 @@
 //! | [`serve`] | configuration → store, catalog, listeners, router, mDNS → readiness → wait → drain → goodbye |
 //! | [`telemetry`], [`systemd`] | the journal or stderr; readiness, watchdog, passed sockets |
 //! | [`tls`], [`secrets`] | HTTPS; a warning of secrets that others can read |
-//! | [`chain`], [`lock`] | an error with its sources, in one line; a mutex that a panic does not close |
-//! | [`durable`], [`cores`] | files and names that survive a power cut; work that all cores share |
+//! | [`chain`], [`shell`] | an error with its sources, in one line; a word of a command to paste |
+//! | [`durable`], [`lock`] | files and names that survive a power cut; a mutex that a panic does not close |
+//! | [`cores`] | work that all cores share |
 //! | [`dist`] | what a distribution is: name, version, file name, metadata, archive, digests; no I/O of its own |
 //! | [`board`] | what a board gets, made from a distribution; no I/O of its own |
 //! | [`store`] | the directory: stage, publish, open, walk, watch, remove; and the cache |
@@ -58,6 +59,7 @@ pub mod lock;
 pub mod mdns;
 pub mod secrets;
 pub mod serve;
+pub mod shell;
 pub mod store;
 pub mod systemd;
 pub mod telemetry;

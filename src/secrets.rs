@@ -6,18 +6,21 @@ use std::path::Path;
 
 use rustix::process::{getegid, geteuid};
 
+use crate::shell::Word;
+
 /// Warns, with the command that mends it, of a secret that every user of this machine can read. Blocks on the disk.
 /// `what` names the file in the sentence: "password file", "private key".
 pub fn warn_if_exposed(what: &str, path: &Path) {
     if is_exposed(path) {
+        let word = Word(path);
         // Else the remedy would shut out a server that is one of all users itself, as in a container with another's volume.
         let chown = if is_own(path) {
             String::new()
         } else {
-            format!("chown {} {} && ", geteuid(), path.display())
+            format!("chown {} {word} && ", geteuid())
         };
         let path = path.display();
-        tracing::warn!("the {what} {path} can be read by every user of this machine; run: {chown}chmod o-rwx {path}");
+        tracing::warn!("the {what} {path} can be read by every user of this machine; run: {chown}chmod o-rwx {word}");
     }
 }
 

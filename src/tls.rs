@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use webpki::{EndEntityCert, KeyUsage};
 
+use crate::shell::Word;
+
 /// What can be wrong with the certificate and the key.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -52,7 +54,7 @@ pub enum TlsError {
         flaw: String,
     },
     /// A key that asks for a passphrase, which nobody types at the start of a service.
-    #[error("[tls] key: {path} is encrypted; decrypt it: openssl pkey -in {path} -out plain.pem")]
+    #[error("[tls] key: {path} is encrypted; decrypt it: openssl pkey -in {word} -out plain.pem", word = Word(.path))]
     Encrypted {
         /// The key's file.
         path: PathBuf,

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::LineError;
+use crate::shell::Word;
 
 /// Why a password file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// There is no such file.
-    #[error("the password file {0} does not exist: make it with `micropypi passwd USER --file {0}`")]
+    #[error("the password file {0} does not exist: make it with `micropypi passwd USER --file {word}`", word = Word(.0))]
     Missing(PathBuf),
     /// It is a directory, a pipe, a device.
     #[error("the password file {0} is not a regular file")]

@@ -15,6 +15,7 @@ use crate::auth::passwd::{self, PasswdError, Unseen};
 use crate::chain::Chain;
 use crate::config::{Config, Loaded};
 use crate::serve::Place;
+use crate::shell::Word;
 
 /// The user that is made up.
 const USER: &str = "micropypi";
@@ -159,7 +160,7 @@ impl fmt::Display for Welcome<'_> {
         let Self { server, password, .. } = self;
         let Reached { url, only_here } = server;
         let file = self.file.display();
-        let program = program();
+        let program = Word(program());
         let place = if *only_here {
             "this machine"
         } else {

@@ -19,6 +19,7 @@ use crate::dist::Limits;
 use crate::http::{App, ConnectionLimits, FormLimits, Service, Site, Welcome, with_port};
 use crate::index::{BoardOptions, Index, Options, Rules};
 use crate::secrets::warn_if_exposed;
+use crate::shell::Word;
 use crate::store::{Cache, Placing, Stamp, Store};
 use crate::systemd;
 use crate::tls::{Acceptor, TlsFiles};
@@ -152,7 +153,7 @@ fn tell_of_no_user(auth: &Authenticator, config: &AuthConfig) {
     tracing::warn!(
         "what is protected is refused to everybody, because nobody is in the password file: run `micropypi passwd USER \
          --file {}`",
-        file.display()
+        Word(file)
     );
 }
 
@@ -189,14 +190,14 @@ fn takes_uploads(config: &AuthConfig) -> bool {
 /// that, and is told by whoever meets it.
 fn warn_if_closed(store: &Store) {
     let Err(error) = store.check_inbox() else { return };
-    let directory = store.inbox().display();
+    let (directory, word) = (store.inbox().display(), Word(store.inbox()));
     match error.kind() {
         ErrorKind::PermissionDenied => {
             let user = geteuid();
             let container = become_owner(store.inbox()).map_or_else(String::new, |remedy| format!("; or, {remedy}"));
             tracing::warn!(
                 "uploads will fail: the packages directory {directory} cannot be written by the user {user}, as whom this \
-                 server runs; run: chown -R {user} '{directory}'{container}"
+                 server runs; run: chown -R {user} {word}{container}"
             );
         }
         ErrorKind::ReadOnlyFilesystem => {

@@ -834,6 +834,37 @@ fn a_password_file_of_another_user_is_told_with_the_remedy() {
 }
 
 #[test]
+fn a_line_to_paste_is_for_the_file_whatever_its_name() {
+    let home = home();
+    let folder = home.path().join("ann's stick");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("passwords"), "").unwrap();
+    fs::set_permissions(folder.join("passwords"), Permissions::from_mode(0o644)).unwrap();
+    // Nothing is served for ever: this cache cannot be made.
+    let start = || {
+        let mut command = micropypi(home.path(), &["serve", "--passwords", "ann's stick/passwords"]);
+        let start = command.env("MICROPYPI_STORE_CACHE", "/dev/null/cache").output();
+        failure(&start.unwrap())
+    };
+    let said = start();
+    assert!(
+        said.contains(r"run `micropypi passwd USER --file 'ann'\''s stick/passwords'`"),
+        "{said}"
+    );
+    let exposed = "can be read by every user of this machine; run: ";
+    let remedy = said.lines().find_map(|line| Some(line.split_once(exposed)?.1)).unwrap();
+    success(
+        &Command::new("sh")
+            .args(["-c", remedy])
+            .current_dir(home.path())
+            .output()
+            .unwrap(),
+    );
+    let said = start();
+    assert!(!said.contains(exposed), "{remedy} did nothing: {said}");
+}
+
+#[test]
 fn the_packages_can_ask_for_man_page_and_completions() {
     let home = home();
     let man = success(&micropypi(home.path(), &["man"]).output().unwrap());

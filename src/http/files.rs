@@ -272,21 +272,25 @@ fn describe(out: &mut HeaderMap, app: &App, marks: &Marks) {
     out.insert(CACHE_CONTROL, kept.unwrap_or(REVALIDATE));
 }
 
-/// The file is not what the catalog says. The catalog learns what it is now, and the client is asked to come again.
+/// The file is not what the catalog says: the client is asked to come again.
 async fn moved(app: &Arc<App>, file: &Arc<File>) -> HttpError {
+    match look_again(app, file).await {
+        Ok(()) if app.index.catalog().file(&file.path).is_some() => HttpError::Changing,
+        Ok(()) => HttpError::NotFound("the file".to_owned()),
+        Err(error) => error,
+    }
+}
+
+/// Has the catalog learn what a file is now that is not what it says.
+pub(super) async fn look_again(app: &Arc<App>, file: &Arc<File>) -> Result<(), HttpError> {
     let turn = app.index.look_turn(file.name.project()).await;
     let (app, file) = (Arc::clone(app), Arc::clone(file));
-    let look = blocking_in_turn(turn, move || {
+    let look = move || {
         let path = app.index.store().locate(file.root, &file.path);
         // It may be written over at this moment, and the event be on its way.
         app.index.refresh(Scope::Paths([path].into()), Trust::Quiet);
-        app.index.catalog().file(&file.path).is_some()
-    });
-    match look.await {
-        Ok(true) => HttpError::Changing,
-        Ok(false) => HttpError::NotFound("the file".to_owned()),
-        Err(error) => error,
-    }
+    };
+    blocking_in_turn(turn, look).await
 }
 
 fn media_type(path: &str) -> &'static str {

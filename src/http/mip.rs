@@ -16,14 +16,14 @@ use super::right::{Download, List, May};
 use super::{App, files};
 use crate::board::BoardFile;
 use crate::dist::{ContentId, Hex, ProjectName, ReleaseVersion};
-use crate::index::{Board, Catalog, Project, Release, Scope, Trust, ViewError};
+use crate::index::{Board, Catalog, Project, Release, ViewError};
 use crate::store::{self, Source, is_gone};
 
 /// The URL of a content holds its digest, so what it names never changes.
 const FOR_EVER: &str = "max-age=31536000, immutable";
 
-/// How often a file may move away under a board's request.
-const MOVES: usize = 3;
+/// How often a board's request is tried while its file moves away.
+const TRIES: usize = 4;
 
 /// The media type of contents.
 const CONTENT: &str = "application/octet-stream";
@@ -275,34 +275,43 @@ impl AskedRelease {
         .await?;
         match known.filter(|board| !board.is_empty()) {
             Some(board) => Ok((asked, board)),
-            None => blocking_in_turn(app.index.board_turn().await, move || asked.make(&app)).await?,
+            None => asked.make(&app).await,
         }
     }
 
+    /// With the release that the board gets.
+    async fn make(self, app: &Arc<App>) -> Result<(Self, Arc<Board>), HttpError> {
+        let mut asked = self;
+        for _ in 0..TRIES {
+            let (turn, made_by) = (app.index.board_turn().await, Arc::clone(app));
+            asked = match blocking_in_turn(turn, move || asked.try_to_make(&made_by)).await?? {
+                (asked, Some(board)) => return Ok((asked, board)),
+                // In no turn of those who make: it may take minutes to read the file.
+                (asked, None) => asked.moved(app).await?,
+            };
+        }
+        Err(HttpError::Changing)
+    }
+
     /// With the release that the board gets, which is another where this one turns out to be empty: an installer would
-    /// call nothing a success.
-    fn make(self, app: &App) -> Result<(Self, Arc<Board>), HttpError> {
-        let (mut asked, mut moves) = (self, 0);
+    /// call nothing a success. None where the release's file has moved.
+    fn try_to_make(self, app: &App) -> Result<(Self, Option<Arc<Board>>), HttpError> {
+        let mut asked = self;
         loop {
             asked = match app.index.board(&asked.catalog, &asked.project, asked.release()) {
-                Ok(board) if !board.is_empty() => return Ok((asked, board)),
+                Ok(board) if !board.is_empty() => return Ok((asked, Some(board))),
                 Ok(_) => asked.other(app)?,
-                Err(ViewError::Moved) if moves < MOVES => {
-                    moves += 1;
-                    asked.moved(app)?
-                }
-                Err(ViewError::Moved) => return Err(HttpError::Changing),
+                Err(ViewError::Moved) => return Ok((asked, None)),
                 Err(error) => return Err(error.into()),
             };
         }
     }
 
     /// What the board's words stand for, now that a file is not what the catalog knows. The catalog learns what it is.
-    fn moved(&self, app: &App) -> Result<Self, HttpError> {
+    async fn moved(&self, app: &Arc<App>) -> Result<Self, HttpError> {
         let described = |asked: &Self| asked.release().describing().cloned();
         let known = described(self).expect("only a release that a board could read is found");
-        let path = app.index.store().locate(known.root, &known.path);
-        app.index.refresh(Scope::Paths([path].into()), Trust::Quiet);
+        files::look_again(app, &known).await?;
         let [name, version] = &self.words;
         let now = Self::find(app, name, version)?;
         match described(&now) {

@@ -423,6 +423,15 @@ impl Server {
         self.child.id()
     }
 
+    /// Bytes that the server has read so far, from `/proc/PID/io`.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.pid())).unwrap();
+        io.lines()
+            .find_map(|line| line.strip_prefix("rchar: "))
+            .and_then(|bytes| bytes.parse().ok())
+            .unwrap()
+    }
+
     /// The names of all files below the package directory as the server sees it, hidden ones too, sorted.
     pub(crate) fn stored(&self) -> Vec<String> {
         files_below(&self.sees(&self.site.packages()))

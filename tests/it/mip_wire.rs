@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::slice;
+use std::thread;
 
 use rustix::process::Signal;
 
@@ -160,6 +161,34 @@ fn what_was_replaced_is_never_taken_for_what_was_there_before() {
             installed().filter(|installed| installed == source)
         });
     }
+}
+
+/// As a backup by hard links changes an inode, and nothing else of a file.
+#[test]
+fn of_many_boards_that_want_a_file_whose_inode_has_changed_one_has_it_read_again() {
+    const SIZE: u64 = 32 << 20;
+    let mut noise = vec![0; 32 << 20];
+    getrandom::fill(&mut noise).unwrap();
+    // Where boards look for nothing.
+    let files: [(&str, &[u8]); 2] = [("large.py", b"ONE = 1\n"), ("large-1.0.dist-info/noise", &noise)];
+    let dist = Dist::wheel_of("large", "1.0", "", &files);
+    let server = Site::holding(slice::from_ref(&dist))
+        .set("store.watch", r#""off""#)
+        .start();
+    forget_contents(&server.site, &[b"ONE = 1\n"]);
+    let file = server.site.packages().join(&dist.filename);
+    fs::hard_link(&file, server.site.path("backup")).unwrap();
+    let before = server.bytes_read();
+    let ask = || server.get("/package/6/large/latest.json").status;
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..10).map(|_| scope.spawn(ask)).collect();
+        for status in asked {
+            assert_eq!(status.join().unwrap(), 200);
+        }
+    });
+    let read = server.bytes_read() - before;
+    // Once to know it, and twice more to make of it what boards get.
+    assert!((SIZE..4 * SIZE).contains(&read), "{read}");
 }
 
 #[test]

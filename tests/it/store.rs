@@ -480,15 +480,6 @@ fn a_corrupt_archive_is_listed_without_metadata_and_the_log_says_why() {
     server.await_log(&format!("file={}", half.filename));
 }
 
-/// Bytes that the server has read so far, from `/proc/PID/io`.
-fn bytes_read(server: &Server) -> u64 {
-    let io = fs::read_to_string(format!("/proc/{}/io", server.pid())).unwrap();
-    io.lines()
-        .find_map(|line| line.strip_prefix("rchar: "))
-        .and_then(|bytes| bytes.parse().ok())
-        .unwrap()
-}
-
 /// As a backup by hard links changes an inode, and nothing else of a file.
 #[test]
 fn of_many_that_ask_for_a_file_whose_inode_has_changed_one_reads_it_again() {
@@ -498,7 +489,7 @@ fn of_many_that_ask_for_a_file_whose_inode_has_changed_one_reads_it_again() {
     let server = site.start();
     // Which waits for what boards get of it.
     assert_eq!(server.get("/project/large/").status, 200);
-    let before = bytes_read(&server);
+    let before = server.bytes_read();
     let file = site.packages().join(&dist.filename);
     fs::hard_link(&file, site.path("backup")).unwrap();
     let target = format!("/packages/{}", dist.filename);
@@ -510,7 +501,7 @@ fn of_many_that_ask_for_a_file_whose_inode_has_changed_one_reads_it_again() {
             assert!((answer.status, &*answer.body) == (206, &dist.bytes[..10]));
         }
     });
-    let read = bytes_read(&server) - before;
+    let read = server.bytes_read() - before;
     assert!((SIZE..3 * SIZE).contains(&read), "{read}");
 }
 
@@ -520,14 +511,14 @@ fn a_restart_reads_no_known_file_again() {
     let site = Site::new().package(&dist);
     let first = site.start();
     await_listed(&first, &dist);
-    assert!(bytes_read(&first) > 32 << 20);
+    assert!(first.bytes_read() > 32 << 20);
     // Which waits for what boards get of it.
     assert_eq!(first.get("/project/large/").status, 200);
     let page = first.get("/simple/large/").body;
     assert!(first.stop().0.success());
     let second = site.start();
     await_listed(&second, &dist);
-    assert!(bytes_read(&second) < 16 << 20, "{} bytes read", bytes_read(&second));
+    assert!(second.bytes_read() < 16 << 20, "{} bytes read", second.bytes_read());
     assert!(second.get("/simple/large/").body == page);
 }
 
@@ -618,7 +609,7 @@ fn what_was_learnt_while_the_disk_of_the_cache_was_full_is_written_later() {
     for dist in &dists {
         await_listed(&second, dist);
     }
-    assert!(bytes_read(&second) < 16 << 20, "{} bytes read", bytes_read(&second));
+    assert!(second.bytes_read() < 16 << 20, "{} bytes read", second.bytes_read());
 }
 
 #[test]

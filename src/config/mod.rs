@@ -145,7 +145,7 @@ pub enum Latest {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Largest upload, in bytes. A size may also be text: `"4 GiB"`.
+    /// Largest file of an upload, in bytes. A size may also be text: `"4 GiB"`.
     #[serde(deserialize_with = "fields::byte_size")]
     pub upload_bytes: u64,
     /// Most form fields in one upload.

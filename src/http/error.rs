@@ -127,7 +127,7 @@ fn wrong_password_status(action: Action) -> StatusCode {
 
 fn form_status(error: &FormError) -> StatusCode {
     match error {
-        FormError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        FormError::TooLarge { .. } | FormError::FormTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         FormError::Idle { .. } => StatusCode::REQUEST_TIMEOUT,
         FormError::Store(error) => store_status(error),
         FormError::Worker(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -55,6 +55,14 @@ pub(super) enum FormError {
     Idle { seconds: u64 },
     #[error("the file is larger than the {limit} bytes that this server takes ([limits] upload_bytes)")]
     TooLarge { limit: u64 },
+    #[error(
+        "the form is larger than {} bytes: this server takes {} for the file ([limits] upload_bytes) and {} for what is \
+         beside it ([limits] field_bytes)",
+        .0.form_bytes(),
+        .0.upload_bytes,
+        .0.field_bytes
+    )]
+    FormTooLarge(FormLimits),
     #[error("the form has more than {limit} fields ([limits] form_fields)")]
     TooManyFields { limit: usize },
     #[error("the form field {field} is larger than {limit} bytes ([limits] field_bytes)")]

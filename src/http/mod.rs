@@ -86,6 +86,14 @@ pub struct FormLimits {
     pub idle: Duration,
 }
 
+impl FormLimits {
+    /// Bytes of a form whose length is announced. What the fields beside the file add is small change: together, no more
+    /// than one may have.
+    fn form_bytes(&self) -> u64 {
+        self.upload_bytes.saturating_add(self.field_bytes as u64)
+    }
+}
+
 /// The two ends of a connection.
 #[derive(Debug)]
 struct Connection {

@@ -43,12 +43,8 @@ async fn admit(parts: &Parts, app: &App) -> Result<(), HttpError> {
         .headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    // What the fields beside the file add is small change.
-    if announced.is_some_and(|length: u64| length > app.form.upload_bytes.saturating_add(app.form.field_bytes as u64)) {
-        return Err(FormError::TooLarge {
-            limit: app.form.upload_bytes,
-        }
-        .into());
+    if announced.is_some_and(|length: u64| length > app.form.form_bytes()) {
+        return Err(FormError::FormTooLarge(app.form).into());
     }
     Ok(())
 }

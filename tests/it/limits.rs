@@ -47,6 +47,26 @@ fn too_large() {
     assert_eq!(server.site.stored(), Vec::<String>::new());
 }
 
+/// How large the whole is does not tell of what.
+#[test]
+fn too_large_a_form_is_not_put_down_to_the_file() {
+    let server = Site::new()
+        .set("limits.upload_bytes", "10000")
+        .set("limits.field_bytes", "1000")
+        .start();
+    let dist = Dist::sdist("blinky", "1.0");
+    let form = Form::upload(&dist).field("description", &"x".repeat(20_000));
+    form.post(&server).assert_says(
+        413,
+        &[
+            "the form is larger than 11000 bytes",
+            "10000 for the file ([limits] upload_bytes)",
+            "1000 for what is beside it ([limits] field_bytes)",
+        ],
+    );
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
 /// nginx answers 502 in its own words where it cannot pass on all.
 #[test]
 fn a_refused_body_is_taken_however_large() {

@@ -183,7 +183,7 @@ pub struct LimitsConfig {
 pub struct BoardsConfig {
     /// What upip downloads.
     pub upip: Upip,
-    /// How many of the newest releases upip is told of; 0 is all.
+    /// How many releases upip is told of, the newest with the one of `latest` among them; 0 is all.
     pub releases: usize,
     /// Glob patterns of members that boards get although they look like tests or documents.
     pub include: Vec<String>,

@@ -131,17 +131,17 @@ impl Index {
         view_of: &dyn Fn(&Release) -> Option<Arc<View>>,
     ) -> Board {
         let candidate = candidate(release, &view);
-        let resolve = |limit| {
+        let resolve = |for_upip| {
             let here = Here {
                 catalog,
                 view_of,
-                limit,
+                for_upip,
             };
             board::resolve(project.name(), &candidate, &here)
         };
-        let resolution = resolve(usize::MAX);
-        let limit = catalog.rules().upip_limit();
-        let for_upip = (limit < usize::MAX).then(|| resolve(limit));
+        let resolution = resolve(false);
+        let is_told_of_fewer = catalog.rules().upip_releases != 0;
+        let for_upip = is_told_of_fewer.then(|| resolve(true));
         let manifest = |code| {
             let version = release.version.as_str();
             board::manifest_json(&view, code, version, &resolution.pins, &resolution.missing).into()
@@ -244,8 +244,8 @@ struct Here<'a> {
     catalog: &'a Catalog,
     /// None where there is none now: what cannot be read now is not to be had now.
     view_of: &'a dyn Fn(&Release) -> Option<Arc<View>>,
-    /// How many of the newest releases of a project the board's installer is told of.
-    limit: usize,
+    /// Whether only the releases count that upip is told of, where it is told of fewer.
+    for_upip: bool,
 }
 
 impl Universe for Here<'_> {
@@ -253,16 +253,18 @@ impl Universe for Here<'_> {
         let Some(project) = self.catalog.project(project) else {
             return Vec::new();
         };
-        let current = project.for_board().filter(|release| !release.is_yanked());
-        // As `upip.rs` lists them.
-        let yanked = project
-            .for_board()
-            .filter(|release| release.is_yanked() && self.limit == usize::MAX);
         let known = |release: &Release| {
             let view = (self.view_of)(release)?;
             (!view.is_empty()).then(|| candidate(release, &view))
         };
-        let current = current.filter_map(known).take(self.limit);
-        current.chain(yanked.filter_map(known)).collect()
+        let mut candidates: Vec<_> = project.for_board().filter_map(known).collect();
+        if self.for_upip {
+            // As `upip.rs` lists them.
+            candidates.retain(|candidate| !candidate.yanked);
+            self.catalog
+                .rules()
+                .leave_for_upip(&mut candidates, |candidate| &candidate.version);
+        }
+        candidates
     }
 }

@@ -11,7 +11,7 @@ use super::project::{File, Project};
 use super::{mip, simple};
 use crate::board;
 use crate::config::{Latest, Upip};
-use crate::dist::ProjectName;
+use crate::dist::{ProjectName, ReleaseVersion};
 
 /// A snapshot of the index.
 #[derive(Debug)]
@@ -49,18 +49,28 @@ pub struct Rules {
     pub latest: Latest,
     /// What upip downloads.
     pub upip: Upip,
-    /// How many of the newest releases upip is told of; 0 is all.
+    /// How many releases upip is told of; 0 is all.
     pub upip_releases: usize,
 }
 
 impl Rules {
-    /// How many releases upip is told of.
-    pub(super) fn upip_limit(self) -> usize {
-        if self.upip_releases == 0 {
-            usize::MAX
-        } else {
-            self.upip_releases
+    /// Leaves those of a project's releases, the newest first, that upip is told of: the newest, and in any case the one for
+    /// a board that names none, which upip must find among them.
+    pub(super) fn leave_for_upip<T>(self, releases: &mut Vec<T>, version: impl Fn(&T) -> &ReleaseVersion) {
+        let Some(last) = self.upip_releases.checked_sub(1) else {
+            return;
+        };
+        let latest = match self.latest {
+            Latest::Newest => 0,
+            Latest::Stable => releases
+                .iter()
+                .position(|release| version(release).is_stable())
+                .unwrap_or(0),
+        };
+        if latest > last {
+            releases.swap(last, latest);
         }
+        releases.truncate(self.upip_releases);
     }
 }
 

@@ -373,7 +373,10 @@ impl Project {
 }
 
 /// The one of these releases that a client gets that names none.
-fn chosen<'a>(mut newest_first: impl Iterator<Item = &'a Release> + Clone, rule: Latest) -> Option<&'a Release> {
+pub(super) fn chosen<'a>(
+    mut newest_first: impl Iterator<Item = &'a Release> + Clone,
+    rule: Latest,
+) -> Option<&'a Release> {
     let newest = newest_first.clone().next();
     match rule {
         Latest::Newest => newest,

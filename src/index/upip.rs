@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use super::catalog::Rules;
 use super::page::{BASE, Template};
-use super::project::{Project, Release};
-use crate::config::{Latest, Upip};
+use super::project::{Project, Release, chosen};
+use crate::config::Upip;
 
 /// Stands for the version of a project whose releases were all yanked. upip then installs none but one that is named, as pip
 /// does, and its KeyError shows this word.
@@ -16,29 +16,21 @@ const ALL_YANKED: &str = "yanked";
 /// next index.
 pub(super) fn template(project: &Project, rules: Rules) -> Template {
     let named = |release| Some((release, path(project, release, rules.upip)?));
-    let (yanked, current): (Vec<_>, Vec<_>) = project
+    let (yanked, mut current): (Vec<_>, Vec<_>) = project
         .releases()
         .iter()
         .rev()
         .filter_map(named)
         .partition(|(r, _)| r.is_yanked());
-    let stable = || current.iter().find(|(release, _)| release.version.is_stable());
-    let latest = match rules.latest {
-        Latest::Newest => current.first(),
-        Latest::Stable => stable().or(current.first()),
-    };
     if current.is_empty() && (yanked.is_empty() || rules.upip_releases != 0) {
         return Template::default();
     }
-    let latest = latest.map(|(latest, _)| *latest);
-    // The release for those who name none must be listed, or upip fails; one that was yanked is for those who name it.
-    let newest = current.iter().take(rules.upip_limit());
-    let is_latest = |(release, _): &&(&Release, String)| latest.is_some_and(|latest| latest.version == release.version);
-    let is_listed = newest.clone().any(|named| is_latest(&named));
-    let chosen = current.iter().filter(|named| !is_listed && is_latest(named));
-    let yanked = yanked.iter().filter(|_| rules.upip_releases == 0);
-    let listed = newest.chain(chosen).chain(yanked);
+    let latest = chosen(current.iter().map(|(release, _)| *release), rules.latest);
     let latest = latest.map_or_else(|| format!("{ALL_YANKED:?}"), quoted);
+    rules.leave_for_upip(&mut current, |(release, _)| &release.version);
+    // One that was yanked is for those who name it.
+    let yanked = yanked.iter().filter(|_| rules.upip_releases == 0);
+    let listed = current.iter().chain(yanked);
     let mut json = format!(r#"{{"info":{{"version":{latest}}},"releases":{{"#);
     for (position, (release, path)) in listed.enumerate() {
         let comma = if position == 0 { "" } else { "," };

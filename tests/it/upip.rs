@@ -122,6 +122,36 @@ fn the_url_has_the_host_as_asked_and_always_a_port() {
 }
 
 #[test]
+fn of_few_releases_one_is_the_latest() {
+    let blinky = |version| Dist::sdist_with("blinky", version, "", version);
+    let mut dists = ["1.0", "1.1", "2.0rc1", "2.0rc2"].map(blinky).to_vec();
+    dists.push(Dist::sdist_with("lamp", "1.0", "Requires-Dist: blinky>=1.1", ""));
+    for (latest, releases, expected) in [
+        ("newest", "1", &["2.0rc2"][..]),
+        ("stable", "1", &["1.1"]),
+        ("stable", "2", &["1.1", "2.0rc2"]),
+        ("stable", "3", &["1.1", "2.0rc1", "2.0rc2"]),
+    ] {
+        let site = Site::holding(&dists).set("index.latest", &format!("{latest:?}"));
+        let server = site.set("boards.releases", releases).start();
+        let json = ask(&server, "/blinky/json").json();
+        let told: Vec<_> = json["releases"].as_object().unwrap().keys().collect();
+        assert_eq!(told, expected, "{latest} {releases}");
+        let chosen = json["info"]["version"].as_str().unwrap();
+        assert!(expected.contains(&chosen), "{chosen}");
+        // What another package requires is pinned to one of those.
+        let board = tempfile::tempdir().unwrap();
+        upip_install("2M", &[&server.url()], board.path(), &["lamp"]).succeeded();
+        let installed = tree(board.path()).remove("blinky/__init__.py").unwrap();
+        let installed = String::from_utf8(installed).unwrap();
+        assert!(
+            expected.contains(&installed.as_str()),
+            "{latest} {releases}: {installed}"
+        );
+    }
+}
+
+#[test]
 fn latest_is_the_newest_or_the_newest_stable() {
     let dists = ["1.0", "1.1", "2.0rc1", "1.10"].map(|version| Dist::sdist("blinky", version));
     for (setting, expected) in [("newest", "2.0rc1"), ("stable", "1.10")] {

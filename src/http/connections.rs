@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use super::head_timer::HeadTimer;
 use super::service::answer;
 use super::wire::{Outgoing, Wire};
-use super::{Connection, Service, Tls};
+use super::{Connection, Service, Tls, plain};
 use crate::tls::{Acceptor, HandshakeError};
 
 /// Bytes of a request's head; far more than any client sends.
@@ -255,6 +255,9 @@ async fn serve(
     };
     let Err(error) = ended else { return Ok(()) };
     let rest = conversation.into_parts();
+    if error.is_parse() {
+        plain::tell_of_tls(connection.peer, &rest.read_buf);
+    }
     // A client that has begun no request is not told: it might take the words for the answer to its next one.
     if error.is_timeout() && !rest.read_buf.is_empty() {
         tell_slow(rest.io.into_inner(), connections.limits.head).await;

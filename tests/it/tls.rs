@@ -286,6 +286,13 @@ fn plain_http_on_the_https_port_is_sent_to_https() {
 }
 
 #[test]
+fn https_on_the_plain_port_is_told_to_the_log() {
+    let server = Server::start();
+    assert!(!is_trusted(Path::new("/dev/null"), server.address.port()));
+    server.await_log("a client speaks HTTPS to this port, which speaks plain HTTP: write http:// ");
+}
+
+#[test]
 fn who_uploads_by_plain_http_to_the_https_port_is_told() {
     let server = site(&Authority::new()).start();
     let url = format!("http://127.0.0.1:{}/", port(&server));

@@ -1,9 +1,10 @@
-//! systemd's side of a service: readiness, status, reloading, watchdog, passed sockets. Called by `serve/`.
+//! systemd's side of a service: readiness, status, reloading, watchdog, passed sockets. Called by `serve/`, and by `auth/` for credentials.
 //!
 //! Everything is a no-op where the variable that asks for it is not set, so the same program runs by hand, in a
 //! container and as a unit of `Type=notify-reload`. Source: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3).
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -54,6 +55,13 @@ fn take(passed: &mut ListenFd, index: usize) -> Result<Option<TcpListener>, Syst
 /// Whether a unit of systemd runs this program (`$INVOCATION_ID`, systemd.exec(5)).
 pub fn is_service() -> bool {
     std::env::var_os("INVOCATION_ID").is_some()
+}
+
+/// Whether systemd made the file as a credential of the unit (`$CREDENTIALS_DIRECTORY`, systemd.exec(5)): a copy for as long
+/// as the service runs, which nobody can change.
+pub fn is_credential(path: &Path) -> bool {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
+    directory.is_some_and(|directory| path.starts_with(directory))
 }
 
 /// Startup, or a reload, is finished. `status` is the line that `systemctl status` shows.

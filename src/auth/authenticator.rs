@@ -12,9 +12,8 @@ use tokio::task::spawn_blocking;
 use super::credentials::Credentials;
 use super::password_file::PasswordFile;
 use super::throttle::{Throttle, network_of};
-use super::{Action, AuthError, Denied, Policy, UserName};
+use super::{Action, AuthError, Denied, Policy, SetPassword, UserName};
 use crate::cores;
-use crate::shell::Word;
 
 /// Queues for addresses that wait for a hash. Two addresses that share one wait for each other, and that is all.
 const QUEUES: usize = 64;
@@ -208,12 +207,11 @@ impl Desk {
         self.throttle.refund(peer);
         let is_first_login = generation.verified.insert(&credentials, peer);
         if is_first_login && generation.passwords.is_legacy(user) {
-            // A server that was given its file by a flag has another than the command takes by itself.
-            let (name, file) = (Word(user.as_str()), Word(self.file.path()));
-            tracing::warn!(
-                %user,
-                "the password is kept as an old, weak hash: renew it with `micropypi passwd {name} --file {file}`"
-            );
+            let remedy = SetPassword {
+                user: user.as_str(),
+                file: self.file.path(),
+            };
+            tracing::warn!(%user, "the password is kept as an old, weak hash: renew it with {remedy}");
         }
         Ok(credentials.user)
     }

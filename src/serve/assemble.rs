@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::geteuid;
 
 use super::ServeError;
-use crate::auth::{Authenticator, Policy};
+use crate::auth::{Authenticator, Policy, SetPassword};
 use crate::board::Patterns;
 use crate::board::mpy::MpyCross;
 use crate::chain::Chain;
@@ -150,11 +150,8 @@ fn tell_of_no_user(auth: &Authenticator, config: &AuthConfig) {
     let Some(file) = auth.without_user().filter(|_| !config.protect.is_empty()) else {
         return;
     };
-    tracing::warn!(
-        "what is protected is refused to everybody, because nobody is in the password file: run `micropypi passwd USER \
-         --file {}`",
-        Word(file)
-    );
+    let remedy = SetPassword { user: "USER", file };
+    tracing::warn!("what is protected is refused to everybody, because nobody is in the password file: run {remedy}");
 }
 
 /// How a server with this source of its configuration is told its password file.

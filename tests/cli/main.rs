@@ -864,6 +864,25 @@ fn a_line_to_paste_is_for_the_file_whatever_its_name() {
     assert!(!said.contains(exposed), "{remedy} did nothing: {said}");
 }
 
+/// As NixOS's module has it: the copy cannot be written, and goes with the service.
+#[test]
+fn a_password_file_that_is_a_credential_is_mended_where_it_comes_from() {
+    let home = home();
+    let credentials = home.path().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::write(credentials.join("htpasswd"), "").unwrap();
+    // Nothing is served for ever: this cache cannot be made.
+    let start = micropypi(home.path(), &["serve"])
+        .env("CREDENTIALS_DIRECTORY", &credentials)
+        .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
+        .output();
+    let said = failure(&start.unwrap());
+    assert!(
+        said.contains("run `micropypi passwd USER --file FILE`, where FILE is what the unit's credential is loaded from, and restart the service"),
+        "{said}"
+    );
+}
+
 #[test]
 fn the_packages_can_ask_for_man_page_and_completions() {
     let home = home();

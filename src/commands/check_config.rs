@@ -44,8 +44,11 @@ fn check(config: &Config) -> Result<(), CommandError> {
     if let Some(passwords) = config.auth.passwords.as_deref().filter(|path| !is_missing(path)) {
         unless_out_of_reach(auth::check(passwords))?;
     }
-    if let Some(page) = &config.welcome {
-        unless_out_of_reach(serve::welcome(page))?;
+    if let Some(path) = &config.welcome {
+        let page = unless_out_of_reach(serve::welcome(path))?;
+        if let Some(doubt) = page.and_then(|page| page.doubt(path)) {
+            eprintln!("warning: {doubt}");
+        }
     }
     if let Some(compiler) = &config.boards.mpy_cross {
         unless_out_of_reach(serve::compiler(compiler))?;
@@ -58,15 +61,20 @@ fn is_missing(path: &Path) -> bool {
     matches!(path.try_exists(), Ok(false))
 }
 
-/// What this user may not read, the server's user may. What is missing is told of elsewhere.
-fn unless_out_of_reach<T, E: Error + Into<CommandError> + 'static>(checked: Result<T, E>) -> Result<(), CommandError> {
-    let Err(error) = checked else { return Ok(()) };
+/// None for what this user may not read, which the server's user may, and for what is missing, which is told of elsewhere.
+fn unless_out_of_reach<T, E: Error + Into<CommandError> + 'static>(
+    checked: Result<T, E>,
+) -> Result<Option<T>, CommandError> {
+    let error = match checked {
+        Ok(sound) => return Ok(Some(sound)),
+        Err(error) => error,
+    };
     let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause.map(io::Error::kind) {
-        Some(ErrorKind::NotFound) => Ok(()),
+        Some(ErrorKind::NotFound) => Ok(None),
         Some(ErrorKind::PermissionDenied) => {
             eprintln!("warning: {}; this user may not, and the server's must", Chain(&error));
-            Ok(())
+            Ok(None)
         }
         _ => Err(error.into()),
     }

@@ -1,6 +1,8 @@
 //! A page of the administrator's at `/`. pypiserver takes such a file for a template, so its five names are replaced here,
 //! too: `{{NAME}}` by the value as HTML has it, `{{!NAME}}` by the bare value. Called by `pages.rs`; read by `serve/`.
 
+use std::path::Path;
+
 use maud::html;
 
 /// A longer remark on what is foreign tells nobody more.
@@ -10,6 +12,7 @@ const SHOWN_CHARS: usize = 60;
 #[derive(Debug, Clone)]
 pub struct Welcome {
     pieces: Vec<Piece>,
+    /// Sorted, each once.
     foreign: Vec<String>,
 }
 
@@ -57,9 +60,15 @@ impl Welcome {
         self.pieces.push(piece);
     }
 
-    /// What a template would do something with, and this page does not: other placeholders, and lines of code.
-    pub fn foreign(&self) -> &[String] {
-        &self.foreign
+    /// What works, but is unlikely to be meant by this page, which lies there: a template would do something with other
+    /// placeholders and with lines of code.
+    pub fn doubt(&self, path: &Path) -> Option<String> {
+        let foreign = Some(self.foreign.join(", ")).filter(|foreign| !foreign.is_empty())?;
+        Some(format!(
+            "the page {} shows as it stands: {foreign}; only {{{{URL}}}}, {{{{VERSION}}}}, {{{{NUMPKGS}}}}, {{{{PACKAGES}}}} \
+             and {{{{SIMPLE}}}} are replaced",
+            path.display()
+        ))
     }
 
     /// The page for a client that knows the server by this base URL (no slash at its end), with so many files here.
@@ -161,7 +170,10 @@ mod tests {
     fn what_is_not_known_stays_and_is_told_once() {
         let page = "{{URL\n{{name}} é}} {{name}}\n  % for p in x:\nb{c:d}}100%\n";
         assert_eq!(filled(page), page);
-        assert_eq!(Welcome::parse(page).foreign(), ["% for p in x:", "{{name}}"]);
-        assert!(Welcome::parse("<p>{{URL}} is 100% {ours}</p>").foreign().is_empty());
+        let doubt = |page| Welcome::parse(page).doubt(Path::new("page.html"));
+        let told = "the page page.html shows as it stands: % for p in x:, {{name}}; only {{URL}}, {{VERSION}}, {{NUMPKGS}}, \
+                    {{PACKAGES}} and {{SIMPLE}} are replaced";
+        assert_eq!(doubt(page).as_deref(), Some(told));
+        assert_eq!(doubt("<p>{{URL}} is 100% {ours}</p>"), None);
     }
 }

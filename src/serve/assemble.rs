@@ -168,11 +168,16 @@ fn site(config: &Config) -> Result<Site, ServeError> {
     if let Some(doubt) = config.doubt() {
         tracing::warn!("{doubt}");
     }
+    let page = config.welcome.as_deref();
+    let welcome = page.map(welcome).transpose()?;
+    if let Some(doubt) = page.zip(welcome.as_ref()).and_then(|(path, page)| page.doubt(path)) {
+        tracing::warn!("{doubt}");
+    }
     Ok(Site {
         base_url: config.base_url.as_deref().map(with_port),
         trusted_proxies: config.trusted_proxies.clone(),
         fallback_url: config.index.fallback_url.clone(),
-        welcome: config.welcome.as_deref().map(welcome).transpose()?,
+        welcome,
         max_age: config.index.cache_control,
         health_endpoint: config.health_endpoint.clone(),
     })
@@ -236,16 +241,7 @@ pub(crate) fn welcome(path: &Path) -> Result<Welcome, ServeError> {
         path: path.to_owned(),
         source,
     })?;
-    let page = Welcome::parse(&page);
-    if !page.foreign().is_empty() {
-        tracing::warn!(
-            "the page {} shows as it stands: {}; only {{{{URL}}}}, {{{{VERSION}}}}, {{{{NUMPKGS}}}}, {{{{PACKAGES}}}} and \
-             {{{{SIMPLE}}}} are replaced",
-            path.display(),
-            page.foreign().join(", ")
-        );
-    }
-    Ok(page)
+    Ok(Welcome::parse(&page))
 }
 
 fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {

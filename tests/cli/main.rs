@@ -255,6 +255,15 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
         assert_eq!(success(&checked), "c.toml: OK\n");
         assert_eq!(text(&checked.stderr), warning);
     }
+    write("page.html", "{{URL}} has {{PACKAGE}}\n");
+    write("c.toml", "welcome = 'page.html'\n");
+    let doubtful = check();
+    assert_eq!(success(&doubtful), "c.toml: OK\n");
+    let warning = text(&doubtful.stderr);
+    assert!(
+        warning.starts_with("warning: the page page.html shows as it stands: {{PACKAGE}}; only {{URL}}, "),
+        "{warning}"
+    );
     // The second lies where such a user cannot even tell whether it is there.
     for (closed, passwords) in [("secrets", "secrets"), ("folder", "folder/secrets")] {
         let allow = |mode| fs::set_permissions(home.path().join(closed), Permissions::from_mode(mode)).unwrap();

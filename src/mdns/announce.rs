@@ -15,6 +15,7 @@ use mdns_sd::{DaemonEvent, IfKind, Receiver, RecvTimeoutError, ServiceDaemon};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
+use super::conflicts::{Conflicts, next_label};
 use super::holder::Holder;
 use super::service::{Begin, Service, State};
 use super::{INDEX_TYPE, MdnsError};
@@ -28,12 +29,6 @@ const TXT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the machine's addresses are looked at, in seconds.
 const ADDRESS_INTERVAL: u32 = 2;
-
-/// After this many conflicts within [`CONFLICT_WINDOW`], each further one waits for [`BACK_OFF`]. RFC 6762, section
-/// 8.1, has 15 within 10 s, which are never reached where each one is looked into for seconds.
-const CONFLICTS: usize = 5;
-const CONFLICT_WINDOW: Duration = Duration::from_mins(1);
-const BACK_OFF: Duration = Duration::from_secs(5);
 
 /// mdns-sd repeats a goodbye after 120 ms, because the first may be lost.
 const GOODBYE: Duration = Duration::from_millis(150);
@@ -341,23 +336,6 @@ impl std::fmt::Debug for Session {
     }
 }
 
-/// The times of the latest conflicts.
-#[derive(Default)]
-struct Conflicts(Vec<Instant>);
-
-impl Conflicts {
-    /// Counts a conflict, and says how long to wait before the name is tried again.
-    fn pause(&mut self, now: Instant) -> Duration {
-        self.0.retain(|&then| now.duration_since(then) < CONFLICT_WINDOW);
-        self.0.push(now);
-        if self.0.len() > CONFLICTS {
-            BACK_OFF
-        } else {
-            Duration::ZERO
-        }
-    }
-}
-
 /// mdns-sd opens its socket later and tells nobody when it cannot.
 pub(super) fn share_port() -> Result<(), MdnsError> {
     let open = || {
@@ -367,47 +345,4 @@ pub(super) fn share_port() -> Result<(), MdnsError> {
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)).into())
     };
     open().map_err(MdnsError::Port)
-}
-
-/// `micropypi` → `micropypi-2` → `micropypi-3`, and after 99 from 2 again: a longer number need not fit in a label.
-fn next_label(name: &str, lost: &str) -> String {
-    let number = lost
-        .strip_prefix(name)
-        .and_then(|rest| rest.strip_prefix('-'))
-        .and_then(|number| number.parse::<u32>().ok())
-        .unwrap_or(1);
-    let next = if number < 99 { number + 1 } else { 2 };
-    format!("{name}-{next}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::service::NAME_MAX;
-    use super::*;
-
-    #[test]
-    fn a_taken_name_gives_way_to_the_next_number() {
-        assert_eq!(next_label("micropypi", "micropypi"), "micropypi-2");
-        assert_eq!(next_label("micropypi", "micropypi-9"), "micropypi-10");
-        assert_eq!(next_label("lab-3", "lab-3"), "lab-3-2");
-        assert_eq!(next_label("micropypi", "micropypi-99"), "micropypi-2");
-    }
-
-    #[test]
-    fn a_taken_name_gives_way_to_one_that_fits() {
-        let name = "a".repeat(NAME_MAX);
-        let labels = std::iter::successors(Some(name.clone()), |lost| Some(next_label(&name, lost)));
-        assert!(labels.take(300).all(|label| label.len() <= 63));
-    }
-
-    #[test]
-    fn one_conflict_after_the_other_is_slowed_down_until_there_is_peace() {
-        let start = Instant::now();
-        let mut conflicts = Conflicts::default();
-        for second in 0..5 {
-            assert_eq!(conflicts.pause(start + Duration::from_secs(second)), Duration::ZERO);
-        }
-        assert_eq!(conflicts.pause(start + Duration::from_secs(5)), BACK_OFF);
-        assert_eq!(conflicts.pause(start + Duration::from_secs(120)), Duration::ZERO);
-    }
 }

@@ -7,6 +7,7 @@
 mod announce;
 mod browse;
 mod configuration;
+mod conflicts;
 mod discover;
 mod holder;
 mod interfaces;

@@ -1,4 +1,5 @@
-//! systemd's side of a service: readiness, status, reloading, watchdog, passed sockets. Called by `serve/`, and by `auth/` for credentials.
+//! systemd's side of a service: readiness, status, reloading, watchdog, passed sockets, credentials. Called by `serve/`, and
+//! by `auth/` for credentials.
 //!
 //! Everything is a no-op where the variable that asks for it is not set, so the same program runs by hand, in a
 //! container and as a unit of `Type=notify-reload`. Source: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3).

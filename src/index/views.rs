@@ -22,7 +22,7 @@ use crate::dist::{ContentId, CoreMetadata, DistFilename};
 use crate::store::Contents;
 
 /// Counts the ways in which views were ever made; another one makes every view anew.
-const GENERATION: &[u8] = b"board view 8";
+const GENERATION: &[u8] = b"board view 9";
 
 /// Why there is no view now; there may be one at the next try.
 #[derive(Debug, thiserror::Error)]

@@ -1,4 +1,5 @@
 //! MicroPython's classic sdists: made for upip, with neither a backend nor PKG-INFO. What upip unpacks is the package.
+//! (Source: micropython-lib's sdist_upip.py, `FILTERS`.)
 
 use std::collections::BTreeSet;
 
@@ -8,21 +9,32 @@ use crate::board::source_tree::SourceTree;
 
 pub(super) fn layout(tree: &SourceTree) -> Layout {
     let mut layout = Layout::default();
+    let is_filtered = is_filtered(tree);
     let packages: BTreeSet<&str> = tree.paths().filter(|path| is_module(path)).filter_map(folder).collect();
     for path in tree.paths() {
         let target = below_src(path);
-        if is_module(path) || folder(path).is_some_and(|folder| packages.contains(folder)) {
+        let is_part = |folder| is_filtered && !is_metadata(folder) || packages.contains(folder);
+        if is_module(path) || folder(path).is_some_and(is_part) {
             layout.place(target.to_owned(), path);
         }
     }
     layout
 }
 
+/// Whether sdist_upip made it, which keeps the egg-info, and takes out setup.py with all that no package brought along.
+fn is_filtered(tree: &SourceTree) -> bool {
+    tree.egg_info().is_some() && !["setup.py", "pyproject.toml"].iter().any(|file| tree.has(file))
+}
+
 fn below_src(path: &str) -> &str {
     path.strip_prefix("src/").unwrap_or(path)
 }
 
-/// The package at the top that holds this file.
+fn is_metadata(folder: &str) -> bool {
+    folder.ends_with(".egg-info")
+}
+
+/// The folder at the top that holds this file.
 fn folder(path: &str) -> Option<&str> {
     Some(below_src(path).split_once('/')?.0)
 }
@@ -31,18 +43,28 @@ fn folder(path: &str) -> Option<&str> {
 mod tests {
     use super::super::tests::board;
 
+    const FILES: [(&str, &str); 6] = [
+        ("upip.py", ""),
+        ("umqtt/simple.py", ""),
+        ("umqtt/certificates/ca.der", ""),
+        ("Makefile", ""),
+        ("static/css/style.css.gz", ""),
+        ("micropython_upip.egg-info/PKG-INFO", ""),
+    ];
+    const PACKAGES: [&str; 3] = ["umqtt/certificates/ca.der", "umqtt/simple.py", "upip.py"];
+
+    /// A server's pages lie beside its package: micropython-esp-wifi-manager opens `lib/templates` and `lib/static`.
     #[test]
-    fn modules_and_packages_with_their_data_are_taken() {
-        let files = [
-            "upip.py",
-            "umqtt/simple.py",
-            "umqtt/certificates/ca.der",
-            "Makefile",
-            "assets/logo.png",
-            "micropython_upip.egg-info/PKG-INFO",
-        ];
-        let taken = board(&files.map(|path| (path, "")));
-        assert_eq!(taken, ["umqtt/certificates/ca.der", "umqtt/simple.py", "upip.py"]);
+    fn modules_and_folders_of_data_are_taken() {
+        assert_eq!(board(&FILES), [&["static/css/style.css.gz"], &PACKAGES[..]].concat());
+    }
+
+    #[test]
+    fn what_nobody_filtered_holds_more_than_is_installed() {
+        let with_setup = board(&[&FILES[..], &[("setup.py", "setup(packages=find())")]].concat());
+        assert_eq!(with_setup, [&["setup.py"], &PACKAGES[..]].concat());
+        let without_metadata = board(&FILES[..5]);
+        assert_eq!(without_metadata, PACKAGES);
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl Top<'_> {
             if self.is_module(path) {
                 layout.place(target, path);
             } else {
-                match self.data(path) {
+                match self.other(path) {
                     Data::Installed => layout.place(target, path),
                     Data::LeftOut => {}
                     Data::Unknown => undecided += 1,
@@ -182,7 +182,7 @@ impl Top<'_> {
         }
         if undecided > 0 {
             let name = &self.name;
-            layout.note(format!("{undecided} data files of {name} are left out: only setup.py knows whether they are installed; upload a wheel as well"));
+            layout.note(format!("{undecided} files of {name} are left out: only setup.py knows whether they are installed; upload a wheel as well"));
         }
     }
 
@@ -191,10 +191,17 @@ impl Top<'_> {
         path.ends_with(".py") && self.packages_of(path).next() == self.folders(path).next()
     }
 
-    fn data(&self, path: &str) -> Data {
+    /// What becomes of a file that is no module of a package.
+    fn other(&self, path: &str) -> Data {
         let packages = self.packages_of(path);
-        self.settings
-            .data(packages.map(|folder| (self.package(folder), &path[folder.len() + 1..])))
+        let data = self
+            .settings
+            .data(packages.map(|folder| (self.package(folder), &path[folder.len() + 1..])));
+        if path.ends_with(".py") {
+            data.max(self.settings.other_modules)
+        } else {
+            data
+        }
     }
 
     /// The folders above a file that are packages, the nearest first.

@@ -44,6 +44,8 @@ pub(super) struct Settings {
     exclude_data: BTreeMap<String, Globs>,
     /// For data that no pattern names.
     other_data: Data,
+    /// For modules in folders that are no packages.
+    pub(super) other_modules: Data,
 }
 
 impl Settings {
@@ -87,6 +89,7 @@ impl Settings {
             package_data: by_package(list_map(table(settings, &["package-data"])), Globs::files)?,
             exclude_data: by_package(list_map(table(settings, &["exclude-package-data"])), Globs::names)?,
             other_data: if takes_data { Data::Installed } else { Data::LeftOut },
+            other_modules: Data::LeftOut,
         })
     }
 
@@ -108,7 +111,7 @@ impl Settings {
         };
         let packages = match finder {
             "" => literals(&setup, "packages"),
-            finder if finder.starts_with("find") => Listed::Computed,
+            finder if finder.starts_with("find") => Listed::Found,
             finder => Listed::Names(words(finder)),
         };
         let modules = match option("py_modules") {
@@ -117,6 +120,7 @@ impl Settings {
         };
         let is_discovered = matches!((&packages, &modules), (Listed::Nothing, Listed::Nothing));
         let is_computed = matches!(packages, Listed::Computed) || matches!(modules, Listed::Computed);
+        let is_found = matches!(packages, Listed::Found);
         let (packages, modules) = (packages.names(), modules.names());
         Ok(Self {
             is_declared: has_metadata || !finder.is_empty() || options.contains_key("py_modules"),
@@ -128,7 +132,7 @@ impl Settings {
                 .map(|root| folder(&root).to_owned()),
             roots: Vec::new(),
             has_namespaces: is_discovered || finder == "find_namespace" || setup.contains("find_namespace_packages"),
-            is_listed: !is_computed && [&packages, &modules].iter().any(|list| !list.is_empty()),
+            is_listed: !is_computed && !is_found && [&packages, &modules].iter().any(|list| !list.is_empty()),
             packages: packages.into_iter().collect(),
             modules,
             folders,
@@ -137,6 +141,7 @@ impl Settings {
             package_data: by_package(lists("options.package_data"), Globs::files)?,
             exclude_data: by_package(lists("options.exclude_package_data"), Globs::names)?,
             other_data: other_data(tree, option("include_package_data"), &setup, has_metadata),
+            other_modules: computed_if(is_computed, tree, &setup),
         })
     }
 
@@ -214,18 +219,22 @@ fn by_package(
     globs.collect()
 }
 
-/// Without a `MANIFEST.in` or a version control plugin, an sdist holds only the data that are installed. `[project]` in
-/// `pyproject.toml` has them included unless something says otherwise.
+/// `[project]` in `pyproject.toml` has data included unless something says otherwise.
 fn other_data(tree: &SourceTree, setting: &str, setup: &str, has_metadata: bool) -> Data {
     let is_set = ["1", "true", "yes"].iter().any(|yes| setting.eq_ignore_ascii_case(yes));
     let is_default = has_metadata && setting.is_empty() && !setup.contains("include_package_data=");
     if is_set || is_default || setup.contains("include_package_data=True") {
         return Data::Installed;
     }
-    match setup.contains("package_data") {
+    computed_if(setup.contains("package_data"), tree, setup)
+}
+
+/// What `setup.py` works out: without a `MANIFEST.in` or a version control plugin, an sdist holds only what is installed.
+fn computed_if(is_computed: bool, tree: &SourceTree, setup: &str) -> Data {
+    match is_computed {
+        false => Data::LeftOut,
         true if tree.has("MANIFEST.in") || setup.contains("scm") => Data::Unknown,
         true => Data::Installed,
-        false => Data::LeftOut,
     }
 }
 
@@ -233,6 +242,8 @@ fn other_data(tree: &SourceTree, setting: &str, setup: &str, has_metadata: bool)
 enum Listed {
     Nothing,
     Names(Vec<String>),
+    /// Those that setuptools finds.
+    Found,
     /// Only Python knows.
     Computed,
 }
@@ -241,7 +252,7 @@ impl Listed {
     fn names(self) -> Vec<String> {
         match self {
             Self::Names(names) => names,
-            Self::Nothing | Self::Computed => Vec::new(),
+            Self::Nothing | Self::Found | Self::Computed => Vec::new(),
         }
     }
 }
@@ -280,9 +291,18 @@ fn literals(setup: &str, keyword: &str) -> Listed {
     let list = || each(between(value(setup, keyword)?, ['[', ']'])?, name);
     match list() {
         Some(names) => Listed::Names(names),
+        None if is_found(setup, keyword) => Listed::Found,
         None if setup.contains(&format!("{keyword}=")) => Listed::Computed,
         None => Listed::Nothing,
     }
+}
+
+fn is_found(setup: &str, keyword: &str) -> bool {
+    let value = value(setup, keyword).unwrap_or_default();
+    let function = value.strip_prefix("setuptools.").unwrap_or(value);
+    ["find_packages(", "find_namespace_packages("]
+        .iter()
+        .any(|start| function.starts_with(start))
 }
 
 /// The name of a package or module.
@@ -339,7 +359,7 @@ mod tests {
     fn only_plain_lists_are_read_of_a_setup_py() {
         let names = |setup: &str| match literals(setup, "packages") {
             Listed::Names(names) => Some(names),
-            Listed::Nothing | Listed::Computed => None,
+            Listed::Nothing | Listed::Found | Listed::Computed => None,
         };
         assert_eq!(names("setup(packages=['a',\"a.b\",])").unwrap(), ["a", "a.b"]);
         assert_eq!(names("setup(namespace_packages=['a'])"), None);

@@ -44,7 +44,7 @@ fn setup_py_alone_decides_no_data() {
     ];
     let layout = of_sdist(&tree(&files), "foo");
     assert_eq!(layout.files.into_keys().collect::<Vec<_>>(), ["foo/__init__.py"]);
-    assert!(layout.notes[0].starts_with("1 data files of foo are left out: only setup.py knows"));
+    assert!(layout.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
 }
 
 #[test]
@@ -60,6 +60,29 @@ fn folders_without_init_are_no_packages_for_setup_py() {
     let mut files = files;
     files[0].1 = "setup()";
     assert_eq!(board(&files), ["foo/__init__.py", "foo/scripts/x.py"]);
+}
+
+/// As the EuroPi lists its modules.
+#[test]
+fn modules_that_setup_py_works_out_need_no_package() {
+    let files = |more| {
+        let files = [
+            ("setup.py", "setup(py_modules = modules_below('foo'))"),
+            ("foo.egg-info/top_level.txt", "foo"),
+            ("foo/__init__.py", ""),
+            ("foo/fonts/small.py", ""),
+            ("foo/fonts/small.png", ""),
+        ];
+        of_sdist(&tree(&[&files[..], more].concat()), "foo")
+    };
+    let plain = files(&[]);
+    assert_eq!(
+        plain.files.into_keys().collect::<Vec<_>>(),
+        ["foo/__init__.py", "foo/fonts/small.py"]
+    );
+    let with_others = files(&[("MANIFEST.in", "")]);
+    assert_eq!(with_others.files.into_keys().collect::<Vec<_>>(), ["foo/__init__.py"]);
+    assert!(with_others.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
 }
 
 #[test]

@@ -155,6 +155,8 @@ impl Top<'_> {
             (true, true) if !self.is_regular(&self.folder) => self.place_module(layout, &module),
             (true, _) => self.place_package(layout),
             (false, true) => self.place_module(layout, &module),
+            // Type hints (PEP 561).
+            (false, false) if self.name.ends_with("-stubs") => {}
             (false, false) => layout.note(format!(
                 "{} is left out: it is not where setuptools would look for it",
                 self.name

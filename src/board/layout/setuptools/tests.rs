@@ -85,6 +85,19 @@ fn modules_that_setup_py_works_out_need_no_package() {
     assert!(with_others.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
 }
 
+/// Each of the hundred that stand for CircuitPython's modules would have had its note.
+#[test]
+fn type_hints_are_not_said_to_be_missing() {
+    let files = [
+        ("setup.py", "setup(packages = names)"),
+        ("foo.egg-info/top_level.txt", "bar-stubs\nfoo-stubs\ngone"),
+    ];
+    assert_eq!(
+        of_sdist(&tree(&files), "foo").notes,
+        ["gone is left out: it is not where setuptools would look for it"]
+    );
+}
+
 #[test]
 fn setup_cfg_globs_select_data() {
     let cfg = "[options]\npackages = find:\n[options.package_data]\nfoo = *.txt, data/*.bin\n";

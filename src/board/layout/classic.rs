@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::Layout;
-use crate::board::path::is_module;
+use crate::board::path::{is_leftover, is_module, is_skipped_by_upip};
 use crate::board::source_tree::SourceTree;
 
 pub(super) fn layout(tree: &SourceTree) -> Layout {
     let mut layout = Layout::default();
+    let mut left_out = BTreeSet::new();
     let is_filtered = is_filtered(tree);
     let packages: BTreeSet<&str> = tree.paths().filter(|path| is_module(path)).filter_map(folder).collect();
     for path in tree.paths() {
@@ -16,7 +17,13 @@ pub(super) fn layout(tree: &SourceTree) -> Layout {
         let is_part = |folder| is_filtered && !is_metadata(folder) || packages.contains(folder);
         if is_module(path) || folder(path).is_some_and(is_part) {
             layout.place(target.to_owned(), path);
+        } else if !is_skipped_by_upip(target) && !is_leftover(target) {
+            left_out.insert(folder(path).unwrap_or(target));
         }
+    }
+    if !left_out.is_empty() {
+        let names = left_out.into_iter().collect::<Vec<_>>().join(", ");
+        layout.note(format!("left out, as no part of a package: {names}"));
     }
     layout
 }
@@ -41,7 +48,8 @@ fn folder(path: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::board;
+    use super::super::of_sdist;
+    use super::super::tests::{board, tree};
 
     const FILES: [(&str, &str); 6] = [
         ("upip.py", ""),
@@ -63,8 +71,26 @@ mod tests {
     fn what_nobody_filtered_holds_more_than_is_installed() {
         let with_setup = board(&[&FILES[..], &[("setup.py", "setup(packages=find())")]].concat());
         assert_eq!(with_setup, [&["setup.py"], &PACKAGES[..]].concat());
-        let without_metadata = board(&FILES[..5]);
-        assert_eq!(without_metadata, PACKAGES);
+        let without_metadata = of_sdist(&tree(&FILES[..5]), "foo");
+        assert_eq!(without_metadata.files.into_keys().collect::<Vec<_>>(), PACKAGES);
+        assert_eq!(
+            without_metadata.notes,
+            ["left out, as no part of a package: Makefile, static"]
+        );
+    }
+
+    #[test]
+    fn what_any_archive_has_needs_no_note() {
+        let files = [
+            "foo.py",
+            "LICENSE",
+            "README.md",
+            "tests/data.json",
+            ".github/ci.yml",
+            "PKG-INFO",
+        ];
+        let layout = of_sdist(&tree(&files.map(|path| (path, ""))), "foo");
+        assert!(layout.notes.is_empty(), "{:?}", layout.notes);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod discovery;
 mod settings;
+mod setup_py;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,12 @@ pub(super) fn layout(tree: &SourceTree, pyproject: &Table) -> Layout {
         Err(note) => return Layout::undecided(note),
     };
     let mut layout = Layout::default();
+    let mislisted = settings.mend(&root, |path| is_package(tree, path)).join(", ");
+    if !mislisted.is_empty() {
+        layout.note(format!(
+            "listed as modules, but packages, so that pip leaves them out; boards get them: {mislisted}"
+        ));
+    }
     for name in names {
         match settings.folder(&root, &name) {
             folder if folder.is_empty() => place_top_itself(tree, &settings, &name, &mut layout),
@@ -50,6 +57,11 @@ pub(super) fn layout(tree: &SourceTree, pyproject: &Table) -> Layout {
     place_dotted_modules(tree, &settings, &root, &mut layout);
     take_out_namespaces(tree, &mut layout);
     layout
+}
+
+/// Whether what a module's path leads to, without the `.py`, is a package in truth.
+fn is_package(tree: &SourceTree, path: &str) -> bool {
+    tree.has(&format!("{path}/__init__.py")) && !tree.has(&format!("{path}.py"))
 }
 
 /// The `__init__.py` of a package that several projects share, and of those above it: it asks for `pkg_resources`, and
@@ -152,7 +164,9 @@ impl Top<'_> {
         let module = format!("{}.py", self.folder);
         let is_package = self.tree.is_folder(&self.folder);
         match (is_package, self.tree.has(&module)) {
-            (true, true) if !self.is_regular(&self.folder) => self.place_module(layout, &module),
+            (true, true) if !self.is_regular(&self.folder) || !self.is_package(&self.folder) => {
+                self.place_module(layout, &module);
+            }
             (true, _) => self.place_package(layout),
             (false, true) => self.place_module(layout, &module),
             // Type hints (PEP 561).

@@ -1,10 +1,10 @@
-//! What a project declares for setuptools in `pyproject.toml` and `setup.cfg`, and the little that can be told of a
-//! `setup.py` without running it.
+//! What a project declares for setuptools in `pyproject.toml` and `setup.cfg`, and beside them in `setup.py`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
+use super::setup_py::{Listed, literal_map, literals};
 use crate::board::declared::{ini, string, strings, table};
 use crate::board::patterns::{Globs, PatternError, check_length};
 use crate::board::source_tree::{SourceTree, folder, join};
@@ -35,6 +35,8 @@ pub(super) struct Settings {
     /// A set, for each folder is looked up in it, and both can be many.
     pub(super) packages: BTreeSet<String>,
     pub(super) modules: Vec<String>,
+    /// Packages that are listed as modules.
+    mislisted: BTreeSet<String>,
     folders: BTreeMap<String, String>,
     /// All, where there are no patterns.
     include: Option<Globs>,
@@ -83,6 +85,7 @@ impl Settings {
             is_listed: !is_found && [&packages, &modules].iter().any(|list| !list.is_empty()),
             packages: packages.into_iter().collect(),
             modules,
+            mislisted: BTreeSet::new(),
             folders,
             include: included(&strings(find, "include"))?,
             exclude: Globs::names(&strings(find, "exclude"))?,
@@ -135,6 +138,7 @@ impl Settings {
             is_listed: !is_computed && !is_found && [&packages, &modules].iter().any(|list| !list.is_empty()),
             packages: packages.into_iter().collect(),
             modules,
+            mislisted: BTreeSet::new(),
             folders,
             include: included(&found("include"))?,
             exclude: Globs::names(&found("exclude"))?,
@@ -149,6 +153,14 @@ impl Settings {
     pub(super) fn add(&mut self, found: BTreeMap<String, String>) {
         self.packages.extend(found.keys().cloned());
         self.folders.extend(found);
+    }
+
+    /// Takes the modules whose paths lead to packages for what they are, and gives their names.
+    pub(super) fn mend(&mut self, root: &str, is_package: impl Fn(&str) -> bool) -> Vec<&str> {
+        let is_mislisted = |module: &&String| is_package(&self.folder(root, &module.replace('.', "/")));
+        let mislisted = self.modules.iter().filter(is_mislisted);
+        self.mislisted = mislisted.map(|module| module.replace('/', ".")).collect();
+        self.mislisted.iter().map(String::as_str).collect()
     }
 
     /// Where the package of a path of names lies.
@@ -177,7 +189,7 @@ impl Settings {
     /// Whether a package, by its dotted name, is among those declared or found.
     pub(super) fn selects(&self, package: &str) -> bool {
         if self.is_listed {
-            self.packages.contains(package)
+            self.packages.contains(package) || with_parents(package).any(|package| self.mislisted.contains(package))
         } else {
             self.include.as_ref().is_none_or(|globs| globs.matches(package)) && !self.exclude.matches(package)
         }
@@ -202,6 +214,11 @@ impl Settings {
         });
         ways.max().unwrap_or(Data::LeftOut)
     }
+}
+
+/// A package and those that it lies in.
+fn with_parents(package: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(package), |package| Some(package.rsplit_once('.')?.0))
 }
 
 fn included(patterns: &[String]) -> Result<Option<Globs>, PatternError> {
@@ -238,85 +255,6 @@ fn computed_if(is_computed: bool, tree: &SourceTree, setup: &str) -> Data {
     }
 }
 
-/// What `setup.py` says that a list of names is.
-enum Listed {
-    Nothing,
-    Names(Vec<String>),
-    /// Those that setuptools finds.
-    Found,
-    /// Only Python knows.
-    Computed,
-}
-
-impl Listed {
-    fn names(self) -> Vec<String> {
-        match self {
-            Self::Names(names) => names,
-            Self::Nothing | Self::Found | Self::Computed => Vec::new(),
-        }
-    }
-}
-
-/// What follows the one place where a keyword is set, in a `setup.py` without its white space.
-fn value<'a>(setup: &'a str, keyword: &str) -> Option<&'a str> {
-    let start = format!("{keyword}=");
-    let is_whole = |at: &usize| !setup[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    let mut places = setup.match_indices(&start).map(|(at, _)| at).filter(is_whole);
-    let at = places.next()?;
-    places.next().is_none().then(|| &setup[at + start.len()..])
-}
-
-/// What is between a pair of brackets that are the whole value.
-fn between(value: &str, [open, close]: [char; 2]) -> Option<&str> {
-    let (inside, after) = value.strip_prefix(open)?.split_once(close)?;
-    after.starts_with([',', ')']).then_some(inside)
-}
-
-/// What stands between commas, each a literal.
-fn each<T, C: FromIterator<T>>(list: &str, read: impl Fn(&str) -> Option<T>) -> Option<C> {
-    list.split(',').filter(|word| !word.is_empty()).map(read).collect()
-}
-
-/// The one map of literals that a keyword is set to: folders by the names of packages.
-fn literal_map(setup: &str, keyword: &str) -> Option<BTreeMap<String, String>> {
-    let path = |word: &str| literal(word, |c| c == '/' || c == '-');
-    each(between(value(setup, keyword)?, ['{', '}'])?, |pair| {
-        let (package, folder) = pair.split_once(':')?;
-        Some((name(package)?, path(folder)?))
-    })
-}
-
-/// The one list of literals that a keyword is set to.
-fn literals(setup: &str, keyword: &str) -> Listed {
-    let list = || each(between(value(setup, keyword)?, ['[', ']'])?, name);
-    match list() {
-        Some(names) => Listed::Names(names),
-        None if is_found(setup, keyword) => Listed::Found,
-        None if setup.contains(&format!("{keyword}=")) => Listed::Computed,
-        None => Listed::Nothing,
-    }
-}
-
-fn is_found(setup: &str, keyword: &str) -> bool {
-    let value = value(setup, keyword).unwrap_or_default();
-    let function = value.strip_prefix("setuptools.").unwrap_or(value);
-    ["find_packages(", "find_namespace_packages("]
-        .iter()
-        .any(|start| function.starts_with(start))
-}
-
-/// The name of a package or module.
-fn name(word: &str) -> Option<String> {
-    literal(word, |_| false)
-}
-
-fn literal(word: &str, is_more: fn(char) -> bool) -> Option<String> {
-    let inside = |quote| word.strip_prefix(quote)?.strip_suffix(quote);
-    let text = inside('\'').or_else(|| inside('"'))?;
-    let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '.' || is_more(c);
-    text.chars().all(is_plain).then(|| text.to_owned())
-}
-
 fn words(value: &str) -> Vec<String> {
     value
         .split([',', '\n'])
@@ -349,46 +287,4 @@ fn list_map(table: Option<&Table>) -> BTreeMap<String, Vec<String>> {
         .into_iter()
         .flat_map(|table| table.keys().map(move |key| (key.clone(), strings(table, key))))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_plain_lists_are_read_of_a_setup_py() {
-        let names = |setup: &str| match literals(setup, "packages") {
-            Listed::Names(names) => Some(names),
-            Listed::Nothing | Listed::Found | Listed::Computed => None,
-        };
-        assert_eq!(names("setup(packages=['a',\"a.b\",])").unwrap(), ["a", "a.b"]);
-        assert_eq!(names("setup(namespace_packages=['a'])"), None);
-        for computed in [
-            "setup(packages=find_packages())",
-            "setup(packages=['a']+more)",
-            "setup(packages=['a',b])",
-            "setup(packages=['a'+'b'])",
-            "if(x):setup(packages=['a'])else:setup(packages=['b'])",
-        ] {
-            assert_eq!(names(computed), None, "{computed}");
-        }
-    }
-
-    #[test]
-    fn only_plain_maps_are_read_of_a_setup_py() {
-        let map = |setup: &str| literal_map(setup, "package_dir");
-        let expected = [("", "src"), ("a", "./x-y/a")].map(|(package, folder)| (package.into(), folder.into()));
-        assert_eq!(
-            map("setup(package_dir={'':'src',\"a\":'./x-y/a'})").unwrap(),
-            BTreeMap::from(expected)
-        );
-        for computed in [
-            "setup()",
-            "setup(package_dir=dirs)",
-            "setup(package_dir={'a':x})",
-            "setup(package_dir={'a':'b'}|more)",
-        ] {
-            assert_eq!(map(computed), None, "{computed}");
-        }
-    }
 }

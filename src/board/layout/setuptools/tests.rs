@@ -62,6 +62,39 @@ fn folders_without_init_are_no_packages_for_setup_py() {
     assert_eq!(board(&files), ["foo/__init__.py", "foo/scripts/x.py"]);
 }
 
+/// As phew 0.0.1 does, and so do many that upip installed all the same.
+#[test]
+fn a_package_that_is_listed_as_a_module_is_not_lost() {
+    let list = "foo.egg-info/top_level.txt";
+    let packages = [
+        (list, "foo\nmain"),
+        ("main.py", ""),
+        ("foo/__init__.py", ""),
+        ("foo/sub/x.py", ""),
+    ];
+    for settings in [
+        ("setup.py", "setup(py_modules=['main', 'foo'])"),
+        ("pyproject.toml", "[tool.setuptools]\npy-modules = ['main', 'foo']"),
+    ] {
+        let layout = of_sdist(&tree(&[&packages[..], &[settings]].concat()), "foo");
+        assert_eq!(
+            layout.files.into_keys().collect::<Vec<_>>(),
+            ["foo/__init__.py", "foo/sub/x.py", "main.py"]
+        );
+        assert_eq!(
+            layout.notes,
+            ["listed as modules, but packages, so that pip leaves them out; boards get them: foo"]
+        );
+    }
+    let module = [
+        ("setup.py", "setup(py_modules=['foo'])"),
+        (list, "foo"),
+        ("foo.py", ""),
+        ("foo/__init__.py", ""),
+    ];
+    assert_eq!(board(&module), ["foo.py"]);
+}
+
 /// As the EuroPi lists its modules.
 #[test]
 fn modules_that_setup_py_works_out_need_no_package() {

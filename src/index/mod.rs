@@ -12,6 +12,7 @@ mod publish;
 mod pypi_json;
 mod scan;
 mod simple;
+mod sinks;
 mod sweep;
 mod turns;
 mod upip;

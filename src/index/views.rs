@@ -1,9 +1,8 @@
 //! How the view of a release is made: read once, compiled in the background, kept in the cache under a digest of all
 //! that it depends on. Called within the room, where blocking is allowed.
 
-use std::collections::HashMap;
 use std::fs::File as FsFile;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,11 +14,11 @@ use tempfile::NamedTempFile;
 
 use super::Index;
 use super::project::{File, Release};
+use super::sinks::{Nowhere, Stager};
 use crate::board::mpy::{MpyCross, MpyError};
-use crate::board::{self, BoardError, BoardFile, Patterns, Refusal, Sink, View};
+use crate::board::{self, BoardError, BoardFile, Patterns, Refusal, View};
 use crate::chain::Chain;
 use crate::dist::{ContentId, CoreMetadata, DistFilename};
-use crate::store::Contents;
 
 /// Counts the ways in which views were ever made; another one makes every view anew.
 const GENERATION: &[u8] = b"board view 9";
@@ -200,13 +199,7 @@ impl Index {
         patterns: &Patterns,
     ) -> Result<View, BoardError> {
         let scratch = self.contents.scratch()?;
-        let mut sink = Stager {
-            contents: &self.contents,
-            scratch,
-            end: 0,
-            staged: HashMap::new(),
-            error: None,
-        };
+        let mut sink = Stager::new(&self.contents, scratch);
         let view = board::view(archive, name, metadata, &self.options.limits, patterns, &mut sink);
         // To the reader of the archive, a full disk looks like a damaged archive.
         match sink.error {
@@ -321,65 +314,4 @@ impl Index {
 /// The bytecode of the view with this key.
 pub(super) fn bytecode_key(view: &[u8; 32]) -> [u8; 32] {
     Sha256::digest([b"bytecode", &view[..]].concat()).into()
-}
-
-/// Gathers the contents of an archive's members in one scratch file until it is known which of them are wanted.
-struct Stager<'a> {
-    contents: &'a Contents,
-    scratch: FsFile,
-    end: u64,
-    /// Where each content begins.
-    staged: HashMap<ContentId, u64>,
-    /// How writing failed.
-    error: Option<io::ErrorKind>,
-}
-
-impl Sink for Stager<'_> {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
-        let mut out = Watched {
-            out: &mut self.scratch,
-            error: &mut self.error,
-        };
-        let content = ContentId::of_copied(content, &mut out)?;
-        self.staged.insert(content, self.end);
-        self.end += content.size;
-        Ok(content)
-    }
-
-    fn keep(&mut self, content: &ContentId) -> io::Result<()> {
-        let start = self.staged.get(content).ok_or(io::ErrorKind::NotFound)?;
-        self.scratch.seek(SeekFrom::Start(*start))?;
-        self.contents.put(content, &self.scratch)
-    }
-}
-
-/// A file, and whether writing to it failed.
-struct Watched<'a> {
-    out: &'a mut FsFile,
-    error: &'a mut Option<io::ErrorKind>,
-}
-
-impl io::Write for Watched<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out
-            .write(bytes)
-            .inspect_err(|error| *self.error = Some(error.kind()))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-/// A sink for those who want to know only what a view would hold.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn stage(&mut self, content: &mut dyn Read) -> io::Result<ContentId> {
-        ContentId::of(content)
-    }
-
-    fn keep(&mut self, _: &ContentId) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -166,6 +166,32 @@ impl Index {
         let Some(file) = release.describing() else {
             return Ok(View::default());
         };
+        let mut view = self.view_of(file, release)?;
+        if view.files.is_empty() && file.name.is_wheel() {
+            view = self.view_of_source(release, &file.name)?.unwrap_or(view);
+        }
+        // It may take the place of one that was made otherwise.
+        self.workshop.litter();
+        self.derive(key, &view);
+        Ok(view)
+    }
+
+    /// What the sdist gives beside a wheel that has nothing in it, as where `setup.py` lists a package as a module: upip never
+    /// asked setuptools, and so nobody saw.
+    fn view_of_source(&self, release: &Release, wheel: &DistFilename) -> Result<Option<View>, ViewError> {
+        let Some(sdist) = release.source().filter(|file| file.defect.is_none()) else {
+            return Ok(None);
+        };
+        let mut view = self.view_of(sdist, release)?;
+        let (wheel, sdist) = (wheel.as_str(), sdist.name.as_str());
+        view.notes.insert(
+            0,
+            format!("boards get what is in {sdist}, as {wheel} has nothing for them"),
+        );
+        Ok(Some(view).filter(|view| !view.files.is_empty()))
+    }
+
+    fn view_of(&self, file: &File, release: &Release) -> Result<View, ViewError> {
         let archive = self.open(file)?.ok_or(ViewError::Moved)?;
         let metadata = self
             .core_metadata(file)?
@@ -185,9 +211,6 @@ impl Index {
         };
         // Kept under its digest: it must not have been written over meanwhile.
         self.open(file)?.ok_or(ViewError::Moved)?;
-        // It may take the place of one that was made otherwise.
-        self.workshop.litter();
-        self.derive(key, &view);
         Ok(view)
     }
 

@@ -136,7 +136,11 @@ impl Settings {
             roots: Vec::new(),
             has_namespaces: is_discovered || finder == "find_namespace" || setup.contains("find_namespace_packages"),
             is_listed: !is_computed && !is_found && [&packages, &modules].iter().any(|list| !list.is_empty()),
-            packages: packages.into_iter().collect(),
+            // The top itself has two names.
+            packages: packages
+                .into_iter()
+                .map(|name| if name == "." { String::new() } else { name })
+                .collect(),
             modules,
             mislisted: BTreeSet::new(),
             folders,

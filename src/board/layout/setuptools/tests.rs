@@ -62,6 +62,20 @@ fn folders_without_init_are_no_packages_for_setup_py() {
     assert_eq!(board(&files), ["foo/__init__.py", "foo/scripts/x.py"]);
 }
 
+#[test]
+fn the_top_itself_has_two_names() {
+    for packages in ["['']", "['.']"] {
+        let setup = format!("setup(packages={packages})");
+        let files = [
+            ("setup.py", &*setup),
+            ("foo.egg-info/top_level.txt", "\n"),
+            ("foo.py", ""),
+            ("bar.py", ""),
+        ];
+        assert_eq!(board(&files), ["bar.py", "foo.py"], "{packages}");
+    }
+}
+
 /// As phew 0.0.1 does, and so do many that upip installed all the same.
 #[test]
 fn a_package_that_is_listed_as_a_module_is_not_lost() {

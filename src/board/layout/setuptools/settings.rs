@@ -247,7 +247,11 @@ fn other_data(tree: &SourceTree, setting: &str, setup: &str, has_metadata: bool)
     if is_set || is_default || setup.contains("include_package_data=True") {
         return Data::Installed;
     }
-    computed_if(setup.contains("package_data"), tree, setup)
+    // upip unpacks what is listed as data_files where it lies.
+    let names_data = ["package_data", "data_files="]
+        .iter()
+        .any(|keyword| setup.contains(keyword));
+    computed_if(names_data, tree, setup)
 }
 
 /// What `setup.py` works out: without a `MANIFEST.in` or a version control plugin, an sdist holds only what is installed.

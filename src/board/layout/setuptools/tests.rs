@@ -62,6 +62,24 @@ fn folders_without_init_are_no_packages_for_setup_py() {
     assert_eq!(board(&files), ["foo/__init__.py", "foo/scripts/x.py"]);
 }
 
+/// As rockwren lists its pages.
+#[test]
+fn data_files_in_a_package_go_with_it() {
+    let files = [
+        (
+            "setup.py",
+            "setup(packages=['foo'], data_files=[('foo', ['foo/index.html'])])",
+        ),
+        ("foo.egg-info/top_level.txt", "foo"),
+        ("foo/__init__.py", ""),
+        ("foo/index.html", ""),
+    ];
+    assert_eq!(board(&files), ["foo/__init__.py", "foo/index.html"]);
+    let with_others = [&files[..], &[("MANIFEST.in", "")]].concat();
+    let layout = of_sdist(&tree(&with_others), "foo");
+    assert!(layout.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
+}
+
 #[test]
 fn the_top_itself_has_two_names() {
     for packages in ["['']", "['.']"] {

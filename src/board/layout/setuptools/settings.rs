@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
-use super::setup_py::{Listed, literal_map, literals};
+use super::setup_py::{Listed, literal_lists, literal_map, literals};
 use crate::board::declared::{ini, string, strings, table};
 use crate::board::patterns::{Globs, PatternError, check_length};
 use crate::board::source_tree::{SourceTree, folder, join};
@@ -108,9 +108,12 @@ impl Settings {
         let setup: String = tree.text("setup.py").unwrap_or_default().split_whitespace().collect();
         // setup.py goes first.
         let folders = literal_map(&setup, "package_dir").unwrap_or_else(|| pairs(option("package_dir")));
-        let lists = |key: &str| {
-            let section = section(key).iter();
-            section.map(|(key, value)| (key.clone(), words(value))).collect()
+        let lists = |section_name: &str, keyword: &str| {
+            let entries = section(section_name).iter();
+            let entries = entries.map(|(package, value)| (package.clone(), words(value)));
+            entries
+                .chain(literal_lists(&setup, keyword).unwrap_or_default())
+                .collect()
         };
         let packages = match finder {
             "" => literals(&setup, "packages"),
@@ -146,8 +149,11 @@ impl Settings {
             folders,
             include: included(&found("include"))?,
             exclude: Globs::names(&found("exclude"))?,
-            package_data: by_package(lists("options.package_data"), Globs::files)?,
-            exclude_data: by_package(lists("options.exclude_package_data"), Globs::names)?,
+            package_data: by_package(lists("options.package_data", "package_data"), Globs::files)?,
+            exclude_data: by_package(
+                lists("options.exclude_package_data", "exclude_package_data"),
+                Globs::names,
+            )?,
             other_data: other_data(tree, option("include_package_data"), &setup, has_metadata),
             other_modules: computed_if(is_computed, tree, &setup),
         })
@@ -251,7 +257,12 @@ fn other_data(tree: &SourceTree, setting: &str, setup: &str, has_metadata: bool)
     let names_data = ["package_data", "data_files="]
         .iter()
         .any(|keyword| setup.contains(keyword));
-    computed_if(names_data, tree, setup)
+    match computed_if(names_data, tree, setup) {
+        Data::Unknown if literal_lists(setup, "package_data").is_some() && !setup.contains("data_files=") => {
+            Data::LeftOut
+        }
+        data => data,
+    }
 }
 
 /// What `setup.py` works out: without a `MANIFEST.in` or a version control plugin, an sdist holds only what is installed.

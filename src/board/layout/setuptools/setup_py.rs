@@ -50,6 +50,18 @@ pub(super) fn literal_map(setup: &str, keyword: &str) -> Option<BTreeMap<String,
     })
 }
 
+/// The one map of lists of literals that a keyword is set to: patterns by the names of packages.
+pub(super) fn literal_lists(setup: &str, keyword: &str) -> Option<BTreeMap<String, Vec<String>>> {
+    let pattern = |word: &str| literal(word, |c| "/-*?[]".contains(c));
+    let inside = between(value(setup, keyword)?, ['{', '}'])?.trim_end_matches(',');
+    let lists = inside.strip_suffix(']')?.split("],");
+    let entry = |list: &str| {
+        let (package, patterns) = list.split_once(":[")?;
+        Some((name(package)?, each(patterns, pattern)?))
+    };
+    lists.map(entry).collect()
+}
+
 /// The one list of literals that a keyword is set to.
 pub(super) fn literals(setup: &str, keyword: &str) -> Listed {
     let list = || each(between(value(setup, keyword)?, ['[', ']'])?, name);
@@ -83,6 +95,8 @@ fn literal(word: &str, is_more: fn(char) -> bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::of_sdist;
+    use super::super::super::tests::{board, tree};
     use super::*;
 
     #[test]
@@ -105,6 +119,30 @@ mod tests {
     }
 
     #[test]
+    fn only_plain_maps_of_lists_are_read_of_a_setup_py() {
+        let lists = |setup: &str| literal_lists(setup, "package_data");
+        let expected = [("", vec!["*.json"]), ("a.b", vec!["www/*.html", "x-y.css"])];
+        let expected = expected
+            .map(|(package, patterns)| (package.to_owned(), patterns.iter().map(ToString::to_string).collect()));
+        assert_eq!(
+            lists("setup(package_data={'':['*.json'],\"a.b\":['www/*.html','x-y.css',],},include_package_data=False)")
+                .unwrap(),
+            BTreeMap::from(expected)
+        );
+        for computed in [
+            "setup(include_package_data=True)",
+            "setup(package_data=data)",
+            "setup(package_data={'a':files})",
+            "setup(package_data={'a':['*.css']+more})",
+            "setup(package_data={'a':('*.css',)})",
+            "setup(package_data={'a':['*.css']}|more)",
+            "setup(package_data={a:['*.css']})",
+        ] {
+            assert_eq!(lists(computed), None, "{computed}");
+        }
+    }
+
+    #[test]
     fn only_plain_maps_are_read_of_a_setup_py() {
         let map = |setup: &str| literal_map(setup, "package_dir");
         let expected = [("", "src"), ("a", "./x-y/a")].map(|(package, folder)| (package.into(), folder.into()));
@@ -120,5 +158,68 @@ mod tests {
         ] {
             assert_eq!(map(computed), None, "{computed}");
         }
+    }
+
+    #[test]
+    fn data_that_setup_py_lists_are_known_beside_a_manifest() {
+        let setup =
+            "setup(packages=['foo'], package_data={'foo': ['*.html', 'www/*']}, exclude_package_data={'': ['*.psd']})";
+        let files = [
+            ("setup.py", setup),
+            ("MANIFEST.in", ""),
+            ("foo.egg-info/top_level.txt", "foo"),
+            ("foo/__init__.py", ""),
+            ("foo/a.html", ""),
+            ("foo/a.css", ""),
+            ("foo/www/b.css", ""),
+            ("foo/www/b.psd", ""),
+        ];
+        let layout = of_sdist(&tree(&files), "foo");
+        assert_eq!(
+            layout.files.into_keys().collect::<Vec<_>>(),
+            ["foo/__init__.py", "foo/a.html", "foo/www/b.css"]
+        );
+        assert!(layout.notes.is_empty(), "{:?}", layout.notes);
+    }
+
+    /// As rockwren lists its pages.
+    #[test]
+    fn data_files_in_a_package_go_with_it() {
+        let files = [
+            (
+                "setup.py",
+                "setup(packages=['foo'], data_files=[('foo', ['foo/index.html'])])",
+            ),
+            ("foo.egg-info/top_level.txt", "foo"),
+            ("foo/__init__.py", ""),
+            ("foo/index.html", ""),
+        ];
+        assert_eq!(board(&files), ["foo/__init__.py", "foo/index.html"]);
+        let with_others = [&files[..], &[("MANIFEST.in", "")]].concat();
+        let layout = of_sdist(&tree(&with_others), "foo");
+        assert!(layout.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
+    }
+
+    /// As the EuroPi lists its modules.
+    #[test]
+    fn modules_that_setup_py_works_out_need_no_package() {
+        let files = |more| {
+            let files = [
+                ("setup.py", "setup(py_modules = modules_below('foo'))"),
+                ("foo.egg-info/top_level.txt", "foo"),
+                ("foo/__init__.py", ""),
+                ("foo/fonts/small.py", ""),
+                ("foo/fonts/small.png", ""),
+            ];
+            of_sdist(&tree(&[&files[..], more].concat()), "foo")
+        };
+        let plain = files(&[]);
+        assert_eq!(
+            plain.files.into_keys().collect::<Vec<_>>(),
+            ["foo/__init__.py", "foo/fonts/small.py"]
+        );
+        let with_others = files(&[("MANIFEST.in", "")]);
+        assert_eq!(with_others.files.into_keys().collect::<Vec<_>>(), ["foo/__init__.py"]);
+        assert!(with_others.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
     }
 }

@@ -62,24 +62,6 @@ fn folders_without_init_are_no_packages_for_setup_py() {
     assert_eq!(board(&files), ["foo/__init__.py", "foo/scripts/x.py"]);
 }
 
-/// As rockwren lists its pages.
-#[test]
-fn data_files_in_a_package_go_with_it() {
-    let files = [
-        (
-            "setup.py",
-            "setup(packages=['foo'], data_files=[('foo', ['foo/index.html'])])",
-        ),
-        ("foo.egg-info/top_level.txt", "foo"),
-        ("foo/__init__.py", ""),
-        ("foo/index.html", ""),
-    ];
-    assert_eq!(board(&files), ["foo/__init__.py", "foo/index.html"]);
-    let with_others = [&files[..], &[("MANIFEST.in", "")]].concat();
-    let layout = of_sdist(&tree(&with_others), "foo");
-    assert!(layout.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
-}
-
 #[test]
 fn the_top_itself_has_two_names() {
     for packages in ["['']", "['.']"] {
@@ -125,29 +107,6 @@ fn a_package_that_is_listed_as_a_module_is_not_lost() {
         ("foo/__init__.py", ""),
     ];
     assert_eq!(board(&module), ["foo.py"]);
-}
-
-/// As the EuroPi lists its modules.
-#[test]
-fn modules_that_setup_py_works_out_need_no_package() {
-    let files = |more| {
-        let files = [
-            ("setup.py", "setup(py_modules = modules_below('foo'))"),
-            ("foo.egg-info/top_level.txt", "foo"),
-            ("foo/__init__.py", ""),
-            ("foo/fonts/small.py", ""),
-            ("foo/fonts/small.png", ""),
-        ];
-        of_sdist(&tree(&[&files[..], more].concat()), "foo")
-    };
-    let plain = files(&[]);
-    assert_eq!(
-        plain.files.into_keys().collect::<Vec<_>>(),
-        ["foo/__init__.py", "foo/fonts/small.py"]
-    );
-    let with_others = files(&[("MANIFEST.in", "")]);
-    assert_eq!(with_others.files.into_keys().collect::<Vec<_>>(), ["foo/__init__.py"]);
-    assert!(with_others.notes[0].starts_with("1 files of foo are left out: only setup.py knows"));
 }
 
 /// Each of the hundred that stand for CircuitPython's modules would have had its note.

@@ -1,8 +1,10 @@
 //! `POST /` and `POST /legacy/` field by field: what a form may say, and what comes of it.
 
+mod at_once;
+mod overwrite;
+
 use std::fs;
 use std::io::Write;
-use std::thread;
 
 use crate::clients::twine;
 use crate::dists::{Dist, metadata, zip};
@@ -10,85 +12,6 @@ use crate::form::{Form, sha256};
 use crate::harness::{Server, Site};
 use crate::raw::{Request, Response, connect};
 use crate::simple::JSON;
-
-#[test]
-fn overwrite_replaces() {
-    let server = Site::new().set("store.overwrite", "true").start();
-    let first = Dist::sdist("blinky", "1.0");
-    let second = Dist::sdist_with("blinky", "1.0", "", "x = 2\n");
-    assert_eq!(Form::upload(&first).post(&server).status, 200);
-    twine("twine/bin/twine", &server).dists(&[&second]).run().succeeded();
-    assert!(server.get("/simple/blinky/").text().contains(&sha256(&second.bytes)));
-    assert!(server.get("/packages/blinky-1.0.tar.gz").body == second.bytes);
-    server.site.assert_holds(&[second]);
-}
-
-#[test]
-fn what_replaces_another_spelling_keeps_its_name() {
-    let site = Site::new().set("store.overwrite", "true");
-    let server = site.start();
-    let spelled = |filename: &str, source: &str| Dist {
-        filename: filename.to_owned(),
-        ..Dist::sdist_with("p19-x", "1.0", "", source)
-    };
-    let first = spelled("P19_X-1.0.tar.gz", "x = 1\n");
-    let second = spelled("p19_x-1.0.0.tar.gz", "x = 2\n");
-    for dist in [&first, &second] {
-        assert_eq!(Form::upload(dist).post(&server).status, 200);
-    }
-    let page = server.get("/simple/p19-x/").text().to_owned();
-    let link = format!("/P19_X-1.0.tar.gz#sha256={}\"", sha256(&second.bytes));
-    assert!(page.contains(&link) && page.contains(">P19_X-1.0.tar.gz<"), "{page}");
-    assert_eq!(site.stored(), ["P19_X-1.0.tar.gz"]);
-    drop(server);
-    assert_eq!(site.start().get("/simple/p19-x/").text(), page);
-}
-
-/// What lies in a directory that takes no uploads is hidden by what replaces it.
-#[test]
-fn what_replaces_a_file_of_another_directory_hides_it() {
-    let site = Site::new().set("store.overwrite", "true");
-    let site = site.set("store.packages", r#"["data/packages", "shelf"]"#);
-    for folder in ["shelf", "shelf/old"] {
-        let [first, second] = ["x = 1\n", "x = 2\n"].map(|source| Dist::sdist_with("p19-x", "1.0", "", source));
-        fs::create_dir_all(site.path(folder)).unwrap();
-        let path = site.path(folder).join("P19_X-1.0.tar.gz");
-        fs::write(&path, &first.bytes).unwrap();
-        let server = site.start();
-        assert_eq!(Form::upload(&second).post(&server).status, 200);
-        let page = server.get("/simple/p19-x/").text().to_owned();
-        assert_eq!(page.matches("<a ").count(), 1, "{page}");
-        assert!(page.contains(&sha256(&second.bytes)), "{page}");
-        assert_eq!(site.stored(), ["P19_X-1.0.tar.gz"]);
-        assert!(fs::read(&path).unwrap() == first.bytes);
-        fs::remove_file(path).unwrap();
-        fs::remove_file(site.packages().join("P19_X-1.0.tar.gz")).unwrap();
-    }
-}
-
-/// A stick that is plugged into a sub-folder, or a container's second volume.
-#[test]
-fn a_file_in_a_sub_folder_of_another_disk_is_replaced_there() {
-    let site = Site::new().set("store.overwrite", "true");
-    let [first, second] = ["x = 1\n", "x = 2\n"].map(|source| Dist::sdist_with("blinky", "1.0", "", source));
-    for folder in ["stick", "data/packages/stick"] {
-        fs::create_dir(site.path(folder)).unwrap();
-    }
-    fs::write(site.path("stick").join(&first.filename), &first.bytes).unwrap();
-    let server = site.start_with_mount("stick", "data/packages/stick");
-    let answer = Form::upload(&second)
-        .file("gpg_signature", "blinky.asc", b"signed")
-        .post(&server);
-    answer.assert_says(200, &["published"]);
-    assert!(server.get("/packages/stick/blinky-1.0.tar.gz").body == second.bytes);
-    let mut names: Vec<_> = fs::read_dir(site.path("stick"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["blinky-1.0.tar.gz", "blinky-1.0.tar.gz.asc"]);
-    assert!(site.stored().is_empty());
-}
 
 #[test]
 fn a_legacy_path_takes_uploads_too() {
@@ -209,6 +132,37 @@ fn spellings_of_one_name_and_version_agree() {
 }
 
 #[test]
+fn old_forms_of_distributions_are_refused_by_name() {
+    let server = Server::start();
+    for filename in [
+        "blinky-1.0.tar.bz2",
+        "blinky-1.0-py3.11.egg",
+        "blinky-1.0.exe",
+        "blinky.tar.gz",
+        "blinky-1.0.whl",
+    ] {
+        let dist = Dist::new("blinky", "1.0", filename, b"anything".to_vec());
+        Form::upload(&dist).post(&server).assert_says(400, &[filename]);
+    }
+    let latin = Dist::new("blinky", "spring", "blinky-spring.tar.gz", b"anything".to_vec());
+    Form::upload(&latin).post(&server).assert_says(400, &["spring"]);
+    assert_eq!(server.site.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn a_zip_sdist_is_taken() {
+    let server = Server::start();
+    let text = metadata("blinky", "1.0", "");
+    let bytes = zip(&[("blinky-1.0/PKG-INFO".to_owned(), text.as_bytes())]);
+    let dist = Dist::new("blinky", "1.0", "blinky-1.0.zip", bytes);
+    assert_eq!(Form::upload(&dist).post(&server).status, 200);
+    assert_eq!(
+        server.get("/packages/blinky-1.0.zip").header("content-type"),
+        Some("application/zip")
+    );
+}
+
+#[test]
 fn a_signature_that_comes_later_shows_at_once() {
     let dist = Dist::sdist("blinky", "1.0");
     // Nobody else notices what changes in the folder.
@@ -283,99 +237,6 @@ fn a_release_is_removed_by_any_spelling() {
     );
     assert!(!server.get("/simple/blinky-led/").text().contains("1.0"));
     remove("blinky-led").post(&server).assert_says(404, &["1.0"]);
-}
-
-/// The statuses of uploads at once, each signed, lowest first.
-fn upload_at_once(server: &Server, dists: &[Dist]) -> Vec<u16> {
-    let signed = |dist| Form::upload(dist).file("gpg_signature", "x.asc", b"signature");
-    let mut statuses: Vec<u16> = thread::scope(|scope| {
-        let posts: Vec<_> = dists
-            .iter()
-            .map(|dist| scope.spawn(move || signed(dist).post(server).status))
-            .collect();
-        posts.into_iter().map(|post| post.join().unwrap()).collect()
-    });
-    statuses.sort_unstable();
-    statuses
-}
-
-#[test]
-fn of_uploads_at_once_under_several_spellings_one_wins() {
-    let server = Server::start();
-    let spellings = ["My_Pkg-5.0", "my-pkg-5.0", "my.pkg-5.0", "my_pkg-5.0.0"];
-    for round in 5..15 {
-        let dists = spellings.map(|spelling| {
-            let version = format!("{round}.0");
-            let filename = spelling.replace("5.0", &version) + ".tar.gz";
-            let source = format!("spelling = {spelling:?}\n");
-            Dist {
-                filename,
-                ..Dist::sdist_with("my-pkg", &version, "", &source)
-            }
-        });
-        assert_eq!(upload_at_once(&server, &dists), [200, 409, 409, 409]);
-        let stored = server.site.stored();
-        let is_winner = |dist: &&Dist| stored.contains(&dist.filename);
-        let winners: Vec<_> = dists.iter().filter(is_winner).collect();
-        let [winner] = *winners else {
-            panic!("several are stored: {stored:?}")
-        };
-        assert!(stored.contains(&format!("{}.asc", winner.filename)), "{stored:?}");
-        assert!(server.get("/simple/my-pkg/").text().contains(&sha256(&winner.bytes)));
-    }
-}
-
-#[test]
-fn of_two_uploads_at_once_one_wins() {
-    let server = Server::start();
-    let contents = ["a = 1\n", "a = 2\n", "a = 3\n", "a = 4\n"];
-    let dists = contents.map(|source| Dist::sdist_with("blinky", "1.0", "", source));
-    assert_eq!(upload_at_once(&server, &dists), [200, 409, 409, 409]);
-    assert_eq!(server.site.stored(), ["blinky-1.0.tar.gz", "blinky-1.0.tar.gz.asc"]);
-    let page = server.get("/simple/blinky/");
-    let stored = fs::read(server.site.packages().join("blinky-1.0.tar.gz")).unwrap();
-    assert!(page.text().contains(&sha256(&stored)));
-}
-
-#[test]
-fn what_is_uploaded_shows_at_once() {
-    let server = Server::start();
-    for number in 0..20 {
-        let dist = Dist::wheel("blinky", &format!("1.{number}"));
-        assert_eq!(Form::upload(&dist).post(&server).status, 200);
-        assert!(server.get("/simple/blinky/").text().contains(&dist.filename));
-    }
-}
-
-#[test]
-fn old_forms_of_distributions_are_refused_by_name() {
-    let server = Server::start();
-    for filename in [
-        "blinky-1.0.tar.bz2",
-        "blinky-1.0-py3.11.egg",
-        "blinky-1.0.exe",
-        "blinky.tar.gz",
-        "blinky-1.0.whl",
-    ] {
-        let dist = Dist::new("blinky", "1.0", filename, b"anything".to_vec());
-        Form::upload(&dist).post(&server).assert_says(400, &[filename]);
-    }
-    let latin = Dist::new("blinky", "spring", "blinky-spring.tar.gz", b"anything".to_vec());
-    Form::upload(&latin).post(&server).assert_says(400, &["spring"]);
-    assert_eq!(server.site.stored(), Vec::<String>::new());
-}
-
-#[test]
-fn a_zip_sdist_is_taken() {
-    let server = Server::start();
-    let text = metadata("blinky", "1.0", "");
-    let bytes = zip(&[("blinky-1.0/PKG-INFO".to_owned(), text.as_bytes())]);
-    let dist = Dist::new("blinky", "1.0", "blinky-1.0.zip", bytes);
-    assert_eq!(Form::upload(&dist).post(&server).status, 200);
-    assert_eq!(
-        server.get("/packages/blinky-1.0.zip").header("content-type"),
-        Some("application/zip")
-    );
 }
 
 #[test]

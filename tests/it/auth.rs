@@ -8,22 +8,27 @@ use crate::clients::{TWINES, twine};
 use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{PASSWORD, Server, Site, USER};
-use crate::raw::{Request, Response};
+use crate::raw::Request;
 
-fn verify(server: &Server, user: &str, password: &str) -> Response {
-    server.send(
-        Form::default()
-            .field(":action", "verify")
-            .request("/")
-            .login(user, password),
-    )
+/// Does nothing but log in.
+fn login(user: &str, password: &str) -> Request {
+    Form::default()
+        .field(":action", "verify")
+        .request("/")
+        .login(user, password)
+}
+
+/// The status of the answer to a login.
+fn verify(server: &Server, user: &str, password: &str) -> u16 {
+    server.send(login(user, password)).status
 }
 
 #[test]
 fn no_credentials_are_401_with_a_challenge_and_wrong_ones_403() {
     let server = Server::start();
     let dist = Dist::sdist("blinky", "1.0");
-    let anonymous = server.send(Form::upload(&dist).request("/"));
+    let upload = || Form::upload(&dist).request("/");
+    let anonymous = server.send(upload());
     assert_eq!(anonymous.status, 401);
     assert!(
         anonymous
@@ -31,29 +36,21 @@ fn no_credentials_are_401_with_a_challenge_and_wrong_ones_403() {
             .unwrap()
             .starts_with("Basic realm=")
     );
-    assert_eq!(
-        server
-            .send(Form::upload(&dist).request("/").login(USER, "wrong"))
-            .status,
-        403
-    );
-    assert_eq!(
-        server
-            .send(Form::upload(&dist).request("/").login("nobody", PASSWORD))
-            .status,
-        403
-    );
+    for (user, password) in [(USER, "wrong"), ("nobody", PASSWORD)] {
+        let answer = server.send(upload().login(user, password));
+        assert_eq!(answer.status, 403, "{user}: {}", answer.text());
+    }
     for (garbage, status) in [
         ("Basic", 401),
         ("Bearer abc", 401),
         ("Basic !!!!", 400),
         ("Basic bm9jb2xvbg==", 400),
     ] {
-        let answer = server.send(Form::upload(&dist).request("/").header("Authorization", garbage));
+        let answer = server.send(upload().header("Authorization", garbage));
         assert_eq!(answer.status, status, "{garbage}: {}", answer.text());
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{garbage}");
     }
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 #[test]
@@ -97,7 +94,7 @@ fn no_page_of_another_site_uploads() {
         let answer = server.send(upload().header(name, value));
         answer.assert_says(403, &["another site"]);
     }
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
     for (name, value) in [("Origin", &*own), ("Sec-Fetch-Site", "same-origin")] {
         assert_eq!(server.send(upload().header(name, value)).status, 200, "{name}: {value}");
     }

@@ -137,9 +137,7 @@ fn a_removal_is_answered_when_it_is_on_the_disk_whoever_removed_the_file() {
         if !is_there {
             fs::remove_file(site.packages().join(&dist.filename)).unwrap();
         }
-        let removal = Form::default().field(":action", "remove_pkg");
-        let removal = removal.field("name", "blinky").field("version", "1.0");
-        assert_eq!(removal.post(&server).status, 500);
+        assert_eq!(Form::removal(&dist).post(&server).status, 500);
         server.await_log("Input/output error");
     }
 }

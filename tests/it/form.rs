@@ -15,13 +15,18 @@ pub(crate) struct Form {
 }
 
 impl Form {
+    /// What every action on a release needs.
+    pub(crate) fn of(action: &str, name: &str, version: &str) -> Self {
+        Self::default()
+            .field(":action", action)
+            .field("name", name)
+            .field("version", version)
+    }
+
     /// What twine sends for a distribution, without the file.
     pub(crate) fn fields_of(dist: &Dist) -> Self {
-        Self::default()
-            .field(":action", "file_upload")
+        Self::of("file_upload", &dist.name, &dist.version)
             .field("protocol_version", "1")
-            .field("name", &dist.name)
-            .field("version", &dist.version)
             .field(
                 "filetype",
                 if dist.filename.ends_with(".whl") {
@@ -37,6 +42,11 @@ impl Form {
     /// A whole upload of a distribution.
     pub(crate) fn upload(dist: &Dist) -> Self {
         Self::fields_of(dist).file("content", &dist.filename, &dist.bytes)
+    }
+
+    /// Asks for the release of a distribution to be removed.
+    pub(crate) fn removal(dist: &Dist) -> Self {
+        Self::of("remove_pkg", &dist.name, &dist.version)
     }
 
     /// Adds a text field.

@@ -17,14 +17,7 @@ use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::Site;
 
-/// Asks for a release to be removed.
-fn removal(dist: &Dist) -> Form {
-    Form::default()
-        .field(":action", "remove_pkg")
-        .field("name", &dist.name)
-        .field("version", &dist.version)
-}
-
+/// Makes a pipe, whose opening waits for its other end.
 fn make_pipe(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
 }

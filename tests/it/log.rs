@@ -101,10 +101,7 @@ fn a_failure_and_its_request_are_found_together() {
 fn a_removal_names_the_files_and_every_form_its_action() {
     let dists = Dist::both("blinky", "1.0");
     let server = Site::holding(&dists).start();
-    let act = |action: &str| {
-        let form = Form::default().field(":action", action).field("name", "blinky");
-        form.field("version", "1.0").post(&server).status
-    };
+    let act = |action: &str| Form::of(action, "blinky", "1.0").post(&server).status;
     assert_eq!(act("remove_pkg"), 200);
     for dist in &dists {
         let file = format!("file={}", dist.filename);
@@ -133,9 +130,9 @@ fn a_removal_names_the_files_and_every_form_its_action() {
 fn what_happens_by_hand_is_told_file_by_file() {
     let [first, second] = ["1.0", "2.0"].map(|version| Dist::sdist("blinky", version));
     let server = Site::holding(std::slice::from_ref(&first)).start();
-    assert_eq!(Form::upload(&Dist::sdist("uploaded", "1.0")).post(&server).status, 200);
-    let removal = Form::default().field(":action", "remove_pkg").field("name", "uploaded");
-    assert_eq!(removal.field("version", "1.0").post(&server).status, 200);
+    let uploaded = Dist::sdist("uploaded", "1.0");
+    assert_eq!(Form::upload(&uploaded).post(&server).status, 200);
+    assert_eq!(Form::removal(&uploaded).post(&server).status, 200);
     let path = server.site.packages().join(&second.filename);
     let about = "in the packages directory project=blinky file=blinky-2.0.tar.gz";
     fs::write(&path, &second.bytes).unwrap();

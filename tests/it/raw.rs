@@ -174,6 +174,7 @@ impl Response {
     }
 
     /// Fails the test unless the status is this one and the body says all of the words.
+    #[track_caller]
     pub(crate) fn assert_says(&self, status: u16, words: &[&str]) {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         for word in words {

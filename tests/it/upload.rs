@@ -32,13 +32,9 @@ fn digests_that_differ_refuse_the_upload() {
         ("blake2_256_digest", "0".repeat(64)),
     ];
     for (field, wrong) in digests {
-        let form = Form::default()
-            .field(":action", "file_upload")
-            .field("name", "blinky")
-            .field("version", "1.0");
-        let form = form.field(field, &wrong).file("content", &dist.filename, &dist.bytes);
-        let answer = form.post(&server);
-        answer.assert_says(400, &[&wrong]);
+        let form = Form::of("file_upload", "blinky", "1.0").field(field, &wrong);
+        let form = form.file("content", &dist.filename, &dist.bytes);
+        form.post(&server).assert_says(400, &[&wrong]);
         assert_eq!(server.site.stored(), Vec::<String>::new(), "{field}");
     }
 }
@@ -72,11 +68,10 @@ fn fields_may_follow_the_file() {
 #[test]
 fn hundreds_of_fields_and_attestations_are_read_over() {
     let server = Server::start();
-    let mut form = Form::fields_of(&Dist::sdist("blinky", "1.0"));
-    for number in 0..900 {
-        form = form.field("classifiers", &format!("Topic :: Number {number}"));
-    }
     let dist = Dist::sdist("blinky", "1.0");
+    let form = (0..900).fold(Form::fields_of(&dist), |form, number| {
+        form.field("classifiers", &format!("Topic :: Number {number}"))
+    });
     let form = form
         .field("attestations", &"[{}]".repeat(10_000))
         .file("content", &dist.filename, &dist.bytes);
@@ -87,20 +82,13 @@ fn hundreds_of_fields_and_attestations_are_read_over() {
 fn name_and_version_must_agree_everywhere() {
     let server = Server::start();
     let dist = Dist::sdist("blinky", "1.0");
-    let base = || Form::default().field(":action", "file_upload");
-    let other_name = base()
-        .field("name", "winky")
-        .field("version", "1.0")
-        .file("content", &dist.filename, &dist.bytes);
-    other_name
-        .post(&server)
-        .assert_says(400, &["winky", "blinky-1.0.tar.gz"]);
-    let other_version =
-        base()
-            .field("name", "blinky")
-            .field("version", "2.0")
-            .file("content", &dist.filename, &dist.bytes);
-    other_version.post(&server).assert_says(400, &["2.0", "1.0"]);
+    for (name, version, words) in [
+        ("winky", "1.0", ["winky", "blinky-1.0.tar.gz"]),
+        ("blinky", "2.0", ["2.0", "1.0"]),
+    ] {
+        let form = Form::of("file_upload", name, version).file("content", &dist.filename, &dist.bytes);
+        form.post(&server).assert_says(400, &words);
+    }
     let renamed = Dist {
         name: "winky".into(),
         filename: "winky-1.0.tar.gz".into(),
@@ -117,7 +105,7 @@ fn name_and_version_must_agree_everywhere() {
     Form::upload(&renumbered)
         .post(&server)
         .assert_says(400, &["2.0", "1.0"]);
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 #[test]
@@ -146,7 +134,7 @@ fn old_forms_of_distributions_are_refused_by_name() {
     }
     let latin = Dist::new("blinky", "spring", "blinky-spring.tar.gz", b"anything".to_vec());
     Form::upload(&latin).post(&server).assert_says(400, &["spring"]);
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 #[test]
@@ -199,12 +187,7 @@ fn a_signature_is_kept_beside_its_file_and_listed_nowhere() {
 #[test]
 fn other_actions() {
     let server = Server::start();
-    let act = |action: &str| {
-        Form::default()
-            .field(":action", action)
-            .field("name", "blinky")
-            .field("version", "1.0")
-    };
+    let act = |action: &str| Form::of(action, "blinky", "1.0");
     for action in ["verify", "submit"] {
         assert_eq!(act(action).post(&server).status, 200, "{action}");
     }
@@ -222,12 +205,7 @@ fn a_release_is_removed_by_any_spelling() {
     for dist in [Dist::both("blinky-led", "1.0"), Dist::both("blinky-led", "2.0")].concat() {
         assert_eq!(Form::upload(&dist).post(&server).status, 200);
     }
-    let remove = |name: &str| {
-        Form::default()
-            .field(":action", "remove_pkg")
-            .field("name", name)
-            .field("version", "1.0")
-    };
+    let remove = |name: &str| Form::of("remove_pkg", name, "1.0");
     assert_eq!(server.send(remove("blinky-led").request("/")).status, 401);
     assert_eq!(server.site.stored().len(), 4);
     assert_eq!(remove("Blinky.LED").post(&server).status, 200);

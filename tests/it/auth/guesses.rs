@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::form::Form;
+use super::login;
 use crate::harness::{PASSWORD, Server, Site, USER};
 use crate::raw::{Request, Response};
 
@@ -33,25 +33,18 @@ fn many_wrong_passwords_from_one_address_stop_nobody_elsewhere() {
     let server = Site::new()
         .htpasswd(&format!("{USER}:{}\n", bcrypt::hash(PASSWORD, 10).unwrap()))
         .start();
-    let attempt = |password: &str| {
-        Form::default()
-            .field(":action", "verify")
-            .request("/")
-            .login(USER, password)
-    };
     let begin = Instant::now();
     let answers: Vec<Response> = thread::scope(|scope| {
         let guesses = (0..4).map(|thread| {
-            let attempt = &attempt;
             let server = &server;
             scope.spawn(move || {
-                let guess = |n| send_from(server, 66, &attempt(&format!("guess-{thread}-{n}")));
+                let guess = |n| send_from(server, 66, &login(USER, &format!("guess-{thread}-{n}")));
                 (0..50).map(guess).collect::<Vec<_>>()
             })
         });
         let guesses: Vec<_> = guesses.collect();
         for _ in 0..5 {
-            assert_eq!(send_from(&server, 7, &attempt(PASSWORD)).status, 200);
+            assert_eq!(send_from(&server, 7, &login(USER, PASSWORD)).status, 200);
         }
         guesses.into_iter().flat_map(|guess| guess.join().unwrap()).collect()
     });
@@ -70,10 +63,8 @@ fn many_wrong_passwords_from_one_address_stop_nobody_elsewhere() {
 fn behind_a_proxy_each_client_is_throttled_alone() {
     let server = Site::new().set("trusted_proxies", r#"["127.0.0.0/8"]"#).start();
     let attempt = |from: &str, password: &str| {
-        let form = Form::default().field(":action", "verify").request("/");
-        server
-            .send(form.header("X-Forwarded-For", from).login(USER, password))
-            .status
+        let request = login(USER, password).header("X-Forwarded-For", from);
+        server.send(request).status
     };
     // Some proxies tell the port, too, and it is another one with each connection.
     let guesses = (0..50).map(|n| attempt(&format!("10.1.1.1, 192.0.2.66:{}", 40_000 + n), &format!("guess-{n}")));

@@ -28,7 +28,7 @@ impl Server {
         Site::new().start()
     }
 
-    pub(super) fn spawn(site: &Site, mut command: Command) -> Self {
+    pub(super) fn spawn(site: &Site, command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -97,6 +97,7 @@ impl Site {
     }
 
     /// Fails the test unless the package directory holds these distributions, whole, and nothing else.
+    #[track_caller]
     pub(crate) fn assert_holds(&self, dists: &[Dist]) {
         let mut names: Vec<_> = dists.iter().map(|dist| dist.filename.clone()).collect();
         names.sort();
@@ -133,7 +134,7 @@ impl Site {
         let mut command = self.command();
         command.arg("serve").arg("--config").arg(config);
         command.envs(variables.iter().copied());
-        Server::spawn(self, command)
+        Server::spawn(self, &mut command)
     }
 
     /// Starts `micropypi serve` with the package directory on a tmpfs with these mount options. What it holds is to be
@@ -144,79 +145,56 @@ impl Site {
 
     /// Starts `micropypi serve` with this directory on a tmpfs with these mount options, to be seen by [`Server::sees`] only.
     pub(crate) fn start_with_tmpfs(&self, directory: &str, options: &str) -> Server {
-        let mut command = unshare(&["--mount"]);
-        command.current_dir(self.home.path());
-        command.args([
-            "sh",
-            "-c",
-            r#"mkdir -p "$1" && mount -t tmpfs -o "$0" tmpfs "$1" && shift && exec "$@""#,
-            options,
-            directory,
-        ]);
-        command.args([
-            env!("CARGO_BIN_EXE_micropypi").as_ref(),
-            "serve".as_ref(),
-            "--config".as_ref(),
-        ] as [&OsStr; 3]);
-        command.arg(self.configure());
-        Server::spawn(self, command)
+        let script = r#"mkdir -p "$3" && mount -t tmpfs -o "$2" tmpfs "$3""#;
+        self.start_unshared(&["--mount"], script, &[options, directory])
     }
 
     /// Starts `micropypi serve` with another directory of the site mounted as this one.
     pub(crate) fn start_with_mount(&self, source: &str, directory: &str) -> Server {
-        let mut command = unshare(&["--mount"]);
-        command.current_dir(self.home.path()).args([
-            "sh",
-            "-c",
-            r#"mount --bind "$1" "$2" && exec "$0" serve --config "$3""#,
-            env!("CARGO_BIN_EXE_micropypi"),
-            source,
-            directory,
-        ]);
-        command.arg(self.configure());
-        Server::spawn(self, command)
+        self.start_unshared(&["--mount"], r#"mount --bind "$2" "$3""#, &[source, directory])
     }
 
     /// Starts `micropypi serve` with this file, an ext4, mounted as this directory, where only [`Server::sees`] leads. It is
     /// unmounted when the server ends.
     pub(crate) fn start_on_disk(&self, disk: &str, directory: &str) -> Server {
-        let mut command = unshare(&["--mount"]);
-        let script = r#"mount -t ext4 -o loop "$1" "$2" && exec "$0" serve --config "$3""#;
-        command.current_dir(self.home.path()).args(["sh", "-c", script]);
-        command.args([env!("CARGO_BIN_EXE_micropypi"), disk, directory]);
-        command.arg(self.configure());
-        Server::spawn(self, command)
+        self.start_unshared(&["--mount"], r#"mount -t ext4 -o loop "$2" "$3""#, &[disk, directory])
     }
 
     /// Starts `micropypi serve` with the package directory on FUSE, where it is another name of `data/disk`. What changes
     /// there raises no event here.
     pub(crate) fn start_on_fuse(&self) -> Server {
         fs::create_dir(self.path("data/disk")).expect("the disk's directory");
-        let mut command = unshare(&["--mount"]);
-        let script = "setpriv --pdeathsig KILL bindfs -f data/disk data/packages & \
-                      until mountpoint -q data/packages; do kill -0 $! && sleep 0.01 || exit 1; done; exec \"$0\" serve --config \"$1\"";
-        command.current_dir(self.home.path()).args(["sh", "-c", script]);
-        command.arg(env!("CARGO_BIN_EXE_micropypi")).arg(self.configure());
-        Server::spawn(self, command)
+        let script = "{ setpriv --pdeathsig KILL bindfs -f data/disk data/packages & \
+                      until mountpoint -q data/packages; do kill -0 $! && sleep 0.01 || exit 1; done; }";
+        self.start_unshared(&["--mount"], script, &[])
     }
 
     /// Starts `micropypi serve` where inotify may watch so many folders, and no more.
     pub(crate) fn start_with_watches(&self, most: u32) -> Server {
-        let mut command = unshare(&["--user", "--map-root-user"]);
-        let script = r#"echo "$1" > /proc/sys/user/max_inotify_watches && exec "$0" serve --config "$2""#;
-        command.current_dir(self.home.path()).args(["sh", "-c", script]);
-        command.arg(env!("CARGO_BIN_EXE_micropypi")).arg(most.to_string());
-        command.arg(self.configure());
-        Server::spawn(self, command)
+        let script = r#"echo "$2" > /proc/sys/user/max_inotify_watches"#;
+        self.start_unshared(&["--user", "--map-root-user"], script, &[&most.to_string()])
+    }
+
+    /// Starts `micropypi serve` in namespaces of its own, from a shell that has run this before, with these arguments as its
+    /// `$2` and `$3`.
+    fn start_unshared(&self, namespaces: &[&str], script: &str, arguments: &[&str]) -> Server {
+        let mut command = unshare(namespaces);
+        command.current_dir(self.home.path());
+        self.start_by_shell(command.arg("sh"), script, arguments)
     }
 
     /// Starts `micropypi serve` here from a shell that has run this before.
     pub(crate) fn start_after(&self, shell: &str) -> Server {
         let mut command = Command::new("sh");
         self.at_home(&mut command);
-        command.args(["-c", &format!(r#"{shell} && exec "$0" serve --config "$1""#)]);
-        command.arg(env!("CARGO_BIN_EXE_micropypi")).arg(self.configure());
-        Server::spawn(self, command)
+        self.start_by_shell(&mut command, shell, &[])
+    }
+
+    /// The program is the shell's `$0`, the configuration its `$1`.
+    fn start_by_shell(&self, shell: &mut Command, script: &str, arguments: &[&str]) -> Server {
+        shell.args(["-c", &format!(r#"{script} && exec "$0" serve --config "$1""#)]);
+        shell.arg(env!("CARGO_BIN_EXE_micropypi")).arg(self.configure());
+        Server::spawn(self, shell.args(arguments))
     }
 
     /// Starts `micropypi serve` as one who may do no more than the permissions say: root becomes another user.
@@ -228,14 +206,14 @@ impl Site {
             command.args(["--user", "--map-user=65532", env!("CARGO_BIN_EXE_micropypi")]);
         }
         command.arg("serve").arg("--config").arg(self.configure());
-        Server::spawn(self, command)
+        Server::spawn(self, &mut command)
     }
 
     /// Starts `micropypi` with these arguments here and waits until it answers.
     pub(crate) fn start_with(&self, arguments: &[&str]) -> Server {
         let mut command = self.command();
         command.args(arguments).env("MICROPYPI_MDNS_ENABLED", "false");
-        Server::spawn(self, command)
+        Server::spawn(self, &mut command)
     }
 
     /// The program, to be run in the site's directory with nothing of this process's environment.

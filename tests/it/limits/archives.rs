@@ -4,11 +4,14 @@ use crate::dists::{Dist, metadata, tar_gz, zip};
 use crate::form::Form;
 use crate::harness::{Server, Site};
 
+/// Fails the test unless an upload is refused in these words and leaves nothing.
+#[track_caller]
 fn assert_refused(server: &Server, dist: &Dist, words: &[&str]) {
     Form::upload(dist).post(server).assert_says(400, words);
     assert_eq!(server.site.stored(), Vec::<String>::new(), "{}", dist.filename);
 }
 
+/// An sdist of these members below its top directory, and no others.
 fn sdist_of(members: &[(&str, &[u8])]) -> Dist {
     let members: Vec<_> = members
         .iter()
@@ -17,6 +20,7 @@ fn sdist_of(members: &[(&str, &[u8])]) -> Dist {
     Dist::new("blinky", "1.0", "blinky-1.0.tar.gz", tar_gz(&members))
 }
 
+/// A wheel of these members, and no others.
 fn wheel_of(members: &[(&str, &[u8])]) -> Dist {
     let members: Vec<_> = members
         .iter()

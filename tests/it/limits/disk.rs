@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{make_pipe, removal};
+use super::make_pipe;
 use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{Server, Site, eventually};
@@ -55,11 +55,13 @@ fn what_the_server_may_not_look_at_is_not_taken_for_removed() {
     let server = Site::holding(std::slice::from_ref(&dist)).start_unprivileged();
     for mode in [0o555, 0o000] {
         fs::set_permissions(server.site.packages(), Permissions::from_mode(mode)).unwrap();
-        removal(&dist).post(&server).assert_says(503, &["packages directory"]);
+        Form::removal(&dist)
+            .post(&server)
+            .assert_says(503, &["packages directory"]);
     }
     fs::set_permissions(server.site.packages(), Permissions::from_mode(0o755)).unwrap();
     server.site.assert_holds(std::slice::from_ref(&dist));
-    assert_eq!(removal(&dist).post(&server).status, 200);
+    assert_eq!(Form::removal(&dist).post(&server).status, 200);
     server.site.assert_holds(&[]);
 }
 
@@ -112,7 +114,7 @@ fn a_plain_file_in_the_place_of_the_directory_is_no_directory() {
         .assert_says(503, &["packages directory", "nothing was stored"]);
     server.await_log(&format!("{} is gone", packages.display()));
     eventually("nothing is listed", || {
-        Some(()).filter(|()| server.get("/simple/abacus/").status == 404)
+        (server.get("/simple/abacus/").status == 404).then_some(())
     });
     fs::remove_file(&packages).unwrap();
     fs::rename(&away, &packages).unwrap();

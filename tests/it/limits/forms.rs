@@ -12,7 +12,7 @@ fn too_large() {
     let server = Site::new().set("limits.upload_bytes", "1000").start();
     let dist = Dist::new("blinky", "1.0", "blinky-1.0.tar.gz", vec![7; 100_000]);
     Form::upload(&dist).post(&server).assert_says(413, &["1000"]);
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 /// How large the whole is does not tell of what.
@@ -32,7 +32,7 @@ fn too_large_a_form_is_not_put_down_to_the_file() {
             "1000 for what is beside it ([limits] field_bytes)",
         ],
     );
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 /// nginx answers 502 in its own words where it cannot pass on all.
@@ -69,7 +69,7 @@ fn too_many_fields_and_too_large_a_field() {
         let words = format!("the form field {field} is larger than 1000 bytes");
         long(field).assert_says(400, &[&words]);
     }
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_signature_that_is_none() {
         "no setting helps: {}",
         answer.text()
     );
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn no_content_or_two() {
         .field(":action", "file_upload")
         .file("content", &dist.filename, &dist.bytes);
     nameless.post(&server).assert_says(400, &["name"]);
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 #[test]
@@ -121,5 +121,5 @@ fn no_form_at_all() {
     server
         .send(Request::new("POST", "/").by_user().body(&content_type(), cut))
         .assert_says(400, &["cut short"]);
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }

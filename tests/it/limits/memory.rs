@@ -19,11 +19,7 @@ fn a_large_upload_is_never_in_memory() {
     let mut file = Counter(0);
     write_large_sdist(SIZE, &mut file);
     let dist = Dist::new("large", "1.0", "large-1.0.tar.gz", Vec::new());
-    let fields = Form::default()
-        .field(":action", "file_upload")
-        .field("name", "large")
-        .field("version", "1.0");
-    let form = fields
+    let form = Form::of("file_upload", "large", "1.0")
         .file("content", &dist.filename, b"")
         .request("/")
         .by_user()

@@ -1,6 +1,5 @@
 //! Names and versions that are none, and file names that leave no room for what goes beside the file.
 
-use super::removal;
 use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{Server, Site};
@@ -54,7 +53,7 @@ fn names_and_versions_that_are_none() {
         let answer = Form::upload(&dist).post(&server);
         assert_eq!(answer.status, 400, "{version:?}: {}", answer.text());
     }
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    server.site.assert_holds(&[]);
 }
 
 /// A wheel whose file name has so many bytes.
@@ -116,7 +115,7 @@ fn a_copied_file_whose_name_leaves_no_room_is_removed_as_any_other() {
     let server = Site::holding(std::slice::from_ref(&copied)).start();
     let page = format!("/simple/{}/", copied.name);
     assert!(server.get(&page).text().contains(&copied.filename));
-    assert_eq!(removal(&copied).post(&server).status, 200);
+    assert_eq!(Form::removal(&copied).post(&server).status, 200);
     assert_eq!(server.get(&page).status, 404);
     server.site.assert_holds(&[]);
 }

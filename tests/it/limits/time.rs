@@ -1,6 +1,7 @@
 //! Clients that take their time, with the request or with the answer.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -11,12 +12,17 @@ use crate::form::{Form, content_type};
 use crate::harness::{Server, Site, eventually};
 use crate::raw::{Request, Response, connect};
 
+/// A connection on which a request's head has begun.
+fn begin_head(server: &Server) -> TcpStream {
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(b"GET /simple/ HTTP/1.1\r\nHost: x\r\n").unwrap();
+    stream
+}
+
 #[test]
 fn a_head_that_never_ends_is_given_up() {
     let server = Site::new().set("limits.header_seconds", "1").start();
-    let mut stream = connect(server.address).unwrap();
-    stream.write_all(b"GET /simple/ HTTP/1.1\r\nHost: x\r\n").unwrap();
-    Response::read(&mut stream)
+    Response::read(&mut begin_head(&server))
         .unwrap()
         .assert_says(408, &["1 s", "header_seconds"]);
 }
@@ -24,8 +30,7 @@ fn a_head_that_never_ends_is_given_up() {
 #[test]
 fn a_head_that_never_ends_holds_up_no_stop() {
     let server = Site::new().set("limits.header_seconds", "600").start();
-    let mut stream = connect(server.address).unwrap();
-    stream.write_all(b"GET /simple/ HTTP/1.1\r\nHost: x\r\n").unwrap();
+    let _stream = begin_head(&server);
     // Accepted after that one.
     assert_eq!(server.get("/health").status, 200);
     let (status, log) = server.stop();
@@ -43,20 +48,26 @@ fn a_connection_that_asks_nothing_more_is_ended_without_a_word() {
     assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
 }
 
-#[test]
-fn a_body_that_stops_is_given_up() {
-    let server = Site::new().set("limits.body_idle_seconds", "1").start();
-    let dist = Dist::sdist("blinky", "1.0");
-    let body = Form::upload(&dist).into_unfinished();
+/// A connection on which the form for an upload has come, but for its end.
+fn begin_upload(server: &Server) -> TcpStream {
     let head = Request::new("POST", "/")
         .by_user()
         .header("Content-Type", &content_type())
         .header("Content-Length", "100000");
     let mut stream = connect(server.address).unwrap();
     stream.write_all(head.head(server.address).as_bytes()).unwrap();
-    stream.write_all(&body).unwrap();
-    Response::read(&mut stream).unwrap().assert_says(408, &["1 s"]);
-    assert_eq!(server.site.stored(), Vec::<String>::new());
+    let begun = Form::upload(&Dist::sdist("blinky", "1.0")).into_unfinished();
+    stream.write_all(&begun).unwrap();
+    stream
+}
+
+#[test]
+fn a_body_that_stops_is_given_up() {
+    let server = Site::new().set("limits.body_idle_seconds", "1").start();
+    Response::read(&mut begin_upload(&server))
+        .unwrap()
+        .assert_says(408, &["1 s"]);
+    server.site.assert_holds(&[]);
 }
 
 #[test]
@@ -83,14 +94,7 @@ fn a_slow_upload_that_moves_passes() {
 fn a_second_signal_cuts_off_what_the_first_waits_for_and_leaves_nothing_of_it() {
     let site = Site::new();
     let server = site.start();
-    let head = Request::new("POST", "/")
-        .by_user()
-        .header("Content-Type", &content_type())
-        .header("Content-Length", "100000");
-    let mut stream = connect(server.address).unwrap();
-    stream.write_all(head.head(server.address).as_bytes()).unwrap();
-    let begun = Form::upload(&Dist::sdist("blinky", "1.0")).into_unfinished();
-    stream.write_all(&begun).unwrap();
+    let _stream = begin_upload(&server);
     eventually("the upload has begun", || server.site.stored().pop());
     server.signal(Signal::TERM);
     server.await_log("waiting for 1 open requests");

@@ -2,7 +2,7 @@
 //! a reflector, from another program of its host, or from itself.
 
 use crate::lan::{Host, Lan};
-use crate::peers::{Avahi, Listener, Server, discover, eventually};
+use crate::peers::{Avahi, Listener, Server, eventually, found, is_goodbye};
 use crate::{INDEX, LISTEN};
 
 #[test]
@@ -23,7 +23,7 @@ fn behind_a_reflector_a_server_on_both_lans_keeps_its_name() {
     other.plug(&host, "eth1", &["10.78.0.1/24"]);
     server.logged("the name stays");
     eventually("its address on the other LAN", || {
-        found(&client).contains("http://10.78.0.1:8089").then_some(())
+        found(&client, &[]).contains("http://10.78.0.1:8089").then_some(())
     });
     assert_eq!(names(&client), ["micropypi"]);
     assert!(!server.log().contains("micropypi-2"), "{}", server.log());
@@ -40,7 +40,7 @@ fn a_second_link_beside_an_avahi_of_the_same_name_leaves_it() {
     let client = other.host_at("client", &["10.78.0.9/24"]);
     other.plug(&host, "eth1", &["10.78.0.1/24"]);
     eventually("its address on the second link", || {
-        found(&client)
+        found(&client, &[])
             .contains("micropypi  http://10.78.0.1:8089")
             .then_some(())
     });
@@ -58,16 +58,18 @@ fn a_second_link_after_a_change_of_the_records_leaves_the_first_lan_in_peace() {
     let server = Server::announced(&host, LISTEN);
     server.reconfigure("[auth]\nprotect = []");
     eventually("the change", || {
-        let json = String::from_utf8(discover(&here, &["--json"]).stdout).unwrap();
-        json.contains("\"uploads_need_password\": false").then_some(())
+        found(&here, &["--json"])
+            .contains("\"uploads_need_password\": false")
+            .then_some(())
     });
     let heard = Listener::sniff(&here, "10.77.0.9");
     other.plug(&host, "eth1", &["10.78.0.1/24"]);
     eventually("its address on the second link", || {
-        found(&there).contains("micropypi  http://10.78.0.1:8089").then_some(())
+        found(&there, &[])
+            .contains("micropypi  http://10.78.0.1:8089")
+            .then_some(())
     });
-    let renamed = |line: &String| line.starts_with("micropypi-") || line.starts_with("micropypi (");
-    assert!(!heard.lines().iter().any(renamed), "{:#?}", heard.lines());
+    heard.assert_none(|line| line.starts_with("micropypi-") || line.starts_with("micropypi ("));
     assert!(!server.log().contains("micropypi-2"), "{}", server.log());
 }
 
@@ -88,11 +90,7 @@ fn a_name_that_is_lost_on_one_lan_is_withdrawn_on_the_other_only() {
     there.line("the new name", |line| {
         line.starts_with("micropypi-2._pypi._tcp.local. SRV 120 ")
     });
-    assert!(
-        !there.lines().iter().any(|line| withdrawn(line)),
-        "{:#?}",
-        there.lines()
-    );
+    there.assert_none(withdrawn);
 }
 
 /// As a router's advertisement brings it (SLAAC). To several servers, since it did harm between two moments only.
@@ -116,17 +114,12 @@ fn an_address_that_comes_while_the_name_is_announced_leaves_it() {
         });
     }
     // A goodbye from a name that was never announced takes nothing away.
-    let renamed = |line: &String| (line.contains("-2.") || line.contains(" (2).")) && !line.contains(" 0 ");
-    assert!(!heard.lines().iter().any(renamed), "{:#?}", heard.lines());
+    heard.assert_none(|line| (line.contains("-2.") || line.contains(" (2).")) && !is_goodbye(line));
 }
 
-/// The table of `discover`; empty if nobody answers.
-fn found(client: &Host) -> String {
-    String::from_utf8(discover(client, &[]).stdout).unwrap()
-}
-
+/// The names in the table of `discover`.
 fn names(client: &Host) -> Vec<String> {
-    let rows = found(client);
+    let rows = found(client, &[]);
     let name = |row: &str| row.split(' ').next().map(str::to_owned);
     rows.lines().skip(1).filter_map(name).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::LISTEN;
 use crate::lan::{Host, Lan};
-use crate::peers::{Avahi, Listener, Server, discover, discovered, eventually};
+use crate::peers::{Avahi, Listener, Server, discover, discovered, eventually, found, is_goodbye};
 
 #[test]
 fn the_second_of_a_name_is_another_server() {
@@ -12,8 +12,7 @@ fn the_second_of_a_name_is_another_server() {
     let goodbyes = Listener::sniff(&client, "10.77.0.9");
     let second = Server::announced(&lan.host_at("second", &["10.77.0.2/24"]), LISTEN);
     second.logged("another host of this network is micropypi.local: this server is micropypi-2.local");
-    let withdrawn = |line: &String| line.contains(" 0 ");
-    assert!(!goodbyes.lines().iter().any(withdrawn), "{:#?}", goodbyes.lines());
+    goodbyes.assert_none(is_goodbye);
 
     let avahi = Avahi::start(&client, "client");
     let names =
@@ -62,8 +61,7 @@ fn so_is_the_second_on_one_host() {
     second.logged("another server of this machine is micropypi.local: this server is micropypi-2.local");
     assert_named(&client, "micropypi", "http://10.77.0.1:8089");
     assert_named(&client, "micropypi-2", "http://10.77.0.1:8090");
-    let withdrawn = |line: &String| line.contains(" 0 ");
-    assert!(!heard.lines().iter().any(withdrawn), "{:#?}", heard.lines());
+    heard.assert_none(is_goodbye);
     assert!(!first.log().contains("micropypi-2"), "{}", first.log());
 }
 
@@ -92,7 +90,7 @@ fn two_that_start_at_once_agree_on_two_names() {
     // In its first second a server may repeat nothing, so that the first look can miss an address.
     let url = |name: &str| {
         eventually(name, || {
-            let lines = String::from_utf8(discover(&client, &["--mip", name]).stdout).unwrap();
+            let lines = found(&client, &["--mip", name]);
             let url = lines.split('"').nth(3)?;
             url.starts_with("http://10.77.0.").then(|| url.to_owned())
         })

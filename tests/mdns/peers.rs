@@ -142,6 +142,11 @@ pub(crate) fn discover(host: &Host, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+/// The stdout of `micropypi discover`, whether it finds something or not.
+pub(crate) fn found(host: &Host, arguments: &[&str]) -> String {
+    String::from_utf8(discover(host, arguments).stdout).unwrap()
+}
+
 /// The stdout of a `micropypi discover` that must find something.
 pub(crate) fn discovered(host: &Host, arguments: &[&str]) -> String {
     let output = discover(host, arguments);
@@ -292,6 +297,13 @@ impl Listener {
         }
     }
 
+    /// Fails the test if a line so far is one of these.
+    #[track_caller]
+    pub(crate) fn assert_none(&self, is_it: impl Fn(&str) -> bool) {
+        let lines = self.lines();
+        assert!(!lines.iter().any(|line| is_it(line)), "{lines:#?}");
+    }
+
     /// Waits for an event of `browse` that `is_it`.
     pub(crate) fn event(&self, what: &str, is_it: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
@@ -307,6 +319,11 @@ impl Listener {
     pub(crate) fn forget(&self) {
         self.lines.lock().unwrap().clear();
     }
+}
+
+/// Whether a line of a sniffer is a goodbye: a record that is to live for no second.
+pub(crate) fn is_goodbye(line: &str) -> bool {
+    line.contains(" 0 ")
 }
 
 /// A script of this folder, run by the Python that has zeroconf.

@@ -2,21 +2,28 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Output;
 
 use rcgen::CertifiedKey;
 
-use crate::harness::{failure, home, is_empty, micropypi, misconfiguration, success, text, unprivileged};
+use crate::harness::{failure, home, is_empty, micropypi, misconfiguration, ran, success, text, unprivileged, write};
+
+/// What came of a look at `c.toml`.
+fn check(directory: &Path) -> Output {
+    ran(directory, &["check-config", "-c", "c.toml"])
+}
 
 #[test]
 fn check_config_changes_nothing_and_shows_what_takes_effect() {
     let home = home();
     let directory = home.path().join("empty");
     fs::create_dir(&directory).unwrap();
-    fs::write(
-        home.path().join("c.toml"),
+    write(
+        home.path(),
+        "c.toml",
         "[mdns]\nname = 'lab'\n[auth]\npasswords = '/none/htpasswd'\n",
-    )
-    .unwrap();
+    );
     let output = micropypi(&directory, &["check-config", "-c", "../c.toml", "--show"])
         .env("MICROPYPI_STORE_OVERWRITE", "true")
         .output()
@@ -33,27 +40,20 @@ fn check_config_changes_nothing_and_shows_what_takes_effect() {
     );
     assert!(is_empty(&directory));
     // What is shown is itself a configuration.
-    fs::write(home.path().join("shown.toml"), shown.split_once('\n').unwrap().1).unwrap();
-    success(
-        &micropypi(&directory, &["check-config", "-c", "../shown.toml"])
-            .output()
-            .unwrap(),
-    );
+    write(home.path(), "shown.toml", shown.split_once('\n').unwrap().1);
+    success(&ran(&directory, &["check-config", "-c", "../shown.toml"]));
 }
 
 #[test]
 fn check_config_refuses_what_serve_would() {
     let home = home();
-    fs::write(home.path().join("c.toml"), "[boards]\ninclude = [\"[a\"]\n").unwrap();
-    let check = micropypi(home.path(), &["check-config", "-c", "c.toml"])
-        .output()
-        .unwrap();
-    let said = misconfiguration(&check);
+    write(home.path(), "c.toml", "[boards]\ninclude = [\"[a\"]\n");
+    let said = misconfiguration(&check(home.path()));
     assert!(
         said.starts_with("error: c.toml:2:11: the pattern \"[a\" cannot be read: ") && said.contains("^^^^^^"),
         "{said}"
     );
-    let serve = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
+    let serve = ran(home.path(), &["-c", "c.toml"]);
     assert_eq!(misconfiguration(&serve), said);
     let nested = micropypi(home.path(), &["check-config"])
         .env("MICROPYPI_STORE_PACKAGES", "a, a/b")
@@ -68,17 +68,13 @@ fn check_config_refuses_what_serve_would() {
 #[test]
 fn check_config_looks_at_what_is_there_as_serve_does() {
     let home = home();
-    let write = |file: &str, content: &str| fs::write(home.path().join(file), content).unwrap();
+    let write = |file, content: &str| write(home.path(), file, content);
     write("secrets", "# staff\nalice\n");
     fs::set_permissions(home.path().join("secrets"), Permissions::from_mode(0o600)).unwrap();
     write("script", "#!/bin/sh\n");
     fs::create_dir_all(home.path().join("folder/sub")).unwrap();
     symlink("folder/sub", home.path().join("stick")).unwrap();
-    let check = || {
-        micropypi(home.path(), &["check-config", "-c", "c.toml"])
-            .output()
-            .unwrap()
-    };
+    let check = || check(home.path());
     for (settings, expected) in [
         (
             "auth.passwords = 'secrets'",
@@ -117,7 +113,7 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
         let said = failure(&check());
         assert!(said.starts_with(&format!("error: {expected}")), "{said}");
         assert!(!home.path().join("data").exists(), "{settings}");
-        let serve = failure(&micropypi(home.path(), &["-c", "c.toml"]).output().unwrap());
+        let serve = failure(&ran(home.path(), &["-c", "c.toml"]));
         assert!(serve.contains(&format!("error: {expected}")), "{serve}");
         fs::remove_dir_all(home.path().join("data")).ok();
     }
@@ -162,9 +158,8 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
 #[test]
 fn check_config_reads_the_certificate_and_its_key() {
     let home = home();
-    let write = |file: &str, content: &str| fs::write(home.path().join(file), content).unwrap();
-    let arguments = ["check-config", "-c", "c.toml"];
-    let check = || micropypi(home.path(), &arguments).output().unwrap();
+    let write = |file, content: &str| write(home.path(), file, content);
+    let check = || check(home.path());
     let [(certificate, key), (_, other)] = [(); 2].map(|()| pair());
     write(
         "c.toml",
@@ -195,7 +190,7 @@ fn check_config_reads_the_certificate_and_its_key() {
         write("key.pem", wrong);
         let said = failure(&check());
         assert_eq!(said, format!("error: [tls] {expected}"));
-        let serve = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
+        let serve = ran(home.path(), &["-c", "c.toml"]);
         assert!(failure(&serve).ends_with(&said), "{serve:?}");
     }
     fs::remove_file(home.path().join("key.pem")).unwrap();
@@ -208,15 +203,15 @@ fn check_config_leaves_to_the_server_what_another_user_may_not_read() {
     let home = home();
     let (certificate, key) = pair();
     for (file, content) in [("cert.pem", certificate), ("key.pem", key)] {
-        fs::write(home.path().join(file), content).unwrap();
+        write(home.path(), file, content);
     }
     fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(home.path().join("key.pem"), Permissions::from_mode(0o000)).unwrap();
-    fs::write(
-        home.path().join("c.toml"),
+    write(
+        home.path(),
+        "c.toml",
         "[tls]\ncertificate = 'cert.pem'\nkey = 'key.pem'\n",
-    )
-    .unwrap();
+    );
     let check = unprivileged(home.path(), &["check-config", "-c", "c.toml"])
         .output()
         .unwrap();
@@ -246,11 +241,8 @@ fn check_config_points_at_a_url_that_nobody_can_reach_and_at_an_empty_path() {
             "c.toml:2:13: the path is empty: name one, or leave the setting out\n",
         ),
     ] {
-        fs::write(home.path().join("c.toml"), text).unwrap();
-        let check = micropypi(home.path(), &["check-config", "-c", "c.toml"])
-            .output()
-            .unwrap();
-        let said = misconfiguration(&check);
+        write(home.path(), "c.toml", text);
+        let said = misconfiguration(&check(home.path()));
         assert!(said.contains(expected), "{expected:?} is not in\n{said}");
     }
 }
@@ -276,7 +268,7 @@ fn the_packaged_file_is_right() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/config.toml");
     let home = home();
     assert_eq!(
-        success(&micropypi(home.path(), &["check-config", "-c", file]).output().unwrap()),
+        success(&ran(home.path(), &["check-config", "-c", file])),
         format!("{file}: OK\n")
     );
 }

@@ -1,6 +1,8 @@
 //! The program in a directory of its own, and what it says when it has ended. Called by every test.
 
 use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -19,7 +21,26 @@ pub(crate) fn micropypi(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// The same as one who may do no more than the permissions say: root becomes another user.
+/// What came of `micropypi` with these arguments.
+pub(crate) fn ran(directory: &Path, arguments: &[&str]) -> Output {
+    micropypi(directory, arguments).output().unwrap()
+}
+
+/// `micropypi` with these arguments, which never gets to serving: its cache cannot be made.
+pub(crate) fn never_serving(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = micropypi(directory, arguments);
+    command.env("MICROPYPI_STORE_CACHE", "/dev/null/cache");
+    command
+}
+
+/// What came of `micropypi` with these arguments and a password on its standard input.
+pub(crate) fn given_a_password(directory: &Path, arguments: &[&str]) -> Output {
+    let mut child = micropypi(directory, arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"open sesame\n").unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// `micropypi` with these arguments as one who may do no more than the permissions say: root becomes another user.
 pub(crate) fn unprivileged(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = micropypi(directory, arguments);
     if geteuid().is_root() {
@@ -34,8 +55,19 @@ pub(crate) fn unprivileged(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// An address that is taken for as long as the listener lives.
+pub(crate) fn taken() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
 pub(crate) fn home() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
+}
+
+pub(crate) fn write(directory: &Path, file: &str, content: impl AsRef<[u8]>) {
+    fs::write(directory.join(file), content).unwrap();
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

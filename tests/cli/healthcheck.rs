@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::{failure, home, micropypi};
+use crate::harness::{failure, home, ran};
 
 #[test]
 fn healthcheck_fails_where_nobody_listens() {
@@ -13,12 +13,10 @@ fn healthcheck_fails_where_nobody_listens() {
     let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     silent.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     let port = silent.local_addr().unwrap().as_socket().unwrap().port();
-    let output = micropypi(
+    let output = ran(
         home.path(),
         &["healthcheck", "--url", &format!("http://127.0.0.1:{port}")],
-    )
-    .output()
-    .unwrap();
+    );
     assert!(
         failure(&output).starts_with(&format!("error: 127.0.0.1:{port} does not answer\ncaused by: ")),
         "{output:?}"

@@ -1,15 +1,14 @@
 //! What the program tells of itself: help, man page, version, completions.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{failure, home, is_empty, micropypi, success};
+use crate::harness::{failure, home, is_empty, ran, success, taken, write};
 
 #[test]
 fn the_help_names_every_default_and_protect_takes_none() {
     let home = home();
-    let help = success(&micropypi(home.path(), &["serve", "--help"]).output().unwrap());
+    let help = success(&ran(home.path(), &["serve", "--help"]));
     for option in [
         "--mdns[=<BOOL>]",
         "--overwrite[=<BOOL>]",
@@ -20,11 +19,8 @@ fn the_help_names_every_default_and_protect_takes_none() {
         let about = about.split("\n  -").next().unwrap();
         assert!(about.contains("[default: "), "{option} {about}");
     }
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let listen = taken.local_addr().unwrap().to_string();
-    let output = micropypi(home.path(), &["--protect", "none", "--listen", &listen])
-        .output()
-        .unwrap();
+    let (_taken, address) = taken();
+    let output = ran(home.path(), &["--protect", "none", "--listen", &address.to_string()]);
     assert!(failure(&output).contains("cannot listen"), "{output:?}");
     assert!(
         is_empty(home.path()),
@@ -35,7 +31,7 @@ fn the_help_names_every_default_and_protect_takes_none() {
 #[test]
 fn the_packages_can_ask_for_man_page_and_completions() {
     let home = home();
-    let man = success(&micropypi(home.path(), &["man"]).output().unwrap());
+    let man = success(&ran(home.path(), &["man"]));
     for expected in [
         ".TH micropypi 1",
         "\nmicropypi check\\-config\nSay whether",
@@ -54,12 +50,12 @@ fn the_packages_can_ask_for_man_page_and_completions() {
     let flag = r"\fB\-\-fallback\-url\fR \fI<";
     assert_eq!(man.matches(flag).count(), 2, "once for `serve`, once for `run`:\n{man}");
     for shell in ["bash", "fish", "zsh"] {
-        let script = success(&micropypi(home.path(), &["completions", shell]).output().unwrap());
+        let script = success(&ran(home.path(), &["completions", shell]));
         assert!(script.contains("check-config"), "{shell}");
     }
-    let version = success(&micropypi(home.path(), &["--version"]).output().unwrap());
+    let version = success(&ran(home.path(), &["--version"]));
     assert_eq!(version, concat!("micropypi ", env!("CARGO_PKG_VERSION"), "\n"));
-    let version = success(&micropypi(home.path(), &["run", "--version"]).output().unwrap());
+    let version = success(&ran(home.path(), &["run", "--version"]));
     assert!(
         version.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")),
         "{version}"
@@ -69,8 +65,8 @@ fn the_packages_can_ask_for_man_page_and_completions() {
 #[test]
 fn the_shell_offers_the_words_that_a_setting_takes() {
     let home = home();
-    let script = micropypi(home.path(), &["completions", "bash"]).output().unwrap();
-    fs::write(home.path().join("completions"), success(&script)).unwrap();
+    let script = ran(home.path(), &["completions", "bash"]);
+    write(home.path(), "completions", success(&script));
     let commands = offered(home.path(), &[]);
     assert!(
         commands.ends_with("run passwd check-config healthcheck discover serve help\n"),

@@ -2,15 +2,13 @@
 
 use std::fs;
 
-use crate::harness::{failure, home, micropypi, misconfiguration};
+use crate::harness::{failure, home, micropypi, misconfiguration, ran, write};
 
 #[test]
 fn a_wrong_key_is_shown_in_place() {
     let home = home();
-    fs::write(home.path().join("c.toml"), "[store]\noverwite = true\n").unwrap();
-    let output = micropypi(home.path(), &["serve", "--config", "c.toml"])
-        .output()
-        .unwrap();
+    write(home.path(), "c.toml", "[store]\noverwite = true\n");
+    let output = ran(home.path(), &["serve", "--config", "c.toml"]);
     let expected = "\
 error: c.toml:2:1: unknown key `store.overwite`
   |
@@ -23,7 +21,7 @@ error: c.toml:2:1: unknown key `store.overwite`
 #[test]
 fn every_mistake_of_every_source_is_told_at_once() {
     let home = home();
-    fs::write(home.path().join("c.toml"), "listen = ['here']\n").unwrap();
+    write(home.path(), "c.toml", "listen = ['here']\n");
     let output = micropypi(home.path(), &["serve", "--log-level", "loud"])
         .env("MICROPYPI_CONFIG", "c.toml")
         .env("MICROPYPI_MDNS_NAMES", "lab")
@@ -43,7 +41,7 @@ fn every_mistake_of_every_source_is_told_at_once() {
 #[test]
 fn an_address_without_a_port_is_answered_in_the_words_of_its_source() {
     let home = home();
-    let flag = micropypi(home.path(), &["--listen", "127.0.0.1"]).output().unwrap();
+    let flag = ran(home.path(), &["--listen", "127.0.0.1"]);
     let expected = "\
 error: listen on the command line: this is not an IP address and a port
   = for example `--listen '[::]:8089'`
@@ -63,9 +61,7 @@ error: listen on the command line: this is not an IP address and a port
 #[test]
 fn a_named_file_that_is_missing_is_an_error_with_its_cause() {
     let home = home();
-    let output = micropypi(home.path(), &["check-config", "--config", "none.toml"])
-        .output()
-        .unwrap();
+    let output = ran(home.path(), &["check-config", "--config", "none.toml"]);
     let expected = "\
 error: cannot read the configuration file none.toml
 caused by: No such file or directory (os error 2)
@@ -79,8 +75,8 @@ fn only_a_configuration_that_stays_wrong_keeps_systemd_from_another_start() {
     assert!(unit.contains("\nRestartPreventExitStatus=78\n"), "{unit}");
     let home = home();
     // A file that is no text.
-    fs::write(home.path().join("c.toml"), b"\xff").unwrap();
-    let output = micropypi(home.path(), &["-c", "c.toml"]).output().unwrap();
+    write(home.path(), "c.toml", b"\xff");
+    let output = ran(home.path(), &["-c", "c.toml"]);
     assert!(
         misconfiguration(&output).contains("the configuration file c.toml is not UTF-8"),
         "{output:?}"
@@ -91,13 +87,11 @@ fn only_a_configuration_that_stays_wrong_keeps_systemd_from_another_start() {
         "[auth]\npasswords = '.'\n",
     ] {
         let settings = format!("listen = ['127.0.0.1:0']\n{settings}");
-        fs::write(home.path().join("c.toml"), settings).unwrap();
-        failure(&micropypi(home.path(), &["-c", "c.toml"]).output().unwrap());
+        write(home.path(), "c.toml", settings);
+        failure(&ran(home.path(), &["-c", "c.toml"]));
     }
     // Docker knows two answers to its question.
-    fs::write(home.path().join("c.toml"), "lisen = 1\n").unwrap();
-    let health = micropypi(home.path(), &["healthcheck", "-c", "c.toml"])
-        .output()
-        .unwrap();
+    write(home.path(), "c.toml", "lisen = 1\n");
+    let health = ran(home.path(), &["healthcheck", "-c", "c.toml"]);
     assert!(failure(&health).contains("did you mean `listen`?"), "{health:?}");
 }

@@ -10,16 +10,12 @@ use std::thread;
 use rustix::fs::OFlags;
 use rustix::termios::{LocalModes, tcgetattr};
 
-use crate::harness::{failure, home, micropypi, success, text, unprivileged};
+use crate::harness::{failure, given_a_password, home, ran, success, text, unprivileged, write};
 
 #[test]
 fn passwd_writes_the_file_that_the_server_reads() {
     let home = home();
-    let set = |arguments: &[&str]| {
-        let mut child = micropypi(home.path(), arguments).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(b"open sesame\n").unwrap();
-        success(&child.wait_with_output().unwrap())
-    };
+    let set = |arguments: &[&str]| success(&given_a_password(home.path(), arguments));
     assert_eq!(
         set(&["passwd", "alice"]),
         format!(
@@ -27,7 +23,7 @@ fn passwd_writes_the_file_that_the_server_reads() {
             home.path().join("data/auth/.htpasswd").display()
         )
     );
-    fs::write(home.path().join("c.toml"), "[auth]\npasswords = 'secrets'\n").unwrap();
+    write(home.path(), "c.toml", "[auth]\npasswords = 'secrets'\n");
     assert_eq!(
         set(&["passwd", "alice", "-c", "c.toml"]),
         format!("made {} with the user alice\n", home.path().join("secrets").display())
@@ -36,9 +32,7 @@ fn passwd_writes_the_file_that_the_server_reads() {
         set(&["passwd", "alice", "-f", "secrets"]),
         "changed the password of alice in secrets\n"
     );
-    let delete = micropypi(home.path(), &["passwd", "--delete", "alice", "-f", "secrets"])
-        .output()
-        .unwrap();
+    let delete = ran(home.path(), &["passwd", "--delete", "alice", "-f", "secrets"]);
     assert_eq!(success(&delete), "deleted the user alice from secrets\n");
     assert_eq!(fs::read_to_string(home.path().join("secrets")).unwrap(), "");
 }
@@ -46,13 +40,8 @@ fn passwd_writes_the_file_that_the_server_reads() {
 #[test]
 fn passwd_tells_of_lines_that_keep_a_server_from_its_start() {
     let home = home();
-    fs::write(home.path().join("secrets"), "# staff\nalice\n").unwrap();
-    let mut carol = micropypi(home.path(), &["passwd", "carol", "-f", "secrets"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    carol.stdin.take().unwrap().write_all(b"open sesame\n").unwrap();
-    let output = carol.wait_with_output().unwrap();
+    write(home.path(), "secrets", "# staff\nalice\n");
+    let output = given_a_password(home.path(), &["passwd", "carol", "-f", "secrets"]);
     assert_eq!(success(&output), "added the user carol to secrets\n");
     assert_eq!(
         text(&output.stderr),

@@ -1,26 +1,22 @@
 //! `run`, by pypiserver's words: what it takes, and what it refuses since it would mean something else.
 
-use crate::harness::{failure, home, is_empty, micropypi, misconfiguration, success};
+use crate::harness::{failure, home, is_empty, micropypi, misconfiguration, never_serving, ran, success, taken};
 
 #[test]
 fn run_refuses_what_it_cannot_mean() {
     let home = home();
-    let half_open = micropypi(home.path(), &["run", "-P", "."]).output().unwrap();
+    let half_open = ran(home.path(), &["run", "-P", "."]);
     assert_eq!(
         misconfiguration(&half_open),
         "error: no passwords at all takes both options: -P . -a .\n"
     );
-    let prefix = micropypi(home.path(), &["run", "--server-base-url", "/pypi"])
-        .output()
-        .unwrap();
+    let prefix = ran(home.path(), &["run", "--server-base-url", "/pypi"]);
     assert!(
         misconfiguration(&prefix).contains("put a proxy before it"),
         "{prefix:?}"
     );
     for wrong in ["", "index.example"] {
-        let fallback = micropypi(home.path(), &["run", "--fallback-url", wrong])
-            .output()
-            .unwrap();
+        let fallback = ran(home.path(), &["run", "--fallback-url", wrong]);
         let expected = format!("error: --fallback-url {wrong:?} is not the URL of an index");
         assert!(misconfiguration(&fallback).starts_with(&expected), "{fallback:?}");
     }
@@ -31,8 +27,8 @@ fn run_refuses_what_it_cannot_mean() {
 fn run_serves_the_working_directory_and_no_cache_with_it() {
     let home = home();
     // Nothing is served for ever: this address is taken.
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
+    let (_taken, address) = taken();
+    let port = address.port().to_string();
     let run = |cache| {
         let mut command = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", &port, "."]);
         command.envs(cache).output().unwrap()
@@ -46,12 +42,8 @@ fn run_serves_the_working_directory_and_no_cache_with_it() {
 #[test]
 fn run_makes_the_first_directory_and_no_mistyped_one() {
     let home = home();
-    // Whatever becomes of the directories, nothing is served for ever: this cache cannot be made.
-    let output = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "packages", "mroe"])
-        .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
-        .output()
-        .unwrap();
-    let said = failure(&output);
+    let arguments = ["run", "-i", "127.0.0.1", "-p", "0", "packages", "mroe"];
+    let said = failure(&never_serving(home.path(), &arguments).output().unwrap());
     assert!(
         said.contains("error: the packages directory mroe is not there"),
         "{said}"
@@ -70,13 +62,9 @@ fn an_empty_port_of_pypiservers_is_none_and_a_wrong_one_is_named() {
     assert!(shown.contains(r#"listen = ["[::]:8089"]"#), "{shown}");
     let shown = success(&check("8080"));
     assert!(shown.contains(r#"listen = ["[::]:8089", "[::]:8080"]"#), "{shown}");
-    // Nothing is served for ever: this cache cannot be made.
     let run = |port| {
-        let mut command = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "packages"]);
-        command
-            .env("PYPISERVER_PORT", port)
-            .env("MICROPYPI_STORE_CACHE", "/dev/null/cache");
-        command.output().unwrap()
+        let mut command = never_serving(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "packages"]);
+        command.env("PYPISERVER_PORT", port).output().unwrap()
     };
     let said = failure(&run(""));
     assert!(said.contains("/dev/null/cache"), "{said}");

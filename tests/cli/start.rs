@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::harness::{failure, home, micropypi, success, text, unprivileged};
+use crate::harness::{failure, home, never_serving, success, text, unprivileged};
 
 #[test]
 fn the_log_on_a_terminal_is_coloured_unless_that_is_declined() {
@@ -30,18 +30,14 @@ fn the_log_on_a_terminal_is_coloured_unless_that_is_declined() {
 #[test]
 fn a_packages_directory_that_is_made_is_told() {
     let home = home();
-    // Nothing is served for ever: this cache cannot be made.
     let start = || {
-        let mut command = micropypi(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "typo"]);
-        command
-            .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
-            .output()
-            .unwrap()
+        let mut command = never_serving(home.path(), &["run", "-i", "127.0.0.1", "-p", "0", "typo"]);
+        failure(&command.output().unwrap())
     };
     let told = "made the packages directory typo, which was not there";
-    let said = failure(&start());
+    let said = start();
     assert_eq!(said.matches(told).count(), 1, "{said}");
-    let said = failure(&start());
+    let said = start();
     assert!(!said.contains(told), "{said}");
 }
 
@@ -74,11 +70,9 @@ fn a_line_to_paste_is_for_the_file_whatever_its_name() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("passwords"), "").unwrap();
     fs::set_permissions(folder.join("passwords"), Permissions::from_mode(0o644)).unwrap();
-    // Nothing is served for ever: this cache cannot be made.
     let start = || {
-        let mut command = micropypi(home.path(), &["serve", "--passwords", "ann's stick/passwords"]);
-        let start = command.env("MICROPYPI_STORE_CACHE", "/dev/null/cache").output();
-        failure(&start.unwrap())
+        let mut command = never_serving(home.path(), &["serve", "--passwords", "ann's stick/passwords"]);
+        failure(&command.output().unwrap())
     };
     let said = start();
     assert!(
@@ -105,10 +99,8 @@ fn a_password_file_that_is_a_credential_is_mended_where_it_comes_from() {
     let credentials = home.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
     fs::write(credentials.join("htpasswd"), "").unwrap();
-    // Nothing is served for ever: this cache cannot be made.
-    let start = micropypi(home.path(), &["serve"])
+    let start = never_serving(home.path(), &["serve"])
         .env("CREDENTIALS_DIRECTORY", &credentials)
-        .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
         .output();
     let said = failure(&start.unwrap());
     assert!(

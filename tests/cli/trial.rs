@@ -1,12 +1,14 @@
 //! The quick trial: the program without a configuration, which makes a user and greets.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::harness::{failure, home, micropypi, success, text, unprivileged};
+use crate::harness::{
+    failure, given_a_password, home, micropypi, never_serving, ran, success, taken, text, unprivileged,
+};
 
 /// Starts a quick trial, and gives what it has printed on stdout when it listens.
 fn trial(directory: &Path) -> String {
@@ -91,22 +93,14 @@ fn a_trial_that_does_not_get_to_its_greeting_uses_no_password_up() {
     let home = home();
     let file = home.path().join("data/auth/.htpasswd");
     let read = || fs::read_to_string(&file).unwrap();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let listen = taken.local_addr().unwrap().to_string();
-    let output = micropypi(home.path(), &["--listen", &listen, "--mdns=false"])
-        .output()
-        .unwrap();
+    let (_taken, address) = taken();
+    let output = ran(home.path(), &["--listen", &address.to_string(), "--mdns=false"]);
     assert!(
         failure(&output).contains("is another server running? Another port: --listen '[::]:8090'"),
         "{output:?}"
     );
     // A kill would have left no more. What somebody makes of it is not touched.
-    let mut alice = micropypi(home.path(), &["passwd", "alice"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    alice.stdin.take().unwrap().write_all(b"open sesame\n").unwrap();
-    success(&alice.wait_with_output().unwrap());
+    success(&given_a_password(home.path(), &["passwd", "alice"]));
     let left = read();
     let printed = trial(home.path());
     assert!(printed.contains("\npassword = "), "{printed}");
@@ -122,12 +116,8 @@ fn a_trial_that_does_not_get_to_its_greeting_uses_no_password_up() {
 #[test]
 fn a_port_for_the_quick_trial_is_no_dead_end() {
     let home = home();
-    // Nothing is served for ever: this cache cannot be made.
-    let output = micropypi(home.path(), &["--port", "0", "-i", "127.0.0.1", "packages"])
-        .env("MICROPYPI_STORE_CACHE", "/dev/null/cache")
-        .output()
-        .unwrap();
-    let said = failure(&output);
+    let mut start = never_serving(home.path(), &["--port", "0", "-i", "127.0.0.1", "packages"]);
+    let said = failure(&start.output().unwrap());
     assert!(
         said.contains("the quick trial, which makes a user, is given a port by `--listen '[::]:PORT'`"),
         "{said}"

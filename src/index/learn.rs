@@ -1,13 +1,13 @@
 //! What is to be known about a file, by reading it: digests and core metadata. Called within the room.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
 use pep440_rs::Version;
 use sha2::{Digest, Sha256};
 
 use crate::chain::Chain;
 use crate::dist::{self, CoreMetadata, Digests, DistFilename, Limits, ProjectName};
-use crate::store::{Facts, Found, MetadataFacts, Store};
+use crate::store::{Facts, Found, MetadataFacts, Stamp, Store};
 
 /// Most bytes of a reason that are shown.
 const REASON_BYTES: u64 = 4_096;
@@ -16,6 +16,8 @@ const REASON_BYTES: u64 = 4_096;
 pub(super) struct Learnt {
     pub(super) facts: Facts,
     pub(super) metadata: Option<Vec<u8>>,
+    /// The state of the file when all of it was read. A name that it lost by then has changed its inode.
+    pub(super) stamp: Stamp,
 }
 
 /// Reads a file that lies in the store. A file whose metadata cannot be read is still a file.
@@ -23,9 +25,10 @@ pub(super) struct Learnt {
 /// # Errors
 /// When the file itself cannot be read.
 pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &Limits) -> io::Result<Learnt> {
+    let mut file = store.open_file(found.root, &found.path)?;
     let mut facts = Facts {
         stamps: found.stamps(),
-        digests: Digests::of(store.open_file(found.root, &found.path)?)?,
+        digests: Digests::of(&file)?,
         project: None,
         metadata: None,
         defect: None,
@@ -36,8 +39,8 @@ pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &
             .map(Some)
             .map_err(|error| Chain(&error).to_string()),
         None => {
-            let archive = store.open_file(found.root, &found.path)?;
-            dist::read_core_metadata(archive, name, limits).map_err(|error| Chain(&error).to_string())
+            file.rewind()?;
+            dist::read_core_metadata(&file, name, limits).map_err(|error| Chain(&error).to_string())
         }
     };
     let parsed = read.and_then(|bytes| bytes.map(|bytes| Ok((parse(&bytes)?, bytes))).transpose());
@@ -53,7 +56,8 @@ pub(super) fn learn(store: &Store, found: &Found, name: &DistFilename, limits: &
             None
         }
     };
-    Ok(Learnt { facts, metadata })
+    let stamp = Stamp::of(&file.metadata()?);
+    Ok(Learnt { facts, metadata, stamp })
 }
 
 /// The project that the metadata tells of, if the file name, read as another's, can be its too.

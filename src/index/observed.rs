@@ -38,6 +38,11 @@ impl Observed {
         }
     }
 
+    /// Remembers that the file may still be growing, whatever it was before.
+    pub(super) fn unsettle(&self, found: &Found) {
+        lock(&self.unsettled).insert(Arc::clone(&found.path), (found.clone(), Instant::now()));
+    }
+
     /// Forgets that the file may still be growing.
     pub(super) fn settle(&self, path: &str) {
         lock(&self.unsettled).remove(path);

@@ -159,7 +159,12 @@ impl Index {
     }
 
     /// The entries of files that are new or changed: from the cache, or by reading them on all cores.
-    fn read(&self, mut changed: Vec<Found>, trust: Trust, progress: &(dyn Fn(usize) + Sync)) -> Vec<Arc<File>> {
+    pub(super) fn read(
+        &self,
+        mut changed: Vec<Found>,
+        trust: Trust,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> Vec<Arc<File>> {
         if changed.is_empty() {
             return Vec::new();
         }
@@ -250,16 +255,21 @@ impl Index {
         })
     }
 
-    /// None while the file may still be growing, or when it cannot be read.
+    /// None while the file may still be growing, when it has changed since it was found, or when it cannot be read.
     fn read_one(&self, found: &Found, name: DistFilename, trust: Trust, synced: bool) -> Option<File> {
         if !self.is_whole(found, trust) {
             return None;
         }
         let project = name.project().as_str();
         let learnt = learn(&self.store, found, &name, &self.options.limits);
-        let Learnt { facts, metadata } = learnt
+        let Learnt { facts, metadata, stamp } = learnt
             .inspect_err(|error| self.observed.tell_unreadable(found, project, error))
             .ok()?;
+        // Of what is written over while it is read, a digest is that of nothing.
+        if stamp != found.stamp {
+            self.observed.unsettle(found);
+            return None;
+        }
         if let Some(defect) = &facts.defect {
             if is_young(found.stamp) && !self.observed.is_settled(found, 2 * self.options.settle) {
                 return None;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use super::*;
+use crate::store::Look;
 
 #[test]
 fn a_file_that_becomes_another_projects_leaves_nothing_behind() {
@@ -66,6 +67,21 @@ fn half_a_file_is_not_shown_until_it_stays_as_it_is() {
     site.look();
     assert_eq!(site.summary("1.0"), "one");
     assert!(site.index.unsettled().is_empty());
+}
+
+#[test]
+fn what_is_written_over_while_it_is_read_does_not_show_with_a_digest_of_both() {
+    let site = Site::new(Placing::New);
+    let path = fs::canonicalize(site.path()).unwrap().join("foo-1.0.tar.gz");
+    fs::write(&path, sdist("foo", "1.0", "one")).unwrap();
+    let Look::There(found) = site.index.store().look(&path) else {
+        panic!()
+    };
+    fs::write(&path, sdist("foo", "1.0", "another")).unwrap();
+    assert!(site.index.read(vec![found], Trust::Closed, &|_| ()).is_empty());
+    assert!(site.index.unsettled().contains(&path), "it is looked at again");
+    site.look();
+    assert_eq!(site.summary("1.0"), "another");
 }
 
 #[test]

@@ -19,7 +19,7 @@ mod upip;
 mod views;
 mod workshop;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File as FsFile;
 use std::io;
 use std::ops::Deref;
@@ -247,8 +247,7 @@ impl Index {
     /// older state. Gives what was done, and the places to look at again.
     fn replace_unless_overtaken(&self, survey: &Survey<'_>, difference: Difference) -> (Difference, HashSet<PathBuf>) {
         let mut changes = lock(&self.writer);
-        let since: HashSet<_> = changes.paths[survey.begin..].iter().cloned().collect();
-        let is_current = |file: &Arc<File>| !since.contains(&file.path);
+        let is_current = |file: &Arc<File>| changes.last.get(&file.path).is_none_or(|last| *last <= survey.begin);
         let (put, stale_put) = difference.put.into_iter().partition(is_current);
         let (gone, stale_gone) = difference.gone.into_iter().partition(is_current);
         let (current, stale) = (Difference { put, gone }, [stale_put, stale_gone].concat());
@@ -288,7 +287,7 @@ impl Index {
         changes.surveys += 1;
         Survey {
             index: self,
-            begin: changes.paths.len(),
+            begin: changes.count,
         }
     }
 
@@ -310,13 +309,17 @@ impl Index {
 #[derive(Debug, Default)]
 struct Changes {
     surveys: usize,
-    paths: Vec<Arc<str>>,
+    count: u64,
+    /// Which change of all was the last of a path.
+    last: HashMap<Arc<str>, u64>,
 }
 
 impl Changes {
     fn note<'a>(&mut self, files: impl Iterator<Item = &'a Arc<File>>) {
         if self.surveys > 0 {
-            self.paths.extend(files.map(|file| Arc::clone(&file.path)));
+            self.count += 1;
+            let paths = files.map(|file| Arc::clone(&file.path));
+            self.last.extend(paths.map(|path| (path, self.count)));
         }
     }
 }
@@ -325,7 +328,7 @@ impl Changes {
 struct Survey<'a> {
     index: &'a Index,
     /// How many changes there were before.
-    begin: usize,
+    begin: u64,
 }
 
 impl Drop for Survey<'_> {
@@ -333,7 +336,7 @@ impl Drop for Survey<'_> {
         let mut changes = lock(&self.index.writer);
         changes.surveys -= 1;
         if changes.surveys == 0 {
-            changes.paths = Vec::new();
+            changes.last = HashMap::new();
         }
     }
 }

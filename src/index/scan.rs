@@ -45,6 +45,13 @@ pub enum Trust {
     SeenTwice,
 }
 
+/// What a look has found that is new or has changed, to be read.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) found: Vec<Found>,
+    pub(super) trust: Trust,
+}
+
 impl Index {
     /// The first look at the directories, before any request is answered. Blocks. `progress` is told how many files were
     /// read so far, each time one was.
@@ -52,7 +59,8 @@ impl Index {
         self.replace(&self.changes(Scope::All, Trust::Closed, progress));
     }
 
-    /// Looks at the directories and swaps in what they hold now; the log tells of each file. Blocks.
+    /// Looks at the directories and swaps in what they hold now; the log tells of each file. Blocks, for minutes where there
+    /// is much to read.
     pub fn refresh(&self, scope: Scope, trust: Trust) {
         let mut next = Some(scope);
         while let Some(scope) = next {
@@ -95,10 +103,38 @@ impl Index {
         }
     }
 
+    /// As [`Index::refresh`], but reads nothing: takes out what is gone, and gives what is to be read. Blocks as long as the
+    /// directories take to answer.
+    pub(super) fn look(&self, scope: Scope, trust: Trust) -> Vec<Unread> {
+        let (mut unread, mut next) = (Vec::new(), Some(scope));
+        while let Some(scope) = next {
+            let survey = self.survey();
+            let (mut seen, gone) = self.see(scope, trust);
+            seen.found.retain(|found| self.parse_name(found).is_some());
+            unread.push(seen);
+            let put = Vec::new();
+            next = self.conclude(&survey, Difference { put, gone });
+        }
+        unread
+    }
+
+    /// Where something lies that was found.
+    pub(super) fn scope_of(&self, unread: &Unread) -> Scope {
+        let found = unread.found.iter();
+        Scope::Paths(found.map(|found| self.store.locate(found.root, &found.path)).collect())
+    }
+
     /// What came or has changed, and what is gone.
     pub(super) fn changes(&self, scope: Scope, trust: Trust, progress: &(dyn Fn(usize) + Sync)) -> Difference {
+        let (unread, gone) = self.see(scope, trust);
+        let put = self.read(unread, progress);
+        Difference { put, gone }
+    }
+
+    /// What is to be read, and what is gone.
+    fn see(&self, scope: Scope, trust: Trust) -> (Unread, Vec<Arc<File>>) {
         let before = self.catalog();
-        let (found, gone) = match scope {
+        let (mut found, gone) = match scope {
             Scope::All => {
                 let walked = self.store.walk();
                 self.observed.tell_unseen(self.unseen(&walked));
@@ -108,20 +144,18 @@ impl Index {
             Scope::Paths(paths) => match self.look_at(&paths) {
                 Some(found_and_gone) => found_and_gone,
                 // What lies in a new folder may still be copied.
-                None => return self.changes(Scope::All, Trust::Quiet, progress),
+                None => return self.see(Scope::All, Trust::Quiet),
             },
         };
-        let is_changed = |found: &Found| {
+        found.retain(|found| {
             let is_known = self.is_known(found);
             if is_known {
                 // Whatever grew beside it has gone again.
                 self.observed.settle(&found.path);
             }
             !is_known
-        };
-        let changed = found.into_iter().filter(is_changed).collect();
-        let put = self.read(changed, trust, progress);
-        Difference { put, gone }
+        });
+        (Unread { found, trust }, gone)
     }
 
     /// Files that may still be growing, to be looked at again in a second.
@@ -159,12 +193,11 @@ impl Index {
     }
 
     /// The entries of files that are new or changed: from the cache, or by reading them on all cores.
-    pub(super) fn read(
-        &self,
-        mut changed: Vec<Found>,
-        trust: Trust,
-        progress: &(dyn Fn(usize) + Sync),
-    ) -> Vec<Arc<File>> {
+    pub(super) fn read(&self, unread: Unread, progress: &(dyn Fn(usize) + Sync)) -> Vec<Arc<File>> {
+        let Unread {
+            found: mut changed,
+            trust,
+        } = unread;
         if changed.is_empty() {
             return Vec::new();
         }

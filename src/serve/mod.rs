@@ -25,7 +25,7 @@ use crate::board::PatternError;
 use crate::chain::Chain;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::http::{Connections, serve_connections};
-use crate::index::{Index, Rescan, follow, prepare};
+use crate::index::{Index, Rescan, follow, keep, prepare};
 use crate::mdns::Announcer;
 use crate::store::{CacheError, StoreError};
 use crate::systemd::{self, SystemdError};
@@ -204,6 +204,7 @@ impl Server {
         let watched = Arc::clone(index);
         let background = vec![
             tokio::spawn(follow(Arc::clone(index), watcher, rescans)),
+            tokio::spawn(keep(Arc::clone(index))),
             tokio::spawn(prepare(Arc::clone(index))),
             tokio::spawn(report(Arc::clone(index), announcer.clone(), addresses.clone())),
             tokio::spawn(systemd::watchdog(move || alive(Arc::clone(&watched), workers.clone()))),

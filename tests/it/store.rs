@@ -334,6 +334,55 @@ fn a_file_that_is_written_over_shows_when_it_is_closed() {
     assert!(server.get(&target).body == after.bytes);
 }
 
+/// Makes a file of nothing but zeros, which takes no space, and its time to be read.
+fn make_large(path: &Path, bytes: u64) {
+    File::create(path).and_then(|file| file.set_len(bytes)).unwrap();
+}
+
+#[test]
+fn nothing_waits_for_large_files_that_are_being_read() {
+    let (early, late) = (Dist::sdist("blinky", "1.0"), Dist::sdist("winky", "1.0"));
+    let server = Site::holding(std::slice::from_ref(&early)).start();
+    // More of them than are read at once. No test waits until one is.
+    for number in 0..5 {
+        let path = server.site.packages().join(format!("large-1.{number}-py3.11.egg"));
+        make_large(&path, 1 << 40);
+    }
+    eventually("they are being read", || {
+        Some(()).filter(|()| bytes_read(&server) > 100 << 20)
+    });
+    fs::write(server.site.packages().join(&late.filename), &late.bytes).unwrap();
+    await_listed(&server, &late);
+    fs::remove_file(server.site.packages().join(&early.filename)).unwrap();
+    await_gone(&server, &early);
+    server.signal(Signal::HUP);
+    server.await_log("reloaded");
+    await_another(&server, "1.0");
+    assert_eq!(server.get("/simple/large/").status, 404);
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn what_goes_away_while_it_is_read_does_not_show() {
+    const SIZE: u64 = 256 << 20;
+    let server = Server::start();
+    let sub = server.site.packages().join("sub");
+    fs::create_dir(&sub).unwrap();
+    await_another(&server, "1.0");
+    let before = bytes_read(&server);
+    make_large(&sub.join("large-1.0-py3.11.egg"), SIZE);
+    eventually("it is being read", || {
+        Some(()).filter(|()| bytes_read(&server) > before + SIZE / 8)
+    });
+    // Of that, the file itself knows nothing.
+    fs::rename(&sub, server.site.path("away")).unwrap();
+    server.await_log("added in the packages directory project=large");
+    eventually("the project is gone", || {
+        Some(()).filter(|()| server.get("/simple/large/").status == 404)
+    });
+}
+
 #[test]
 fn a_file_that_is_linked_to_its_name_shows() {
     let server = Server::start();

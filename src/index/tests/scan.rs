@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use super::*;
+use crate::index::scan::Unread;
 use crate::store::Look;
 
 #[test]
@@ -78,7 +79,11 @@ fn what_is_written_over_while_it_is_read_does_not_show_with_a_digest_of_both() {
         panic!()
     };
     fs::write(&path, sdist("foo", "1.0", "another")).unwrap();
-    assert!(site.index.read(vec![found], Trust::Closed, &|_| ()).is_empty());
+    let unread = Unread {
+        found: vec![found],
+        trust: Trust::Closed,
+    };
+    assert!(site.index.read(unread, &|_| ()).is_empty());
     assert!(site.index.unsettled().contains(&path), "it is looked at again");
     site.look();
     assert_eq!(site.summary("1.0"), "another");

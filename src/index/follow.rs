@@ -16,7 +16,8 @@ use crate::store::{Changes, Ground, Watcher};
 /// A wish for a look at everything, answered when it is over.
 pub type Rescan = oneshot::Sender<()>;
 
-/// How long a file must look the same, and how long what was learnt may wait for the disk.
+/// How long a file must look the same, how long what nobody tells of goes unnoticed, and how long what was learnt may wait for
+/// the disk.
 const TICK: Duration = Duration::from_millis(900);
 
 /// How long who asked for a look waits for what may still be growing.
@@ -66,11 +67,12 @@ fn answer(askers: &mut Vec<(Rescan, Instant)>, is_settled: bool) {
     }
 }
 
-/// What may have changed although nobody says so: what may still be growing, and what links to files lead to.
+/// What may have changed although nobody says so: anything where nobody tells of changes, else what may still be growing, and
+/// what links to files lead to.
 fn untold(index: &Index, watcher: &Option<Watcher>) -> Scope {
     let links = watcher.as_ref().map(|_| index.store().file_links());
     let links = links.unwrap_or_default();
-    if links.len() > FEW_LINKS {
+    if links.len() > FEW_LINKS || watcher.as_ref().is_some_and(Watcher::hears_nothing) {
         return Scope::All;
     }
     Scope::Paths(index.unsettled().into_iter().chain(links).collect())

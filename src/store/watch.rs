@@ -2,30 +2,26 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::future::pending;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use notify::{ErrorKind, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::fs::StatFs;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::mounts::{Mount, Mounts};
 use super::writing::Writing;
 use crate::config::Watch;
-
-/// How often a walk takes the place of inotify.
-const POLL: Duration = Duration::from_millis(900);
 
 /// What may have changed.
 #[derive(Debug)]
 pub enum Changes {
     /// These paths, absolute.
     Paths(HashSet<PathBuf>),
-    /// Anything: events were lost, or there are none on this file system.
+    /// Anything: events were lost.
     Anything,
 }
 
@@ -39,7 +35,6 @@ pub struct Watcher {
     events: mpsc::UnboundedReceiver<Event>,
     /// Present where inotify works; dropping it ends the events.
     inotify: Option<Arc<RecommendedWatcher>>,
-    poll: Interval,
 }
 
 impl Watcher {
@@ -56,14 +51,11 @@ impl Watcher {
                 .ok()
                 .map(Arc::new),
         };
-        let mut poll = interval(POLL);
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Some(Self {
             how,
             watched: ground,
             events,
             inotify,
-            poll,
         })
     }
 
@@ -74,11 +66,15 @@ impl Watcher {
         !is_deaf && self.watched == *ground
     }
 
-    /// Waits for the next changes. With a poll: for a moment. Cancel-safe.
+    /// Whether nobody tells of changes, so that somebody has to look at everything now and then.
+    pub fn hears_nothing(&self) -> bool {
+        self.inotify.is_none()
+    }
+
+    /// Waits for the next changes that somebody tells of. Cancel-safe.
     pub async fn changes(&mut self) -> Changes {
-        if self.inotify.is_none() {
-            self.poll.tick().await;
-            return Changes::Anything;
+        if self.hears_nothing() {
+            return pending().await;
         }
         let Some(first) = self.events.recv().await else {
             return Changes::Anything;
@@ -181,6 +177,8 @@ fn inotify_is_silent(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::timeout;
 
     use super::*;

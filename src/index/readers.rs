@@ -49,6 +49,8 @@ impl Readers {
     pub(super) fn take(&mut self, unread: Vec<Unread>) {
         let done = mem::take(&mut self.done);
         for Unread { mut found, trust } in unread {
+            // Those of a project follow each other, and change it once.
+            found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
             found.retain(|found| done.get(&found.path) != Some(found) && self.busy.insert(Arc::clone(&found.path)));
             let (large, small) = found.into_iter().partition(|found| found.stamp.size >= LARGE);
             self.small.push(Unread { found: small, trust });

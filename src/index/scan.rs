@@ -103,15 +103,15 @@ impl Index {
         }
     }
 
-    /// As [`Index::refresh`], but reads nothing: takes out what is gone, and gives what is to be read. Blocks as long as the
-    /// directories take to answer.
+    /// As [`Index::refresh`], but reads nothing: takes out what is gone, and gives what is whole and to be read. Blocks as long
+    /// as the directories take to answer.
     pub(super) fn look(&self, scope: Scope, trust: Trust) -> Vec<Unread> {
         let (mut unread, mut next) = (Vec::new(), Some(scope));
         while let Some(scope) = next {
             let survey = self.survey();
-            let (mut seen, gone) = self.see(scope, trust);
-            seen.found.retain(|found| self.parse_name(found).is_some());
-            unread.push(seen);
+            let (Unread { mut found, trust }, gone) = self.see(scope, trust);
+            found.retain(|found| self.parse_name(found).is_some() && self.is_whole(found, trust));
+            unread.push(Unread { found, trust });
             let put = Vec::new();
             next = self.conclude(&survey, Difference { put, gone });
         }

@@ -197,7 +197,10 @@ impl Index {
             .core_metadata(file)?
             .and_then(|bytes| CoreMetadata::parse(&bytes).ok());
         let patterns = self.patterns(&file.name, release.source());
-        let view = match self.sort_out(archive, &file.name, metadata.as_ref(), &patterns) {
+        let made = self.sort_out(archive, &file.name, metadata.as_ref(), &patterns);
+        // Kept under its digest: it must not have been written over meanwhile.
+        self.open(file)?.ok_or(ViewError::Moved)?;
+        let view = match made {
             Ok(view) => view,
             Err(BoardError::Store(error)) => return Err(error.into()),
             Err(error) => {
@@ -209,8 +212,6 @@ impl Index {
                 }
             }
         };
-        // Kept under its digest: it must not have been written over meanwhile.
-        self.open(file)?.ok_or(ViewError::Moved)?;
         Ok(view)
     }
 

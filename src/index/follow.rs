@@ -48,7 +48,8 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, mut rescans
                 askers.push((asker, Instant::now()));
                 (Scope::All, Trust::Quiet)
             }
-            again = readers.done() => again,
+            // Nobody tells who writes what has changed meanwhile.
+            again = readers.done() => (again, Trust::SeenTwice),
             _ = tick.tick() => (untold(&index, &watcher), Trust::SeenTwice),
         };
         readers.take(look(&index, &mut watcher, scope, trust).await);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::chain::Chain;
 use crate::dist::FilenameError;
 use crate::lock::lock;
-use crate::store::{Found, Stamp};
+use crate::store::{Found, Stamp, is_gone};
 
 /// What was seen so far. Each lock is held for one step.
 #[derive(Debug, Default)]
@@ -62,6 +62,10 @@ impl Observed {
     /// It is read again once it changes, its mode included.
     pub(super) fn tell_unreadable(&self, found: &Found, project: &str, error: &io::Error) {
         self.settle(&found.path);
+        // It went away since it was found, and that is told otherwise.
+        if is_gone(error) {
+            return;
+        }
         if lock(&self.unreadable).insert(Arc::clone(&found.path), found.stamp) != Some(found.stamp) {
             tracing::warn!(project, file = %found.path, %error, "cannot read this file");
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::scan::Unread;
-use super::{Index, Scope, Trust};
+use super::{Index, Scope};
 use crate::store::Found;
 
 /// From how many bytes on a file is large: a small board reads this in a tenth of a second.
@@ -61,7 +61,7 @@ impl Readers {
     }
 
     /// Waits until something was read, and gives what is to be looked at again. Cancel-safe.
-    pub(super) async fn done(&mut self) -> (Scope, Trust) {
+    pub(super) async fn done(&mut self) -> Scope {
         let read = tokio::select! {
             Some(Ok(read)) = self.small.running.join_next() => read,
             Some(Ok(read)) = self.large.running.join_next() => read,
@@ -72,7 +72,7 @@ impl Readers {
             self.busy.remove(&found.path);
             self.done.insert(Arc::clone(&found.path), found);
         }
-        (again, read.trust)
+        again
     }
 
     /// Whether everything was read.
@@ -132,7 +132,11 @@ impl Lane {
 /// Reads what was found, as it is by now. Gives it back.
 async fn read(index: Arc<Index>, unread: Unread) -> Unread {
     let (scope, trust) = (index.scope_of(&unread), unread.trust);
-    let work = spawn_blocking(move || index.refresh(scope, trust));
+    let work = spawn_blocking(move || {
+        index.refresh(scope, trust);
+        // What comes to stand beside a file does not have it read again, if the cache knows it.
+        index.tidy();
+    });
     if let Err(error) = work.await {
         tracing::error!(%error, "reading what lies in the packages directory failed");
     }

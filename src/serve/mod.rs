@@ -40,6 +40,10 @@ use workers::Workers;
 /// How often systemd and the LAN learn of new numbers of projects.
 const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How long a thread waits for work. Every second there is some, which the idle ones do in turn: waiting longer, none of many
+/// would ever end.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -93,6 +97,7 @@ pub fn run(loaded: Loaded, notes: Vec<String>, greet: impl FnOnce(&[Place])) -> 
     // This one starts, follows, announces and ends; the workers answer.
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_keep_alive(KEEP_ALIVE)
         .build()
         .map_err(ServeError::Runtime)?;
     let workers = Workers::start().map_err(ServeError::Runtime)?;

@@ -50,11 +50,11 @@ pub async fn follow(index: Arc<Index>, mut watcher: Option<Watcher>, mut rescans
             }
             // Nobody tells who writes what has changed meanwhile.
             again = readers.done() => (again, Trust::SeenTwice),
-            _ = tick.tick() => (untold(&index, &watcher), Trust::SeenTwice),
+            _ = tick.tick() => (untold(&index, &watcher, &readers), Trust::SeenTwice),
         };
         readers.take(look(&index, &mut watcher, scope, trust).await);
         if readers.are_idle() {
-            answer(&mut askers, index.unsettled().is_empty());
+            answer(&mut askers, index.observed.unsettled().is_empty());
         }
     }
 }
@@ -69,14 +69,16 @@ fn answer(askers: &mut Vec<(Rescan, Instant)>, is_settled: bool) {
 }
 
 /// What may have changed although nobody says so: anything where nobody tells of changes, else what may still be growing, and
-/// what links to files lead to.
-fn untold(index: &Index, watcher: &Option<Watcher>) -> Scope {
+/// what links to files lead to. What waits for a reader is looked at when it was read.
+fn untold(index: &Index, watcher: &Option<Watcher>, readers: &Readers) -> Scope {
     let links = watcher.as_ref().map(|_| index.store().file_links());
     let links = links.unwrap_or_default();
     if links.len() > FEW_LINKS || watcher.as_ref().is_some_and(Watcher::hears_nothing) {
         return Scope::All;
     }
-    Scope::Paths(index.unsettled().into_iter().chain(links).collect())
+    let mut unsettled = index.observed.unsettled();
+    unsettled.retain(|path| !readers.have(path));
+    Scope::Paths(index.places_of(&unsettled).chain(links).collect())
 }
 
 /// Looks, and once more where something else lies under the paths than is watched. Gives what is to be read.

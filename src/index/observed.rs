@@ -1,5 +1,5 @@
 //! What one look at the directories remembers for the next: what may still be growing, and what was logged already.
-//! Called by `scan.rs`.
+//! Called by `scan.rs` and `follow.rs`.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};

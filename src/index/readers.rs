@@ -12,14 +12,14 @@ use super::scan::Unread;
 use super::{Index, Scope};
 use crate::store::Found;
 
-/// From how many bytes on a file is large: a small board reads this in a tenth of a second.
+/// From how many bytes on a file is large: a Raspberry Pi reads this in a tenth of a second.
 const LARGE: u64 = 1 << 20;
 
 /// How many large files are read at once, each beside the others.
 const LARGE_AT_ONCE: usize = 3;
 
 /// How many small files are read before any of them shows.
-const BATCH: usize = 1_000;
+const BATCH: usize = 500;
 
 /// Two lanes, so that small files wait for no large one. What waits or is read in either is passed over by the looks
 /// meanwhile, and looked at again when it was read.
@@ -75,6 +75,11 @@ impl Readers {
         again
     }
 
+    /// Whether the file of this relative path waits, or is being read.
+    pub(super) fn have(&self, path: &str) -> bool {
+        self.busy.contains(path)
+    }
+
     /// Whether everything was read.
     pub(super) fn are_idle(&self) -> bool {
         self.busy.is_empty()
@@ -118,9 +123,9 @@ impl Lane {
 
     fn next(&mut self) -> Option<Unread> {
         let Unread { mut found, trust } = self.waiting.pop()?;
-        while found.len() < self.batch
-            && let Some(older) = self.waiting.pop_if(|older| older.trust == trust)
-        {
+        let joins =
+            |found: &[Found], older: &Unread| older.trust == trust && found.len() + older.found.len() <= self.batch;
+        while let Some(older) = self.waiting.pop_if(|older| joins(&found, older)) {
             found.extend(older.found);
         }
         let rest = found.split_off(found.len().min(self.batch));
@@ -141,4 +146,40 @@ async fn read(index: Arc<Index>, unread: Unread) -> Unread {
         tracing::error!(%error, "reading what lies in the packages directory failed");
     }
     unread
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Trust;
+    use super::*;
+    use crate::store::{Sidecars, Stamp};
+
+    fn unread(paths: &[&str]) -> Unread {
+        let found = |path: &&str| Found {
+            root: 0,
+            path: Arc::from(*path),
+            stamp: Stamp::default(),
+            sidecars: Sidecars::default(),
+        };
+        Unread {
+            found: paths.iter().map(found).collect(),
+            trust: Trust::Closed,
+        }
+    }
+
+    #[test]
+    fn what_came_last_is_read_first_and_not_together_with_many() {
+        let mut lane = Lane::new(1, 3);
+        let next = |lane: &mut Lane| {
+            let batch = lane.next().into_iter().flat_map(|batch| batch.found);
+            batch.map(|found| found.path.to_string()).collect::<String>()
+        };
+        lane.push(unread(&["a", "b", "c", "d", "e", "f"]));
+        assert_eq!(next(&mut lane), "abc");
+        lane.push(unread(&["x"]));
+        lane.push(unread(&["y"]));
+        assert_eq!(next(&mut lane), "yx");
+        assert_eq!(next(&mut lane), "def");
+        assert_eq!(next(&mut lane), "");
+    }
 }

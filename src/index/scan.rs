@@ -1,5 +1,5 @@
 //! Brings the catalog in line with the directories: at start, after changes by hand, at SIGHUP. Called by `serve/`,
-//! `follow.rs`, and whoever meets a file that is not as the catalog has it, where blocking is allowed.
+//! `follow.rs`, `readers.rs`, and whoever meets a file that is not as the catalog has it, where blocking is allowed.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -158,13 +158,12 @@ impl Index {
         (Unread { found, trust }, gone)
     }
 
-    /// Files that may still be growing, to be looked at again in a second.
-    pub(super) fn unsettled(&self) -> HashSet<PathBuf> {
-        let unsettled = self.observed.unsettled();
-        unsettled
+    /// Where files of these relative paths may lie.
+    pub(super) fn places_of(&self, paths: &[Arc<str>]) -> impl Iterator<Item = PathBuf> {
+        let roots = self.store.roots();
+        paths
             .iter()
-            .flat_map(|path| self.store.roots().iter().map(move |root| root.join(&**path)))
-            .collect()
+            .flat_map(|path| roots.iter().map(move |root| root.join(&**path)))
     }
 
     /// None when a directory is among the paths: then everything must be walked.

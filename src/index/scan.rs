@@ -292,6 +292,8 @@ impl Index {
         if !self.is_whole(found, trust) {
             return None;
         }
+        // Then what is written from now on has another stamp, and does not go unnoticed.
+        thread::sleep(found.stamp.blur());
         let project = name.project().as_str();
         let learnt = learn(&self.store, found, &name, &self.options.limits);
         let Learnt { facts, metadata, stamp } = learnt

@@ -2,8 +2,17 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+/// Nanoseconds in a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// How seldom clocks of file systems tick: of those that count whole seconds, FAT counts every other; of the rest, some go
+/// by the kernel's timer.
+const SECONDS_TICK: Duration = Duration::from_secs(2);
+const TIMER_TICK: Duration = Duration::from_millis(20);
 
 /// What tells two states of a file apart without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -28,6 +37,19 @@ impl Stamp {
             inode: metadata.ino(),
         }
     }
+
+    /// How long the next change may still leave this stamp as it is: until the clock of the file system ticks. A change in a
+    /// time to come is that of a clock that nobody can tell.
+    pub fn blur(&self) -> Duration {
+        let tick = if self.changed % SECOND == 0 {
+            SECONDS_TICK
+        } else {
+            TIMER_TICK
+        };
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(self.changed).unwrap_or(0));
+        let age = SystemTime::now().duration_since(changed);
+        age.map_or(Duration::ZERO, |age| tick.saturating_sub(age))
+    }
 }
 
 /// The states of a file and of its core metadata: of all that is read to know it.
@@ -35,4 +57,30 @@ pub type Stamps = (Stamp, Option<Stamp>);
 
 fn nanoseconds(seconds: i64, rest: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_blurred_until_the_clock_ticks() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let blur = |changed: Duration| {
+            let changed = i64::try_from(changed.as_nanos()).unwrap();
+            let stamp = Stamp {
+                changed,
+                ..Stamp::default()
+            };
+            stamp.blur()
+        };
+        // The next nanosecond is none that begins a second.
+        let fine = now + Duration::from_nanos(u64::from(now.subsec_nanos() == 0));
+        assert!(blur(fine) <= TIMER_TICK);
+        assert_eq!(blur(fine - Duration::from_secs(1)), Duration::ZERO);
+        let coarse = Duration::from_secs(now.as_secs());
+        assert!(blur(coarse) > TIMER_TICK);
+        assert_eq!(blur(coarse - 10 * SECONDS_TICK), Duration::ZERO);
+        assert_eq!(blur(coarse + 10 * SECONDS_TICK), Duration::ZERO);
+    }
 }

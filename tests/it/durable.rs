@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, geteuid};
 
 use crate::dists::Dist;
-use crate::form::Form;
+use crate::form::{Form, sha256};
 use crate::harness::{Server, Site, eventually};
 
 /// The moments at which something is made durable, by what it is: what is received, before it has its name; the names of
@@ -272,12 +272,12 @@ fn without_a_disk() -> Option<&'static str> {
     (!are_there).then_some("e2fsprogs, mount or python3 is not installed")
 }
 
-/// An empty ext4 in a file.
-fn make_disk(path: &Path) {
+/// An empty ext4 in a file. In 128 bytes, an inode has no room for parts of a second.
+fn make_disk(path: &Path, inode_bytes: &str) {
     File::create(path).unwrap().set_len(64 << 20).unwrap();
     assert!(
         Command::new("mkfs.ext4")
-            .arg("-q")
+            .args(["-q", "-I", inode_bytes])
             .arg(path)
             .status()
             .unwrap()
@@ -335,7 +335,7 @@ fn a_power_cut_at_any_moment_leaves_what_was_answered_or_listed_and_no_half_file
     }
     let site = Site::new();
     let image = site.path("disk");
-    make_disk(&image);
+    make_disk(&image, "256");
     if !can_be_mounted(&image, &site.path("data")) {
         return println!("skipped, because no disk in a file can be mounted here");
     }
@@ -356,5 +356,35 @@ fn a_power_cut_at_any_moment_leaves_what_was_answered_or_listed_and_no_half_file
         unanswered = next;
         server.kill();
         eventually("nothing is mounted", || is_free(&image).then_some(()));
+    }
+}
+
+#[test]
+fn what_is_written_over_at_once_shows_on_a_disk_that_counts_seconds() {
+    if let Some(reason) = without_a_disk() {
+        return println!("skipped, because {reason}");
+    }
+    let site = Site::new();
+    let image = site.path("disk");
+    make_disk(&image, "128");
+    if !can_be_mounted(&image, &site.path("data")) {
+        return println!("skipped, because no disk in a file can be mounted here");
+    }
+    let server = site.start_on_disk("disk", "data");
+    let copy = |content: u8| {
+        let copied = Dist::new("blinky", "1.0", "blinky-1.0-py3.11.egg", vec![content; 100]);
+        let path = server.sees(&server.site.packages()).join(&copied.filename);
+        fs::write(path, &copied.bytes).unwrap();
+        copied
+    };
+    for round in 1..=3 {
+        copy(2 * round);
+        // So the first one has been read, if it may be.
+        copy_by_hand(&server, &Dist::wheel("winky", &format!("{round}.0")));
+        let copied = copy(2 * round + 1);
+        eventually("the last one is listed", || {
+            let page = server.get("/simple/blinky/");
+            Some(()).filter(|()| page.text().contains(&sha256(&copied.bytes)))
+        });
     }
 }

@@ -293,7 +293,7 @@ impl Index {
             return None;
         }
         // Then what is written from now on has another stamp, and does not go unnoticed.
-        thread::sleep(found.stamp.blur());
+        thread::sleep(found.stamp.blur(SystemTime::now()));
         let project = name.project().as_str();
         let learnt = learn(&self.store, found, &name, &self.options.limits);
         let Learnt { facts, metadata, stamp } = learnt

@@ -200,19 +200,18 @@ impl Index {
         let made = self.sort_out(archive, &file.name, metadata.as_ref(), &patterns);
         // Kept under its digest: it must not have been written over meanwhile.
         self.open(file)?.ok_or(ViewError::Moved)?;
-        let view = match made {
-            Ok(view) => view,
-            Err(BoardError::Store(error)) => return Err(error.into()),
+        match made {
+            Ok(view) => Ok(view),
+            Err(BoardError::Store(error)) => Err(error.into()),
             Err(error) => {
                 let project = file.name.project().as_str();
                 tracing::warn!(project, file = %file.path, error = %Chain(&error), "nothing in it for a board");
-                View {
+                Ok(View {
                     notes: vec![format!("{}: {error}", file.name.as_str())],
                     ..View::default()
-                }
+                })
             }
-        };
-        Ok(view)
+        }
     }
 
     fn sort_out(

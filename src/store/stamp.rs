@@ -38,16 +38,16 @@ impl Stamp {
         }
     }
 
-    /// How long the next change may still leave this stamp as it is: until the clock of the file system ticks. A change in a
-    /// time to come is that of a clock that nobody can tell.
-    pub fn blur(&self) -> Duration {
+    /// How long the next change may still leave this stamp as it is: until the clock of the file system ticks. A change after
+    /// `now` is that of a clock that nobody can tell.
+    pub fn blur(&self, now: SystemTime) -> Duration {
         let tick = if self.changed % SECOND == 0 {
             SECONDS_TICK
         } else {
             TIMER_TICK
         };
         let changed = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(self.changed).unwrap_or(0));
-        let age = SystemTime::now().duration_since(changed);
+        let age = now.duration_since(changed);
         age.map_or(Duration::ZERO, |age| tick.saturating_sub(age))
     }
 }
@@ -65,22 +65,24 @@ mod tests {
 
     #[test]
     fn a_stamp_is_blurred_until_the_clock_ticks() {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        let blur = |changed: Duration| {
-            let changed = i64::try_from(changed.as_nanos()).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(100_500);
+        let blur = |changed: i64| {
             let stamp = Stamp {
-                changed,
+                changed: changed * 1_000_000,
                 ..Stamp::default()
             };
-            stamp.blur()
+            stamp.blur(now).as_millis()
         };
-        // The next nanosecond is none that begins a second.
-        let fine = now + Duration::from_nanos(u64::from(now.subsec_nanos() == 0));
-        assert!(blur(fine) <= TIMER_TICK);
-        assert_eq!(blur(fine - Duration::from_secs(1)), Duration::ZERO);
-        let coarse = Duration::from_secs(now.as_secs());
-        assert!(blur(coarse) > TIMER_TICK);
-        assert_eq!(blur(coarse - 10 * SECONDS_TICK), Duration::ZERO);
-        assert_eq!(blur(coarse + 10 * SECONDS_TICK), Duration::ZERO);
+        for (changed, rest) in [
+            (100_500, 20),
+            (100_499, 19),
+            (100_480, 0),
+            (100_000, 1_500),
+            (99_000, 500),
+            (98_000, 0),
+            (101_000, 0),
+        ] {
+            assert_eq!(blur(changed), rest, "{changed}");
+        }
     }
 }

@@ -349,7 +349,7 @@ fn nothing_waits_for_large_files_that_are_being_read() {
         make_large(&path, 1 << 40);
     }
     eventually("they are being read", || {
-        Some(()).filter(|()| bytes_read(&server) > 100 << 20)
+        Some(()).filter(|()| server.bytes_read() > 100 << 20)
     });
     fs::write(server.site.packages().join(&late.filename), &late.bytes).unwrap();
     await_listed(&server, &late);
@@ -370,10 +370,10 @@ fn what_goes_away_while_it_is_read_does_not_show() {
     let sub = server.site.packages().join("sub");
     fs::create_dir(&sub).unwrap();
     await_another(&server, "1.0");
-    let before = bytes_read(&server);
+    let before = server.bytes_read();
     make_large(&sub.join("large-1.0-py3.11.egg"), SIZE);
     eventually("it is being read", || {
-        Some(()).filter(|()| bytes_read(&server) > before + SIZE / 8)
+        Some(()).filter(|()| server.bytes_read() > before + SIZE / 8)
     });
     // Of that, the file itself knows nothing.
     fs::rename(&sub, server.site.path("away")).unwrap();

@@ -80,6 +80,19 @@ pub fn alias(project: &ProjectName) -> Option<ProjectName> {
 /// Pins the requirements of one release.
 pub fn resolve(project: &ProjectName, release: &Candidate, universe: &dyn Universe) -> Resolution {
     let graph = Graph::new(universe);
+    let resolution = resolve_in(&graph, project, release);
+    if graph.is_worn_out() {
+        return Resolution {
+            notes: vec![
+                "the requirements lead to too many releases to follow them all: a board gets none of them".to_owned(),
+            ],
+            ..Resolution::default()
+        };
+    }
+    resolution
+}
+
+fn resolve_in(graph: &Graph<'_>, project: &ProjectName, release: &Candidate) -> Resolution {
     let mut resolution = Resolution::default();
     let solution = match graph.solve(project, release) {
         Ok(solution) => solution,
@@ -111,7 +124,7 @@ pub fn resolve(project: &ProjectName, release: &Candidate, universe: &dyn Univer
         .extend(graph.disagreements(&resolution.pins, &solution));
     let followed = graph.followed(&resolution.pins);
     for requirement in &release.requires {
-        explain(&graph, requirement, &followed, &mut resolution);
+        explain(graph, requirement, &followed, &mut resolution);
     }
     resolution
 }

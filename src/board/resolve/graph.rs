@@ -20,6 +20,19 @@ pub(super) type Solution = BTreeMap<ProjectName, Choice>;
 /// nothing else of the graph is solved.
 const MAX_STEPS: u32 = 300;
 
+/// Most that is done for a release in all, in comparisons of versions, of which a Raspberry Pi makes some million a second. A
+/// few hundred projects that all require each other would take thousands of times that, though each step is a small one.
+const MAX_WORK: usize = 10_000_000;
+
+/// What it costs to look for a required project, or to follow a pin.
+const LOOK: usize = 20;
+
+/// A step of the way through a solution.
+enum Step {
+    Into(ProjectName),
+    Past(Pin),
+}
+
 /// The releases that are here, each project asked for once, and each release solved once.
 pub(super) struct Graph<'a> {
     universe: &'a dyn Universe,
@@ -28,6 +41,7 @@ pub(super) struct Graph<'a> {
     /// Which releases require something that is not here at all.
     lacking: RefCell<BTreeMap<Pin, bool>>,
     steps: Cell<u32>,
+    work: Cell<usize>,
 }
 
 impl<'a> Graph<'a> {
@@ -38,6 +52,7 @@ impl<'a> Graph<'a> {
             pinned: RefCell::default(),
             lacking: RefCell::default(),
             steps: Cell::new(MAX_STEPS),
+            work: Cell::new(MAX_WORK),
         }
     }
 
@@ -45,7 +60,18 @@ impl<'a> Graph<'a> {
     pub(super) fn take_step(&self) -> bool {
         let left = self.steps.get().checked_sub(1);
         self.steps.set(left.unwrap_or(0));
-        left.is_some()
+        left.is_some() && !self.is_worn_out()
+    }
+
+    /// Whether there was too much to do: what has been found since is not all.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.work.get() == 0
+    }
+
+    /// False when too little is left for this much work.
+    fn work(&self, amount: usize) -> bool {
+        self.work.set(self.work.get().saturating_sub(amount));
+        !self.is_worn_out()
     }
 
     /// A project's releases by rising preference: yanked ones below pre-releases, and those below all others.
@@ -75,6 +101,9 @@ impl<'a> Graph<'a> {
 
     /// The name under which a requirement is here: the first with a release that is not yanked, or that it names itself.
     pub(super) fn find(&self, requirement: &Requirement) -> Option<ProjectName> {
+        if !self.work(LOOK) {
+            return None;
+        }
         let is_here = |project: &ProjectName| {
             let is_current = self.releases(project).iter().any(|release| !release.yanked);
             is_current || !self.matching(project, &requirement.range).is_empty()
@@ -93,6 +122,9 @@ impl<'a> Graph<'a> {
         let is_exact = exact(range).is_some();
         let fits = |release: &Candidate| (is_exact || !release.yanked) && release.version.is_in(range);
         let releases = self.releases(project);
+        if !self.work(releases.len() * range.len()) {
+            return Vec::new();
+        }
         (0..releases.len()).filter(|choice| fits(&releases[*choice])).collect()
     }
 
@@ -122,36 +154,34 @@ impl<'a> Graph<'a> {
 
     /// What a release requires itself, at the versions of a solution: each before what it requires in turn.
     pub(super) fn direct(&self, root: &Pin, release: &Candidate, solution: &Solution) -> Vec<Pin> {
-        let wanted: BTreeSet<ProjectName> = self.required(release);
-        let mut done = BTreeSet::from([root.project.clone()]);
-        let mut order = Vec::new();
-        for project in &wanted {
-            self.descend(project, solution, &mut done, &mut order);
-        }
+        let wanted = self.required(release);
+        let mut order = self.in_order(root, &wanted, solution);
         order.reverse();
         order.retain(|pin| wanted.contains(&pin.project));
         order
     }
 
-    /// Adds a project after all that it requires.
-    fn descend(
-        &self,
-        project: &ProjectName,
-        solution: &Solution,
-        done: &mut BTreeSet<ProjectName>,
-        order: &mut Vec<Pin>,
-    ) {
-        let Some(choice) = solution.get(project).filter(|_| done.insert(project.clone())) else {
-            return;
-        };
-        let release = &self.releases(project)[*choice];
-        for next in self.required(release) {
-            self.descend(&next, solution, done, order);
+    /// What is wanted of a solution, and all that it leads to: each after what it requires.
+    fn in_order(&self, root: &Pin, wanted: &BTreeSet<ProjectName>, solution: &Solution) -> Vec<Pin> {
+        let mut done = BTreeSet::from([root.project.clone()]);
+        let mut order = Vec::new();
+        // No recursion: uploads are anyone's, and a stack is small.
+        let mut open: Vec<Step> = wanted.iter().rev().cloned().map(Step::Into).collect();
+        while let Some(step) = open.pop() {
+            match step {
+                Step::Past(pin) => order.push(pin),
+                Step::Into(project) => {
+                    let Some(choice) = solution.get(&project).filter(|_| done.insert(project.clone())) else {
+                        continue;
+                    };
+                    let release = &self.releases(&project)[*choice];
+                    let version = release.version.clone();
+                    open.push(Step::Past(Pin { project, version }));
+                    open.extend(self.required(release).into_iter().rev().map(Step::Into));
+                }
+            }
         }
-        order.push(Pin {
-            project: project.clone(),
-            version: release.version.clone(),
-        });
+        order
     }
 
     fn required(&self, release: &Candidate) -> BTreeSet<ProjectName> {
@@ -194,7 +224,11 @@ impl<'a> Graph<'a> {
         let mut open = pins.to_vec();
         while let Some(pin) = open.pop() {
             if seen.insert(pin.clone()) {
-                open.extend_from_slice(&self.pins_of(&pin));
+                let pins = self.pins_of(&pin);
+                if !self.work(LOOK * pins.len()) {
+                    break;
+                }
+                open.extend_from_slice(&pins);
             }
         }
         seen

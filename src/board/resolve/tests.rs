@@ -289,6 +289,41 @@ fn a_deep_graph_is_solved_once_for_each_release() {
     );
 }
 
+/// 400 that all require each other took hours, for each request again: some steps for each release, for each way to it.
+#[test]
+fn a_hostile_knot_comes_to_an_end() {
+    const PROJECTS: usize = 400;
+    let lines: Vec<String> = (0..PROJECTS)
+        .map(|project| {
+            let others = (0..PROJECTS).filter(|other| *other != project);
+            let others: Vec<_> = others.map(|other| format!("p{other}")).collect();
+            format!("p{project} 1:{}", others.join(";"))
+        })
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let (pinned, notes) = pins(&shelf(&lines), "p0");
+    assert!(pinned.is_empty());
+    assert_eq!(
+        notes,
+        ["the requirements lead to too many releases to follow them all: a board gets none of them"]
+    );
+}
+
+#[test]
+fn a_long_chain_takes_no_stack() {
+    const LINKS: usize = 400;
+    let mut lines = vec![format!(
+        "a 1:{}",
+        (0..LINKS).map(|n| format!("p{n}")).collect::<Vec<_>>().join(";")
+    )];
+    lines.extend((0..LINKS).map(|n| format!("p{n} 1:p{}", n + 1)));
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let shelf = shelf(&lines);
+    let small = std::thread::Builder::new().stack_size(128 << 10);
+    let ended = small.spawn(move || pins(&shelf, "a")).unwrap().join();
+    assert_eq!(ended.unwrap().0.len(), LINKS);
+}
+
 #[test]
 fn another_choice_further_down_is_noted() {
     let shelf = shelf(&["a 1:b;c<2", "b 1:c", "c 1", "c 2"]);

@@ -172,7 +172,7 @@ pub struct LimitsConfig {
     /// Seconds that may pass between two pieces of a body before the connection is given up.
     #[serde(deserialize_with = "fields::seconds")]
     pub body_idle_seconds: u64,
-    /// Open connections; further ones wait.
+    /// Open connections; further ones wait. One client may have a third.
     #[serde(deserialize_with = "fields::positive")]
     pub connections: usize,
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use super::head_timer::HeadTimer;
 use super::service::answer;
+use super::shares::{Share, Shares, TooMany};
 use super::wire::{Outgoing, Wire};
 use super::{Connection, Service, Tls, plain};
 use crate::tls::{Acceptor, HandshakeError};
@@ -61,6 +62,7 @@ pub struct Connections {
     http: http1::Builder,
     limits: ConnectionLimits,
     room: Arc<Semaphore>,
+    shares: Arc<Shares>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -77,6 +79,7 @@ impl Connections {
             http,
             limits,
             room: Arc::new(Semaphore::new(limits.open)),
+            shares: Arc::new(Shares::of(limits.open)),
             tasks: TaskTracker::new(),
             stop,
         }
@@ -85,6 +88,15 @@ impl Connections {
     /// Answers requests by another service from now on, those of open connections too.
     pub fn replace(&self, service: Service) {
         self.service.store(Arc::new(service));
+    }
+
+    /// A place for a connection from `peer` to `local`; None: it needs none. A proxy has those of all its clients, and this
+    /// machine itself may be one.
+    fn admit(&self, peer: IpAddr, local: IpAddr) -> Result<Option<Share>, TooMany> {
+        if peer == local || self.service.load().is_proxy(peer) {
+            return Ok(None);
+        }
+        self.shares.take(peer).map(Some)
     }
 
     /// How many there are.
@@ -198,6 +210,7 @@ async fn converse(
     connections: &Connections,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let local = stream.local_addr()?;
+    let _share = connections.admit(peer.ip(), local.ip())?;
     tune(&stream, connections.service.load().idle())?;
     let connection = |tls| Arc::new(Connection::new(peer.ip(), local, tls));
     match tls {

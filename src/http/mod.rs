@@ -22,6 +22,7 @@ mod respond;
 mod right;
 mod router;
 mod service;
+mod shares;
 mod simple;
 mod upip;
 mod upload;
@@ -71,6 +72,14 @@ pub struct Site {
     pub max_age: Option<u32>,
     /// A further path that answers health checks.
     pub health_endpoint: Option<String>,
+}
+
+impl Site {
+    /// Whether an address is that of a proxy that is believed.
+    fn is_proxy(&self, peer: IpAddr) -> bool {
+        let mut proxies = self.trusted_proxies.iter();
+        proxies.any(|network| network.contains(&peer.to_canonical()))
+    }
 }
 
 /// What an upload form may hold.

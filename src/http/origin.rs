@@ -30,7 +30,7 @@ impl FromRequestParts<Arc<App>> for BoardOrigin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
         let connection = &exchange(parts).connection;
         // A trusted peer that names no other client may be a board itself.
-        let is_forwarded = is_proxy(app, connection) && says_anything(&parts.headers);
+        let is_forwarded = app.site.is_proxy(connection.peer) && says_anything(&parts.headers);
         let port = (!is_forwarded).then(|| connection.local.port());
         Origin::of(app, connection, &parts.uri, &parts.headers, port).map(|Origin(base)| Self(base))
     }
@@ -60,7 +60,7 @@ impl Origin {
         if let Some(base) = &app.site.base_url {
             return Ok(Self(base.clone()));
         }
-        let forwarded = if is_proxy(app, connection) {
+        let forwarded = if app.site.is_proxy(connection.peer) {
             Forwarded::of(headers)
         } else {
             Forwarded::default()
@@ -128,12 +128,6 @@ fn bad_host(place: &'static str, host: &str) -> HttpError {
         None => "is too long".to_owned(),
     };
     HttpError::BadHost { place, flaw }
-}
-
-/// Whether the other end is a proxy that is believed.
-fn is_proxy(app: &App, connection: &Connection) -> bool {
-    let peer = &connection.peer;
-    app.site.trusted_proxies.iter().any(|network| network.contains(peer))
 }
 
 /// Whether a proxy says anything of the client's request.

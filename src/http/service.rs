@@ -2,6 +2,7 @@
 //! handlers. Called by `connections.rs`.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,11 @@ impl Service {
     /// How long a client may take nothing of its answer.
     pub(super) fn idle(&self) -> Duration {
         self.app.form.idle
+    }
+
+    /// Whether an address is that of a proxy that is believed.
+    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.app.site.is_proxy(peer)
     }
 
     async fn route(&self, request: Request<Incoming>, exchange: Arc<Exchange>) -> Response {

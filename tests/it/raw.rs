@@ -1,10 +1,11 @@
 //! HTTP as bytes on a socket, for the edges that no client shows: exact heads, HTTP/1.0, half requests.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use socket2::{Domain, Socket, Type};
 
 use crate::harness::{PASSWORD, PATIENCE, USER};
 
@@ -113,6 +114,17 @@ pub(crate) fn connect(address: SocketAddr) -> Option<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
     Some(stream)
+}
+
+/// A connection from another address of the loopback network, `127.0.0.LAST`.
+pub(crate) fn connect_from(last: u8, address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let own = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
+    socket.bind(&own.into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
 }
 
 /// An answer.

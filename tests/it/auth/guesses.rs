@@ -1,24 +1,16 @@
 //! Wrong passwords, one after another: whoever guesses is turned away, and nobody else.
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use socket2::{Domain, Socket, Type};
-
 use super::login;
 use crate::harness::{PASSWORD, Server, Site, USER};
-use crate::raw::{Request, Response};
+use crate::raw::{Request, Response, connect_from};
 
 /// A request from another address of the loopback network.
 fn send_from(server: &Server, last: u8, request: &Request) -> Response {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket
-        .bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())
-        .unwrap();
-    socket.connect(&server.address.into()).unwrap();
-    let mut stream: TcpStream = socket.into();
+    let mut stream = connect_from(last, server.address);
     stream.write_all(&request.bytes(server.address)).unwrap();
     Response::read(&mut stream).unwrap()
 }

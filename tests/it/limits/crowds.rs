@@ -9,7 +9,7 @@ use super::make_pipe;
 use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{Server, Site, eventually};
-use crate::raw::{Request, Response, connect};
+use crate::raw::{Request, Response, connect, connect_from};
 
 #[test]
 fn many_connections_need_no_setting_of_the_shell() {
@@ -63,6 +63,44 @@ fn further_connections_wait() {
     second.set_nonblocking(false).unwrap();
     drop(first);
     assert_eq!(Response::read(&mut second).unwrap().status, 200);
+}
+
+#[test]
+fn a_client_that_opens_all_it_can_leaves_room_for_others() {
+    let site = Site::new()
+        .set("limits.connections", "9")
+        .set("limits.header_seconds", "600");
+    let server = site.start();
+    let mut greedy: Vec<_> = (0..30).map(|_| connect_from(66, server.address)).collect();
+    server.await_log("a client has 3 connections open, its share of [limits] connections");
+    let neighbour = |_| {
+        let mut client = connect_from(7, server.address);
+        ask_and_stay(&mut client);
+        client
+    };
+    let neighbours: Vec<_> = (0..3).map(neighbour).collect();
+    assert_eq!(server.get("/health").status, 200);
+    // What was let in stays; what was not is closed.
+    ask_and_stay(&mut greedy[0]);
+    assert_eq!(greedy[29].read(&mut [0]).unwrap_or(0), 0);
+    drop((greedy, neighbours));
+    eventually("its connections have ended", || {
+        let mut client = connect_from(66, server.address);
+        client
+            .write_all(Request::get("/health").head(server.address).as_bytes())
+            .ok()?;
+        Response::read(&mut client).filter(|answer| answer.status == 200)
+    });
+}
+
+#[test]
+fn a_proxy_has_the_connections_of_all_its_clients() {
+    let site = Site::new()
+        .set("limits.connections", "9")
+        .set("trusted_proxies", r#"["127.0.0.66/32"]"#);
+    let server = site.start();
+    let mut open: Vec<_> = (0..8).map(|_| connect_from(66, server.address)).collect();
+    open.iter_mut().for_each(ask_and_stay);
 }
 
 /// More clients than the server has threads, each with this request.

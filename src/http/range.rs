@@ -40,6 +40,10 @@ pub(super) fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
 /// `first-last`, `first-` or `-length`; None when it is none of them.
 fn parse(spec: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = spec.split_once('-')?;
+    // Rust reads a sign, too.
+    if spec.contains('+') {
+        return None;
+    }
     if first.is_empty() {
         let length: u64 = last.parse().ok()?;
         return Some(size.saturating_sub(length)..size);
@@ -76,6 +80,7 @@ mod tests {
             "bytes=0-1,3-4",
             "lines=1-2",
             "bytes=x-",
+            "bytes=+0-+1",
             "bytes=0-18446744073709551616",
         ] {
             assert_eq!(of(ignored, 10), Wanted::All, "{ignored}");

@@ -14,6 +14,9 @@ use crate::auth::UserName;
 use crate::dist::ProjectName;
 use crate::telemetry::Request;
 
+/// Bytes of a method and of a path that go into a line: a head may have as many as would fill a disk, request by request.
+const LONGEST: usize = 500;
+
 /// What a request is about. It is noted as soon as the names are parsed, so that the log knows it however the request ends.
 #[derive(Debug, Default)]
 pub(super) struct Subject {
@@ -71,8 +74,8 @@ impl Entry {
         }
         let request = Request {
             id: self.id,
-            method: method.as_str(),
-            path: uri.path(),
+            method: shortened(method.as_str()),
+            path: shortened(uri.path()),
             status: response.status().as_u16(),
             bytes: length(response),
             user: exchange.user.get().map(UserName::as_str),
@@ -85,6 +88,10 @@ impl Entry {
         };
         request.log();
     }
+}
+
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST)]
 }
 
 /// The length of the answer's body, in bytes; a file that is streamed has it in its header alone.

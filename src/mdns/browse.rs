@@ -37,11 +37,11 @@ pub(super) struct Server {
 
 impl Server {
     /// None for an announcement that is none of a package index, or whose host name is not plain letters, digits and
-    /// hyphens: it ends up in shells and configuration files.
+    /// hyphens, or might be an option: it ends up in shells and configuration files.
     fn parse(found: &ResolvedService, own: &[Interface]) -> Option<Self> {
         let name = found.host.trim_end_matches('.').strip_suffix(".local")?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if name.is_empty() || !name.bytes().all(plain) {
+        if name.is_empty() || name.starts_with('-') || !name.bytes().all(plain) {
             return None;
         }
         let txt = |key| found.txt_properties.get_property_val_str(key);
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_the_network_says_cannot_reach_a_shell() {
-        for host in ["$(reboot).local.", "a'b.local.", "a b.local.", ".local."] {
+        for host in ["$(reboot).local.", "a'b.local.", "a b.local.", ".local.", "-rf.local."] {
             assert_eq!(found(host, "192.168.1.5", &[]), None, "{host}");
         }
         let server = found(

@@ -19,9 +19,18 @@ pub(super) fn pip(server: &Server) -> String {
     lines
 }
 
+/// What tools call the server. The names that stand for public indexes are not a LAN's to give: twine, without `-r`, and
+/// uv would send it the password for those.
+fn title(server: &Server) -> &str {
+    match server.name.as_str() {
+        "pypi" | "testpypi" => "micropypi",
+        name => name,
+    }
+}
+
 /// An index for `uv.toml`. It comes before uv's default index; plain HTTP needs no `allow-insecure-host`.
 pub(super) fn uv(server: &Server) -> String {
-    let Server { name, url, .. } = server;
+    let (name, url) = (title(server), &server.url);
     format!(
         "# ~/.config/uv/uv.toml; in pyproject.toml the table is [[tool.uv.index]]\n\
          [[index]]\n\
@@ -33,7 +42,7 @@ pub(super) fn uv(server: &Server) -> String {
 
 /// Sections for `~/.pypirc`.
 pub(super) fn pypirc(server: &Server) -> String {
-    let Server { name, url, .. } = server;
+    let (name, url) = (title(server), &server.url);
     let mut lines = format!(
         "# ~/.pypirc; then: twine upload -r {name} dist/*\n\
          [distutils]\n\
@@ -61,7 +70,7 @@ pub(super) fn mip(server: &Server) -> String {
 
 /// Exports for a POSIX shell.
 pub(super) fn env(server: &Server) -> String {
-    let Server { name, url, .. } = server;
+    let (name, url) = (title(server), &server.url);
     let mut lines = format!(
         "export PIP_EXTRA_INDEX_URL='{url}/simple/'\n\
          export UV_INDEX='{name}={url}/simple/'\n\

@@ -166,6 +166,27 @@ mod tests {
         }
     }
 
+    /// `twine upload` without `-r` takes what stands under `pypi`, with the password for that.
+    #[test]
+    fn no_server_takes_the_place_of_a_public_index() {
+        for name in ["pypi", "testpypi"] {
+            let server = server(name, None);
+            let lines = configuration::pypirc(&server) + &configuration::uv(&server) + &configuration::env(&server);
+            for written in [
+                format!("[{name}]"),
+                format!("\"{name}\""),
+                format!("'{name}="),
+                format!("    {name}\n"),
+            ] {
+                assert!(!lines.contains(&written), "{written} in {lines}");
+            }
+            assert!(
+                lines.contains("[micropypi]\nrepository = http://192.168.1.5:8089/"),
+                "{lines}"
+            );
+        }
+    }
+
     #[test]
     fn nobody_there_is_an_error_with_a_hint() {
         let error = choose(Vec::new(), None).unwrap_err().to_string();

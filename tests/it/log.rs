@@ -81,6 +81,16 @@ fn what_is_refused_says_what_it_was_about_and_why() {
     assert!(!log.contains(PASSWORD) && !log.contains("not-that-one-7c1"), "{log}");
 }
 
+/// A head takes 64 KiB, of which the log had each request's.
+#[test]
+fn a_long_request_is_a_short_line() {
+    let server = Server::start();
+    let (method, path) = ("M".repeat(20_000), "p".repeat(20_000));
+    assert_eq!(server.send(Request::new(&method, &format!("/{path}"))).status, 405);
+    let line = line(&server, &["MMM", "/ppp", " 405 "]);
+    assert!(line.len() < 2_000, "{} bytes: {line}", line.len());
+}
+
 #[test]
 fn a_failure_and_its_request_are_found_together() {
     let server = Site::new().start_on_tmpfs("size=64k");

@@ -63,6 +63,8 @@ pub struct BoardOptions {
     pub fingerprint: String,
     /// The compiler, where there is one.
     pub compiler: Option<MpyCross>,
+    /// How long the compiler may work on one release: the next ones wait for it.
+    pub compile_time: Duration,
 }
 
 /// What the index needs to know beside its folders.

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -263,7 +264,16 @@ impl Index {
 
     fn compile(&self, compiler: &MpyCross, release: &Release, view: &View) -> Result<Bytecode, ViewError> {
         let mut bytecode = Bytecode::default();
+        let (begin, time) = (Instant::now(), self.options.boards.compile_time);
         for source in view.to_compile() {
+            if begin.elapsed() > time {
+                bytecode.notes.push(format!(
+                    "{} and what comes after it are served as sources: compiling this release took more than {} seconds",
+                    source.path,
+                    time.as_secs()
+                ));
+                break;
+            }
             match self.compiled(compiler, source) {
                 Ok(file) => bytecode.files.push(file),
                 Err(error @ MpyError::Run(..)) => return Err(error.into()),

@@ -244,6 +244,10 @@ pub(crate) fn welcome(path: &Path) -> Result<Welcome, ServeError> {
     Ok(Welcome::parse(&page))
 }
 
+/// Many times what any package takes on a Raspberry Pi. Each source has ten seconds of its own, and a small archive has room for
+/// as many hostile ones as take a week.
+const COMPILE_TIME: Duration = Duration::from_secs(300);
+
 fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {
     // A compiler that was replaced compiles everything anew.
     let compiler = config.mpy_cross.as_deref().map(compiler).transpose()?;
@@ -251,6 +255,7 @@ fn board_options(config: &BoardsConfig) -> Result<BoardOptions, ServeError> {
         patterns: Patterns::new(&config.include, &config.exclude)?,
         fingerprint: format!("{:?} {:?} {compiler:?}", config.include, config.exclude),
         compiler: compiler.map(|(path, _)| MpyCross::new(path)),
+        compile_time: COMPILE_TIME,
     })
 }
 

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{Placing, Site, sdist};
+use crate::board::mpy::MpyCross;
 use crate::dist::{ProjectName, ReleaseVersion};
 use crate::index::{Board, Release};
 
@@ -45,6 +47,24 @@ fn what_is_lost_of_the_cache_is_made_again() {
     site.index.tidy();
     let board = site.index.board(&catalog, project, release).unwrap();
     assert_eq!(fs::read(path(&board)).unwrap(), b"x = 1\n");
+}
+
+/// A release of ten thousand sources, each of which takes the compiler its ten seconds, would leave the next without bytecode
+/// for days.
+#[test]
+fn the_compiler_ends_with_its_time_for_a_release() {
+    let mut site = Site::new(Placing::New);
+    site.index.options.boards.compiler = Some(MpyCross::new("/bin/sh".into()));
+    site.index.options.boards.compile_time = Duration::ZERO;
+    site.upload("1.0", "one").unwrap();
+    site.index.prepare_boards();
+    let (board, _) = board(&site, "foo", "1.0");
+    let notes: Vec<_> = board.notes().collect();
+    assert_eq!(
+        notes,
+        ["foo.py and what comes after it are served as sources: compiling this release took more than 0 seconds"]
+    );
+    assert_eq!(board.files()[0].path, "foo.py");
 }
 
 /// The release of this version, and what a board gets of it.

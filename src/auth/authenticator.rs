@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::credentials::Credentials;
@@ -33,6 +33,9 @@ struct Desk {
     /// One permit each: an address, however many connections it opens, has one password checked at a time.
     queues: Vec<Arc<Semaphore>>,
     queue_hasher: RandomState,
+    /// One permit: of all addresses that tried a wrong password lately, one at a time stands in a queue, so that guesses from
+    /// hundreds of addresses do not hold up the first login of another.
+    suspects: Arc<Semaphore>,
     /// As many hash at once as half of the cores; the rest go on serving.
     hashers: Arc<Semaphore>,
 }
@@ -128,6 +131,7 @@ impl Desk {
             throttle: Throttle::default(),
             queues: (0..QUEUES).map(|_| Arc::new(Semaphore::new(1))).collect(),
             queue_hasher: RandomState::new(),
+            suspects: Arc::new(Semaphore::new(1)),
             hashers: Arc::new(Semaphore::new(cores::count().div_ceil(2))),
         }
     }
@@ -159,6 +163,7 @@ impl Desk {
     /// Waits for the address' turn, then checks the password.
     async fn verify(self: &Arc<Self>, credentials: Credentials, peer: IpAddr) -> Result<UserName, Denied> {
         self.admit(peer)?;
+        let gate = self.gate(peer).await;
         let queue = Arc::clone(self.queue_of(peer));
         let turn = queue.acquire_owned().await.expect("nobody closes the queues");
         // While this one waited, the same client may have logged in on another connection, or failed too often.
@@ -174,13 +179,22 @@ impl Desk {
         let desk = Arc::clone(self);
         // The permits go along, because a client that hangs up does not end the hashing.
         let verdict = spawn_blocking(move || {
-            let _held = (turn, hasher);
+            let _held = (gate, turn, hasher);
             desk.verify_now(credentials, peer)
         });
         verdict.await.unwrap_or_else(|error| {
             tracing::error!(%error, "checking a password failed");
             Err(Denied::WrongPassword)
         })
+    }
+
+    /// Lets a suspect wait for other suspects first; None: it is none.
+    async fn gate(&self, peer: IpAddr) -> Option<OwnedSemaphorePermit> {
+        if !self.throttle.is_suspect(peer, Instant::now()) {
+            return None;
+        }
+        let suspects = Arc::clone(&self.suspects);
+        Some(suspects.acquire_owned().await.expect("nobody closes the gate"))
     }
 
     /// Whether the address has not tried too many wrong passwords.
@@ -204,7 +218,7 @@ impl Desk {
             tracing::warn!(%peer, user, "a wrong user name or password");
             return Err(Denied::WrongPassword);
         }
-        self.throttle.refund(peer);
+        self.throttle.refund(peer, Instant::now());
         let is_first_login = generation.verified.insert(&credentials, peer);
         if is_first_login && generation.passwords.is_legacy(user) {
             let remedy = SetPassword {

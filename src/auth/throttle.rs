@@ -23,6 +23,9 @@ const NETWORK: Limit = Limit {
     interval: Duration::from_millis(200),
 };
 
+/// How long a wrong password is remembered after it is made good.
+const SUSPICION: Duration = Duration::from_secs(600);
+
 /// A token bucket: `burst` tries at once, and one more each `interval`.
 #[derive(Clone, Copy)]
 struct Limit {
@@ -38,7 +41,8 @@ enum Source {
     Network(u64),
 }
 
-/// The token buckets, one per source. A bucket is the moment at which it is full again: what lies before now is full.
+/// The token buckets, one per source. A bucket is the moment at which it is full again: what lies before now is full, and
+/// is kept for a while, to tell who has tried a wrong password lately.
 #[derive(Default)]
 pub(super) struct Throttle {
     full_at: Mutex<HashMap<Source, Instant>>,
@@ -56,6 +60,13 @@ impl Throttle {
         sources(peer).filter_map(wait).max()
     }
 
+    /// Whether `peer` has tried a wrong password lately. (Its network may be that of all others, and is not asked.)
+    pub(super) fn is_suspect(&self, peer: IpAddr, now: Instant) -> bool {
+        let full_at = lock(&self.full_at);
+        let bucket = full_at.get(&Source::Host(peer.to_canonical()));
+        bucket.is_some_and(|bucket| *bucket + SUSPICION > now)
+    }
+
     /// Takes a token from `peer`, which is given back by [`refund`](Self::refund) if the password was right.
     pub(super) fn charge(&self, peer: IpAddr, now: Instant) {
         let mut full_at = lock(&self.full_at);
@@ -66,12 +77,15 @@ impl Throttle {
         }
     }
 
-    /// Gives a token back.
-    pub(super) fn refund(&self, peer: IpAddr) {
+    /// Gives a token back. A full bucket goes: whoever knows the password is no suspect.
+    pub(super) fn refund(&self, peer: IpAddr, now: Instant) {
         let mut full_at = lock(&self.full_at);
         for (source, limit) in sources(peer) {
             if let Some(bucket) = full_at.get_mut(&source) {
                 *bucket -= limit.interval;
+                if *bucket <= now {
+                    full_at.remove(&source);
+                }
             }
         }
     }
@@ -151,8 +165,21 @@ mod tests {
         for _ in 0..1_000 {
             assert_eq!(throttle.retry_after(ATTACKER, now), None);
             throttle.charge(ATTACKER, now);
-            throttle.refund(ATTACKER);
+            throttle.refund(ATTACKER, now);
         }
+    }
+
+    #[test]
+    fn a_wrong_password_is_suspect_until_the_right_one_or_for_minutes() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert!(!throttle.is_suspect(ATTACKER, now));
+        throttle.charge(ATTACKER, now);
+        assert!(throttle.is_suspect(ATTACKER, later(60)));
+        assert!(!throttle.is_suspect(ATTACKER, later(3_600)));
+        throttle.charge(ATTACKER, later(60));
+        throttle.refund(ATTACKER, later(61));
+        assert!(!throttle.is_suspect(ATTACKER, later(62)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who gets in, who hears what, and who waits for whom.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
@@ -174,6 +176,27 @@ async fn who_is_logged_in_goes_on_beside_a_guesser() {
     let verdicts = join_all(guesses.iter().map(|guess| fixture.login("ann", guess, HOME))).await;
     assert!(matches!(verdicts.last(), Some(Err(Denied::Throttled { .. }))));
     assert_eq!(fixture.login("ann", "secret", HOME).await, Ok("ann".to_owned()));
+}
+
+/// Each of them has a queue of its own, nearly, and waited for a hash before the newcomer did.
+#[tokio::test]
+async fn guesses_from_many_addresses_let_a_newcomer_go_first() {
+    let site = Fixture::new(ALL);
+    let guessers: Vec<IpAddr> = (1..=200).map(|host| IpAddr::from([198, 51, 100, host])).collect();
+    for guesser in &guessers {
+        site.login("ann", "guess", *guesser).await.unwrap_err();
+    }
+    let ended = AtomicUsize::new(0);
+    let guess = async |guesser: &IpAddr| {
+        site.login("ann", "another", *guesser).await.unwrap_err();
+        ended.fetch_add(1, Ordering::Relaxed);
+    };
+    let newcomer = async {
+        site.login("ann", "secret", HOME).await.unwrap();
+        ended.load(Ordering::Relaxed)
+    };
+    let (_, before) = tokio::join!(join_all(guessers.iter().map(guess)), newcomer);
+    assert!(before < 20, "{before} guesses of 200 went first");
 }
 
 #[tokio::test]

@@ -26,5 +26,5 @@ pub use patterns::{PatternError, Patterns};
 pub use requires::Requirement;
 pub use resolve::{Candidate, Missing, Pin, Resolution, Universe, alias, resolve};
 pub use sink::Sink;
-pub use tarball::{TarballError, write_tarball};
+pub use tarball::{TarballError, is_whole, write_tarball};
 pub use view::{BoardError, BoardFile, Code, Refusal, View, choose, read_pyproject, view};

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 
+use flate2::read::GzDecoder;
 use flate2::write::ZlibEncoder;
 use flate2::{Compress, Compression};
 use tar::{Builder, EntryType, Header};
@@ -57,6 +58,11 @@ pub fn write_tarball<R: Read, W: Write>(
     }
     let mut out = tarball.into_inner()?.finish()?;
     Ok(out.flush()?)
+}
+
+/// Whether a tarball is as it was written, by the checksum at its end. Reads it.
+pub fn is_whole(tarball: impl Read) -> bool {
+    io::copy(&mut GzDecoder::new(tarball), &mut io::sink()).is_ok()
 }
 
 fn append_file<R: Read, W: Write>(

@@ -143,18 +143,28 @@ pub(super) async fn tarball(
     let version = file
         .strip_suffix(".tar.gz")
         .ok_or_else(|| HttpError::NotFound(file.clone()))?;
-    let asked = AskedRelease::find(&app, &name, version)?;
-    let (asked, board) = asked.board(Arc::clone(&app)).await?;
-    let (index, known) = (Arc::clone(&app.index), Arc::clone(&board));
-    let (file, size) = match blocking(move || index.known_tarball(&known)).await? {
-        Some(known) => known,
-        None => {
-            let turn = app.index.board_turn().await;
-            blocking_in_turn(turn, move || app.index.tarball(asked.release(), &board)).await??
+    let packed = match pack(&app, AskedRelease::find(&app, &name, version)?).await {
+        // upip would end at any error, and now the cache is filled again.
+        Err(HttpError::BoardFile(error)) if error.is_loss() => {
+            pack(&app, AskedRelease::find(&app, &name, version)?).await
         }
+        packed => packed,
     };
+    let (file, size) = packed?;
     let source = Source::File(file);
     Ok(files::send_derived(source, size, "application/gzip", REVALIDATE))
+}
+
+/// upip's tarball of a release, and its size.
+async fn pack(app: &Arc<App>, asked: AskedRelease) -> Result<(File, u64), HttpError> {
+    let (asked, board) = asked.board(Arc::clone(app)).await?;
+    let (index, known) = (Arc::clone(&app.index), Arc::clone(&board));
+    if let Some(known) = blocking(move || index.known_tarball(&known)).await? {
+        return Ok(known);
+    }
+    let (turn, index) = (app.index.board_turn().await, Arc::clone(&app.index));
+    let packed = blocking_in_turn(turn, move || index.tarball(asked.release(), &board)).await??;
+    Ok(packed)
 }
 
 /// `GET /{project}/package.json`: for `mip.install("http://HOST:8089/{project}/")`.

@@ -17,6 +17,7 @@ use super::project::{Project, Release};
 use super::views::ViewError;
 use crate::board::{self, BoardFile, Candidate, Code, Resolution, TarballError, Universe, View};
 use crate::dist::{Hex, ProjectName, parse_hex};
+use crate::store::is_gone;
 
 /// What a board gets of a release, at one state of the catalog.
 #[derive(Debug)]
@@ -85,6 +86,17 @@ pub enum BoardFileError {
     /// The cache.
     #[error("the cache cannot be read or written")]
     Cache(#[from] io::Error),
+}
+
+impl BoardFileError {
+    /// Whether the cache has lost what the tarball is made of, or holds something else in its place.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Tarball(TarballError::File(_, error)) => is_gone(error),
+            Self::Tarball(TarballError::Length(_)) => true,
+            Self::Tarball(TarballError::Write(_)) | Self::Cache(_) => false,
+        }
+    }
 }
 
 impl Index {
@@ -173,12 +185,13 @@ impl Index {
         Ok((packed, size))
     }
 
-    /// As [`Index::tarball`], but waits for nobody: None where it is yet to be made.
+    /// As [`Index::tarball`], but waits for nobody: None where it is yet to be made, or damaged. Reads it.
     pub fn known_tarball(&self, board: &Board) -> Option<(FsFile, u64)> {
         let (folder, name) = self.tarball_path(board);
         let file = FsFile::open(folder.join(name)).ok()?;
         let size = file.metadata().ok()?.len();
-        Some((file, size))
+        // upip does not check it.
+        board::is_whole(&file).then_some((file, size))
     }
 
     /// The folder of a tarball, and its name there, which tells of the requirements in it.

@@ -1,10 +1,15 @@
 //! `/{project}/json`: the bytes that upip reads, and upip itself on MicroPython 1.25.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use crate::clients::{real_packages, tree, upip_install};
 use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{Server, Site};
 use crate::raw::{Request, Response};
+
+const TARBALL: &str = "/boards/blinky/1.0.tar.gz";
 
 fn server_with(dists: &[Dist]) -> Server {
     Site::holding(dists).start()
@@ -71,6 +76,43 @@ fn the_json_is_the_least_that_upip_reads() {
         "spaces cost a board memory: {}",
         answer.text()
     );
+}
+
+/// The only file below a directory that ends like this.
+fn only(directory: &Path, ending: &str) -> PathBuf {
+    let paths: Vec<_> = tree(directory)
+        .into_keys()
+        .filter(|path| path.ends_with(ending))
+        .collect();
+    let [path] = &*paths else { panic!("{paths:?}") };
+    directory.join(path)
+}
+
+#[test]
+fn a_damaged_tarball_is_made_anew() {
+    let site = Site::holding(&[Dist::sdist("blinky", "1.0")]);
+    let server = site.start();
+    let whole = ask(&server, TARBALL).body;
+    let kept = only(&server.site.path("data/cache/tarballs"), ".tar.gz");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [&whole[..whole.len() / 2], &flipped, b""] {
+        fs::write(&kept, damaged).unwrap();
+        assert!(ask(&server, TARBALL).body == whole);
+    }
+    fs::write(&kept, &flipped).unwrap();
+    drop(server);
+    assert!(ask(&site.start(), TARBALL).body == whole, "after a restart, too");
+}
+
+#[test]
+fn a_board_is_not_told_that_the_cache_was_emptied() {
+    let server = server_with(&[Dist::sdist("blinky", "1.0")]);
+    let whole = ask(&server, TARBALL).body;
+    for lost in ["tarballs", "files"] {
+        fs::remove_dir_all(server.site.path("data/cache").join(lost)).unwrap();
+    }
+    assert!(ask(&server, TARBALL).body == whole);
 }
 
 #[test]

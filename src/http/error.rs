@@ -149,7 +149,7 @@ fn form_status(error: &FormError) -> StatusCode {
 
 fn publish_status(error: &PublishError) -> StatusCode {
     match error {
-        PublishError::Exists { .. } => StatusCode::CONFLICT,
+        PublishError::Exists { .. } | PublishError::Unreadable { .. } => StatusCode::CONFLICT,
         PublishError::Store(error) => store_status(error),
         PublishError::Archive(ArchiveError::Read(_) | ArchiveError::Visitor(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         PublishError::Name(_)

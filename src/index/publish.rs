@@ -72,6 +72,8 @@ pub enum PublishError {
         "File already exists: {file} is here with other content (sha256 {sha256}); raise the version, or set overwrite = true"
     )]
     Exists { file: String, sha256: String },
+    #[error("{file} is in the way: it cannot be read where it lies; remove it from the packages directory")]
+    Unreadable { file: String, source: io::Error },
     #[error(
         "{0}.asc, where the signature would be kept, is too long for the name of a file; upload it without a signature"
     )]
@@ -220,9 +222,9 @@ impl Index {
 
     fn compare_with_disk(&self, file_name: &str, digests: &Digests) -> Result<Outcome, PublishError> {
         let there = self.store.open_file(INBOX, file_name).and_then(Digests::of);
-        let there = there.map_err(|source| StoreError::Io {
-            doing: "read",
-            path: file_name.into(),
+        // Such as a link to a stick that was pulled out.
+        let there = there.map_err(|source| PublishError::Unreadable {
+            file: file_name.to_owned(),
             source,
         })?;
         if there == *digests {

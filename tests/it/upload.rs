@@ -5,6 +5,7 @@ mod overwrite;
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 
 use crate::clients::twine;
 use crate::dists::{Dist, metadata, zip};
@@ -182,6 +183,22 @@ fn a_signature_is_kept_beside_its_file_and_listed_nowhere() {
     assert!(fs::read(server.site.packages().join("blinky-1.0.tar.gz.asc")).unwrap() == signature.bytes);
     assert!(!server.get("/simple/blinky/").text().contains(".asc<"));
     assert!(!server.get("/packages/").text().contains(".asc"));
+}
+
+#[test]
+fn what_is_in_the_way_and_cannot_be_read_is_named() {
+    let server = Server::start();
+    let dist = Dist::sdist("blinky", "1.0");
+    let link = server.site.packages().join(&dist.filename);
+    symlink(server.site.path("a stick that was pulled out"), &link).unwrap();
+    let words = [
+        "blinky-1.0.tar.gz is in the way",
+        "No such file",
+        "remove it from the packages directory",
+    ];
+    Form::upload(&dist).post(&server).assert_says(409, &words);
+    fs::remove_file(link).unwrap();
+    assert_eq!(Form::upload(&dist).post(&server).status, 200);
 }
 
 #[test]

@@ -82,7 +82,7 @@ async fn perform(app: Arc<App>, parts: &Parts, form: Form) -> Result<Response, H
             Ok(match outcome {
                 Outcome::Published => "published\n",
                 Outcome::Unchanged => "unchanged: the same file is here already\n",
-                Outcome::Replaced => "published, and replaced by hand since\n",
+                Outcome::Changed => "published, and replaced or removed by hand since\n",
             }
             .into_response())
         }

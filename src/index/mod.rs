@@ -138,7 +138,8 @@ impl Index {
         &self.store
     }
 
-    /// The core metadata of a file, from the cache, or else from the file itself. Reads the disk.
+    /// The core metadata of a file, from the cache, or else from the file itself. None: it has none, or went away. Reads the
+    /// disk.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -147,7 +148,10 @@ impl Index {
         if let Ok(Some(bytes)) = self.cache.metadata(&known.sha256) {
             return Ok(Some(bytes));
         }
-        let learnt = learn::learn(&self.store, &file.found(), &file.name, &self.options.limits)?;
+        let learnt = match learn::learn(&self.store, &file.found(), &file.name, &self.options.limits) {
+            Err(error) if is_gone(&error) => return Ok(None),
+            learnt => learnt?,
+        };
         let is_known = learnt.facts.metadata.is_some_and(|found| found.sha256 == known.sha256);
         Ok(learnt.metadata.filter(|_| is_known))
     }

@@ -38,8 +38,8 @@ pub enum Outcome {
     Published,
     /// The same bytes were there already under the same name.
     Unchanged,
-    /// It was, and somebody has replaced it by hand since.
-    Replaced,
+    /// It was, and somebody has replaced or removed it by hand since.
+    Changed,
 }
 
 /// Why an upload is refused. Each is a sentence for the uploader.
@@ -276,20 +276,13 @@ impl Index {
             digests,
             metadata,
         } = checked;
-        let Look::There(found) = self.store.look(&self.store.locate(INBOX, path)) else {
-            let source = io::Error::from(io::ErrorKind::NotFound);
-            return Err(StoreError::Io {
-                doing: "find",
-                path: path.into(),
-                source,
+        let found = match self.store.look(&self.store.locate(INBOX, path)) {
+            Look::There(found) if found.stamp == placed => found,
+            _ => {
+                self.read_again(path);
+                return Ok(Outcome::Changed);
             }
-            .into());
         };
-        if found.stamp != placed {
-            // Somebody replaced it already.
-            self.read_again(path);
-            return Ok(Outcome::Replaced);
-        }
         let (known, bytes) = metadata.unzip();
         let facts = Facts {
             stamps: found.stamps(),

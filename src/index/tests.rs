@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -281,4 +282,25 @@ fn core_metadata_that_the_cache_does_not_hold_is_read_from_the_file() {
     site.index.cache.sweep(&nothing).unwrap();
     let metadata = site.index.core_metadata(&file).unwrap().unwrap();
     assert!(String::from_utf8(metadata).unwrap().contains("Summary: one"));
+    fs::remove_file(site.path().join("foo-1.0.tar.gz")).unwrap();
+    assert_eq!(
+        site.index.core_metadata(&file).unwrap(),
+        None,
+        "gone, and not known yet"
+    );
+}
+
+#[test]
+fn what_is_removed_by_hand_as_soon_as_it_is_there_was_published() {
+    let site = Site::new(Placing::New);
+    for version in 0..20 {
+        let file = site.path().join(format!("foo-1.{version}.tar.gz"));
+        thread::scope(|scope| {
+            let upload = scope.spawn(|| site.upload(&format!("1.{version}"), "one"));
+            while !upload.is_finished() {
+                fs::remove_file(&file).ok();
+            }
+            upload.join().unwrap().unwrap();
+        });
+    }
 }

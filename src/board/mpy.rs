@@ -79,11 +79,16 @@ impl MpyCross {
             read: source,
             write: out,
         };
-        match sandbox::run(&self.path, &arguments, &files).map_err(run)? {
+        let compiled = match sandbox::run(&self.path, &arguments, &files).map_err(run)? {
             Ending::Success => self.check(out),
             Ending::Failure(said) => Err(MpyError::Refused(last_line(&said))),
             Ending::Killed => Err(MpyError::Limit),
+        };
+        if compiled.is_err() {
+            // The source is not to blame where there was no room, or somebody has emptied the cache.
+            try_files(&files).map_err(run)?;
         }
+        compiled
     }
 
     fn check(&self, out: &Path) -> Result<(), MpyError> {
@@ -94,6 +99,13 @@ impl MpyCross {
             _ => Err(MpyError::Version(self.path.clone())),
         }
     }
+}
+
+/// Whether the source can be read, and as much be written as bytecode of it may take.
+fn try_files(files: &Files<'_>) -> io::Result<()> {
+    let mut out = File::options().write(true).truncate(true).open(files.write)?;
+    io::copy(&mut File::open(files.read)?, &mut out)?;
+    Ok(())
 }
 
 fn last_line(text: &str) -> String {
@@ -126,6 +138,22 @@ mod tests {
             .compile(&source, "a.py", &out)
             .unwrap_err();
         assert!(matches!(error, MpyError::Version(_)), "{error}");
+    }
+
+    #[test]
+    fn a_source_is_not_blamed_for_a_full_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("a.py");
+        std::fs::write(&source, "x = 1").unwrap();
+        for compiler in ["/bin/true", "/bin/false"] {
+            let error = MpyCross::new(compiler.into())
+                .compile(&source, "a.py", "/dev/full".as_ref())
+                .unwrap_err();
+            let MpyError::Run(_, error) = error else {
+                panic!("{error}")
+            };
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        }
     }
 
     #[test]

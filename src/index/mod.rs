@@ -206,6 +206,7 @@ impl Index {
         if self.workshop.take_loss() {
             self.forget_lost_views();
         }
+        self.workshop.try_again(BETWEEN_TRIES);
         self.renew();
         let has_just_failed = lock(&self.unwritten).is_some_and(|tried| tried.elapsed() < BETWEEN_TRIES);
         if !has_just_failed {

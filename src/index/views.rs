@@ -20,6 +20,7 @@ use crate::board::mpy::{MpyCross, MpyError};
 use crate::board::{self, BoardError, BoardFile, Patterns, Refusal, View};
 use crate::chain::Chain;
 use crate::dist::{ContentId, CoreMetadata, DistFilename};
+use crate::store::is_full;
 
 /// Counts the ways in which views were ever made; another one makes every view anew.
 const GENERATION: &[u8] = b"board view 9";
@@ -38,6 +39,16 @@ pub enum ViewError {
     Moved,
 }
 
+impl ViewError {
+    /// Whether the disk of the cache is full.
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Io(error) | Self::Compiler(MpyError::Run(_, error)) => is_full(error),
+            Self::Compiler(_) | Self::Moved => false,
+        }
+    }
+}
+
 /// What the compiler made of a view.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bytecode {
@@ -47,8 +58,17 @@ pub(super) struct Bytecode {
 
 impl Index {
     /// Makes the views and the bytecode that are missing, of the files that came since the last call. Blocks for as
-    /// long as that takes; what is made is there for readers one by one.
+    /// long as that takes; what is made is there for readers one by one. Where the disk of the cache is full,
+    /// the rest waits for the next try.
     pub(super) fn prepare_boards(&self) {
+        if self.prepare_all() && self.workshop.has_room() {
+            tracing::info!("what boards get can be made again");
+        }
+        self.renew();
+    }
+
+    /// Tells whether there was room for everything.
+    fn prepare_all(&self) -> bool {
         while let Some(file) = self.workshop.next_unprepared() {
             let catalog = self.catalog();
             let project = catalog.project(file.name.project());
@@ -58,13 +78,24 @@ impl Index {
             match self.prepare(&file, release) {
                 // What there is now is prepared when the catalog knows of it.
                 Ok(()) | Err(ViewError::Moved) => {}
+                Err(error) if error.is_full() => {
+                    if self.workshop.put_back(&file) {
+                        tracing::warn!(
+                            project = file.name.project().as_str(),
+                            file = %file.path,
+                            error = %Chain(&error),
+                            "what boards get cannot be made ready; that is tried again every few seconds"
+                        );
+                    }
+                    return false;
+                }
                 Err(error) => {
                     let project = file.name.project().as_str();
                     tracing::warn!(project, file = %file.path, error = %Chain(&error), "not everything is ready for boards yet");
                 }
             }
         }
-        self.renew();
+        true
     }
 
     fn prepare(&self, file: &File, release: &Release) -> Result<(), ViewError> {

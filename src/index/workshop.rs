@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -22,6 +23,8 @@ pub(super) struct Workshop {
     unprepared: Mutex<Vec<Arc<File>>>,
     /// Wakes whoever prepares them.
     arrival: Notify,
+    /// When there was no room for what was to be made, at the last try.
+    full: Mutex<Option<Instant>>,
     /// Projects of which other releases are for boards than was known when they were rendered.
     outdated: Mutex<HashSet<ProjectName>>,
     is_content_lost: AtomicBool,
@@ -57,6 +60,25 @@ impl Workshop {
 
     pub(super) fn next_unprepared(&self) -> Option<Arc<File>> {
         lock(&self.unprepared).pop()
+    }
+
+    /// Puts back a file for which there is no room now. Tells whether there was some at the last try.
+    pub(super) fn put_back(&self, file: &Arc<File>) -> bool {
+        // Behind all others, as it may be larger than the disk.
+        lock(&self.unprepared).insert(0, Arc::clone(file));
+        lock(&self.full).replace(Instant::now()).is_none()
+    }
+
+    /// Asks for what was put back to be made now, where that is so long ago.
+    pub(super) fn try_again(&self, after: Duration) {
+        if lock(&self.full).is_some_and(|tried| tried.elapsed() >= after) {
+            self.arrival.notify_one();
+        }
+    }
+
+    /// Tells that there was room for everything. Gives whether there was none before.
+    pub(super) fn has_room(&self) -> bool {
+        lock(&self.full).take().is_some()
     }
 
     /// Asks for what boards are told of a project to be rendered again at the next

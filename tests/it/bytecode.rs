@@ -10,6 +10,7 @@ use crate::dists::Dist;
 use crate::form::Form;
 use crate::harness::{Server, Site, eventually};
 use crate::raw::Request;
+use crate::store::fill;
 
 const GOOD: &[u8] = b"def hello():\n    return 6 * 7\n";
 /// MicroPython has no `match`.
@@ -148,6 +149,25 @@ fn the_cache_may_be_a_relative_path_and_go_away() {
     eventually("bytecode again, all of it", || {
         (manifest(&server, "6") == before && is_complete(&server)).then_some(())
     });
+}
+
+#[test]
+fn what_a_full_disk_left_undone_is_made_when_there_is_room() {
+    let site = compiling();
+    let server = site.start_with_tmpfs("data/cache", "size=8m");
+    let cache = server.sees(&site.path("data/cache"));
+    fill(&cache);
+    assert_eq!(Form::upload(&blinky()).post(&server).status, 200);
+    server.await_log("what boards get cannot be made ready");
+    fs::remove_file(cache.join("ballast")).unwrap();
+    compiled(&server);
+    server.await_log("what boards get can be made again");
+    assert_eq!(
+        server.log().matches("cannot be made ready").count(),
+        1,
+        "{}",
+        server.log()
+    );
 }
 
 #[test]

@@ -572,7 +572,7 @@ fn a_restart_reads_no_known_file_again() {
 }
 
 /// Takes all the space that is left in a directory.
-fn fill(directory: &Path) {
+pub(crate) fn fill(directory: &Path) {
     let mut ballast = File::create(directory.join("ballast")).unwrap();
     while ballast.write_all(&[1; 4096]).is_ok() {}
 }

@@ -274,9 +274,16 @@ impl Index {
             self.workshop.litter();
         }
         changes.note(difference.files());
-        self.catalog.store(Arc::new(catalog.with(difference)));
+        let next = Arc::new(catalog.with(difference));
+        self.catalog.store(Arc::clone(&next));
+        // Of a release that has lost a file, boards may get another.
+        let left = |gone: &Arc<File>| {
+            let project = next.project(gone.name.project())?;
+            project.release(gone.name.version())?.describing().cloned()
+        };
+        let left = difference.gone.iter().filter_map(left);
         // Last: whoever prepares them looks them up in the catalog.
-        self.workshop.order(difference.put.iter().cloned());
+        self.workshop.order(difference.put.iter().cloned().chain(left));
     }
 
     /// Discards what was rendered of projects of which more is known now: which of their releases are for boards.

@@ -171,6 +171,19 @@ fn what_a_full_disk_left_undone_is_made_when_there_is_room() {
 }
 
 #[test]
+fn the_sdist_of_a_wheel_that_is_removed_is_compiled() {
+    let [sdist, wheel] = Dist::both("blinky", "1.0");
+    let server = compiling().package(&sdist).package(&wheel).start();
+    let is_compiled = || paths(&server, "6").iter().all(|path| path.ends_with(".mpy"));
+    eventually("bytecode of the wheel", || is_compiled().then_some(()));
+    fs::remove_file(server.site.packages().join(&wheel.filename)).unwrap();
+    eventually("the wheel is gone", || {
+        Some(()).filter(|()| !server.get("/simple/blinky/").text().contains(&wheel.filename))
+    });
+    eventually("bytecode of the sdist", || is_compiled().then_some(()));
+}
+
+#[test]
 fn bytecode_outlives_a_restart() {
     let site = compiling().package(&blinky());
     let server = site.start();

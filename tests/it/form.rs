@@ -1,10 +1,13 @@
 //! The upload form, field by field, for what no client would send.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use sha2::{Digest, Sha256};
 
 use crate::dists::Dist;
 use crate::harness::Server;
-use crate::raw::{Request, Response};
+use crate::raw::{Request, Response, connect};
 
 const BOUNDARY: &str = "----------------------------micropypi-test";
 
@@ -77,6 +80,18 @@ impl Form {
     /// The answer to posting it to `/` as the site's user.
     pub(crate) fn post(self, server: &Server) -> Response {
         server.send(self.request("/").by_user())
+    }
+
+    /// Sends what there is so far, as the beginning of a form of so many bytes, and leaves the connection open.
+    pub(crate) fn begin(self, server: &Server, length: usize) -> TcpStream {
+        let head = Request::new("POST", "/")
+            .by_user()
+            .header("Content-Type", &content_type())
+            .header("Content-Length", &length.to_string());
+        let mut stream = connect(server.address).unwrap();
+        stream.write_all(head.head(server.address).as_bytes()).unwrap();
+        stream.write_all(&self.into_unfinished()).unwrap();
+        stream
     }
 
     /// The bytes so far, for a form that is never finished.

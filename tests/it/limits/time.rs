@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::dists::Dist;
-use crate::form::{Form, content_type};
+use crate::form::Form;
 use crate::harness::{Server, Site, eventually};
 use crate::raw::{Request, Response, connect};
 
@@ -50,15 +50,7 @@ fn a_connection_that_asks_nothing_more_is_ended_without_a_word() {
 
 /// A connection on which the form for an upload has come, but for its end.
 fn begin_upload(server: &Server) -> TcpStream {
-    let head = Request::new("POST", "/")
-        .by_user()
-        .header("Content-Type", &content_type())
-        .header("Content-Length", "100000");
-    let mut stream = connect(server.address).unwrap();
-    stream.write_all(head.head(server.address).as_bytes()).unwrap();
-    let begun = Form::upload(&Dist::sdist("blinky", "1.0")).into_unfinished();
-    stream.write_all(&begun).unwrap();
-    stream
+    Form::upload(&Dist::sdist("blinky", "1.0")).begin(server, 100_000)
 }
 
 #[test]

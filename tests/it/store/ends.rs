@@ -1,13 +1,12 @@
 //! The end of a server, or of an upload, that nobody expected, and the one that somebody asked for.
 
 use std::fs;
-use std::io::Write;
+use std::net::TcpStream;
 
 use super::await_listed;
 use crate::dists::Dist;
-use crate::form::{Form, content_type};
+use crate::form::Form;
 use crate::harness::{Server, Site, eventually};
-use crate::raw::{Request, connect};
 
 #[test]
 fn an_acknowledged_upload_survives_a_kill() {
@@ -25,25 +24,23 @@ fn a_kill_in_the_middle_of_an_upload_leaves_no_litter() {
     let site = Site::new();
     let server = site.start();
     let dist = Dist::noise(4 << 20);
-    let half = Form::fields_of(&dist)
-        .file("content", &dist.filename, &dist.bytes[..2 << 20])
-        .into_unfinished();
-    let head = Request::new("POST", "/")
-        .by_user()
-        .header("Content-Type", &content_type())
-        .header("Content-Length", "5000000");
-    let mut stream = connect(server.address).unwrap();
-    stream.write_all(head.head(server.address).as_bytes()).unwrap();
-    stream.write_all(&half).unwrap();
-    eventually("the staging file grows", || {
-        Some(()).filter(|()| staged_bytes(&site) > 0)
-    });
+    let _stream = begin_upload(&server, &dist);
     assert_eq!(server.get("/simple/large/").status, 404);
     assert!(!server.get("/packages/").text().contains("large"));
     server.kill();
     let server = site.start();
     assert_eq!(site.stored(), Vec::<String>::new());
     assert_eq!(Form::upload(&dist).post(&server).status, 200);
+}
+
+/// A connection on which half of an upload has come, of which some lies in the packages directory.
+fn begin_upload(server: &Server, dist: &Dist) -> TcpStream {
+    let half = Form::fields_of(dist).file("content", &dist.filename, &dist.bytes[..dist.bytes.len() / 2]);
+    let stream = half.begin(server, 5_000_000);
+    eventually("the staging file grows", || {
+        (staged_bytes(&server.site) > 0).then_some(())
+    });
+    stream
 }
 
 fn staged_bytes(site: &Site) -> u64 {
@@ -58,19 +55,7 @@ fn staged_bytes(site: &Site) -> u64 {
 fn an_upload_that_is_given_up_leaves_nothing() {
     let server = Server::start();
     let dist = Dist::noise(2 << 20);
-    let half = Form::fields_of(&dist)
-        .file("content", &dist.filename, &dist.bytes[..1 << 20])
-        .into_unfinished();
-    let head = Request::new("POST", "/")
-        .by_user()
-        .header("Content-Type", &content_type())
-        .header("Content-Length", "5000000");
-    let mut stream = connect(server.address).unwrap();
-    stream.write_all(head.head(server.address).as_bytes()).unwrap();
-    stream.write_all(&half).unwrap();
-    eventually("the staging file grows", || {
-        Some(()).filter(|()| staged_bytes(&server.site) > 0)
-    });
+    let stream = begin_upload(&server, &dist);
     drop(stream);
     eventually("the staging file is gone", || {
         Some(()).filter(|()| server.site.stored().is_empty())

@@ -74,7 +74,6 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
     write("script", "#!/bin/sh\n");
     fs::create_dir_all(home.path().join("folder/sub")).unwrap();
     symlink("folder/sub", home.path().join("stick")).unwrap();
-    let check = || check(home.path());
     for (settings, expected) in [
         (
             "auth.passwords = 'secrets'",
@@ -110,38 +109,57 @@ fn check_config_looks_at_what_is_there_as_serve_does() {
             "c.toml",
             &format!("listen = ['127.0.0.1:0']\nmdns.enabled = false\n{settings}\n"),
         );
-        let said = failure(&check());
+        let said = failure(&check(home.path()));
         assert!(said.starts_with(&format!("error: {expected}")), "{said}");
         assert!(!home.path().join("data").exists(), "{settings}");
         let serve = failure(&ran(home.path(), &["-c", "c.toml"]));
         assert!(serve.contains(&format!("error: {expected}")), "{serve}");
         fs::remove_dir_all(home.path().join("data")).ok();
     }
-    fs::remove_file(home.path().join("stick")).unwrap();
-    write("c.toml", "store.packages = ['none', 'stick']\n");
-    let missing = check();
-    assert_eq!(success(&missing), "c.toml: OK\n");
-    assert_eq!(text(&missing.stderr), "warning: store.packages: stick is not there\n");
-    for (file, warning) in [("none/log", "warning: log.file: none is not there\n"), ("log", "")] {
-        write("c.toml", &format!("log.file = '{file}'\n"));
-        let checked = check();
+}
+
+#[test]
+fn check_config_warns_of_what_is_not_there() {
+    let home = home();
+    for (settings, warning) in [
+        (
+            "store.packages = ['none', 'stick']",
+            "warning: store.packages: stick is not there\n",
+        ),
+        ("log.file = 'none/log'", "warning: log.file: none is not there\n"),
+        ("log.file = 'log'", ""),
+    ] {
+        write(home.path(), "c.toml", settings);
+        let checked = check(home.path());
         assert_eq!(success(&checked), "c.toml: OK\n");
         assert_eq!(text(&checked.stderr), warning);
     }
-    write("page.html", "{{URL}} has {{PACKAGE}}\n");
-    write("c.toml", "welcome = 'page.html'\n");
-    let doubtful = check();
+}
+
+#[test]
+fn check_config_warns_of_what_a_welcome_page_shows_as_it_stands() {
+    let home = home();
+    write(home.path(), "page.html", "{{URL}} has {{PACKAGE}}\n");
+    write(home.path(), "c.toml", "welcome = 'page.html'\n");
+    let doubtful = check(home.path());
     assert_eq!(success(&doubtful), "c.toml: OK\n");
     let warning = text(&doubtful.stderr);
     assert!(
         warning.starts_with("warning: the page page.html shows as it stands: {{PACKAGE}}; only {{URL}}, "),
         "{warning}"
     );
+}
+
+#[test]
+fn check_config_warns_of_what_this_user_may_not_read() {
+    let home = home();
+    write(home.path(), "secrets", "");
+    fs::create_dir(home.path().join("folder")).unwrap();
     // The second lies where such a user cannot even tell whether it is there.
     for (closed, passwords) in [("secrets", "secrets"), ("folder", "folder/secrets")] {
         let allow = |mode| fs::set_permissions(home.path().join(closed), Permissions::from_mode(mode)).unwrap();
         allow(0o000);
-        write("c.toml", &format!("auth.passwords = '{passwords}'\n"));
+        write(home.path(), "c.toml", format!("auth.passwords = '{passwords}'\n"));
         let mut check = unprivileged(home.path(), &["check-config", "-c", "c.toml"]);
         let denied = check.output().unwrap();
         // Whoever is not root could not remove the folder.
